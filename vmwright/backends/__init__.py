@@ -1,0 +1,1 @@
+"""The outside that tasks change: protocols by noun, and their implementations."""

@@ -1,0 +1,115 @@
+"""What a flow may ask of the machine that runs guests."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from vmwright.ids import InstanceId, Mark, NetworkId, Whose
+from vmwright.states import PowerState
+from vmwright.waiting import Wait
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostFacts:
+    """What a host says of itself. `uuid` is the hypervisor's own and survives our store."""
+
+    uuid: str
+    name: str
+    vcpus: int
+    memory_mib: int
+    disk_gib: int
+    virt_type: str
+    """``kvm``, ``qemu`` or ``simulated``: what guests are really run by."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Domain:
+    """A guest as the host knows it; `mark` is None for one that no flow made."""
+
+    uuid: str
+    name: str
+    mark: Mark | None
+    power_state: PowerState
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disk:
+    """A disk of a guest: a volume of the host's pool, never a path."""
+
+    volume: str
+    disk_format: str
+    serial: str
+    """What the guest reads as the disk's serial number: at most 20 characters."""
+    read_only: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nic:
+    """A network interface of a guest."""
+
+    network: NetworkId
+    mac: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guest:
+    """All that makes a domain. Disks come in order: the first is the boot disk (``vda``)."""
+
+    instance: InstanceId
+    title: str
+    """The user's name of the instance: free text, data only."""
+    vcpus: int
+    memory_mib: int
+    disks: tuple[Disk, ...]
+    nics: tuple[Nic, ...]
+    kernel: str | None = None
+    ramdisk: str | None = None
+    """Volumes of the host's pool, for direct boot; None boots from the first disk."""
+
+
+class Hypervisor(Protocol):
+    """One host's guests.
+
+    Each verb names the state that must hold afterwards, so each may be repeated. ``ensure_*``
+    marks what it makes; it accepts what the same mark made and is `Refused` by what anybody
+    else made. ``ensure_no_*`` leaves alone what `whose` does not cover. All may raise
+    `HostFault` (this host cannot) and `Unavailable` (outcome unknown).
+    """
+
+    def facts(self, wait: Wait) -> HostFacts: ...
+
+    def domains(self, wait: Wait) -> Sequence[Domain]:
+        """Every guest of this host, ours and foreign."""
+
+    def find_domain(self, instance: InstanceId, wait: Wait) -> Domain | None:
+        """The guest with this uuid, whoever made it."""
+
+    def find_domain_named(self, name: str, wait: Wait) -> Domain | None:
+        """The guest with this name, whoever made it."""
+
+    def ensure_domain(self, guest: Guest, mark: Mark, wait: Wait) -> None:
+        """Make the guest known to the host; a running one stays as it is.
+
+        Refused if the uuid or the name is taken by a domain with another mark, or if a volume
+        or network that the guest names does not exist.
+        """
+
+    def ensure_running(self, instance: InstanceId, mark: Mark, wait: Wait) -> PowerState:
+        """Switch the guest on and return once the hypervisor says that it runs.
+
+        Refused if there is no such domain with this mark; `HostFault` if the hypervisor cannot
+        start it, with the hypervisor's own reason.
+        """
+
+    def ensure_no_domain(self, instance: InstanceId, whose: Whose, wait: Wait) -> None:
+        """Switch the guest off and make it unknown, with its NVRAM and managed save."""
+
+    def settle_domain(self, instance: InstanceId, wait: Wait) -> None:
+        """Return once the host says that no job on this guest is under way."""
+
+    def console(self, instance: InstanceId, wait: Wait) -> Iterator[bytes]:
+        """What the guest writes to its serial console from now on, until `wait` ends.
+
+        Read through the hypervisor's interface: the host may be remote. `Refused` if the guest
+        is unknown or not running.
+        """

@@ -1,0 +1,76 @@
+"""What a flow may ask of the storage of a host."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from vmwright.ids import Mark, Whose
+from vmwright.waiting import Wait
+
+
+@dataclass(frozen=True, kw_only=True)
+class Base:
+    """An image as it is cached on a host: under a digest of its content, never written again."""
+
+    sha256: str
+    disk_format: str
+    size_bytes: int
+    """Length of the file."""
+    virtual_size_bytes: int
+    """Size of the disk that it describes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Volume:
+    """A volume to make. With a `base` it is an overlay (qcow2) of that base, else it is blank.
+
+    `name` holds the mark of its maker (`ids.volume_name`).
+    """
+
+    name: str
+    disk_format: str
+    size_bytes: int
+    base: Base | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """A volume as the host knows it; `mark` is None for a base and for one that no flow made."""
+
+    name: str
+    mark: Mark | None
+    size_bytes: int
+
+
+class Volumes(Protocol):
+    """One host's storage. Promises as in `Hypervisor`; the mark lies in a volume's name."""
+
+    def volumes(self, wait: Wait) -> Sequence[Stored]:
+        """Every volume of our pool, bases included; none if the pool does not exist."""
+
+    def ensure_base(self, base: Base, source: Path, wait: Wait) -> None:
+        """Have the image on the host, whole: uploaded once, however many builds want it.
+
+        `source` is a local file that was inspected and has exactly this digest. A half upload
+        of a dead process is made whole.
+        """
+
+    def ensure_no_base(self, base: Base, wait: Wait) -> None:
+        """Forget a cached image. Refused while a volume is an overlay of it."""
+
+    def ensure_volume(self, volume: Volume, wait: Wait) -> None:
+        """Make the volume exist with this size and format; its content is kept if it does.
+
+        Refused if a volume of this name has another size or format, or if its base is missing.
+        """
+
+    def ensure_content(self, name: str, content: bytes, wait: Wait) -> None:
+        """Make a raw volume exist with exactly this content, replacing what a dead process left."""
+
+    def ensure_no_volume(self, name: str, whose: Whose, wait: Wait) -> None:
+        """Remove the volume, if `whose` covers the mark in its name. Refused while a guest that
+        runs has it open."""
+
+    def settle_volume(self, name: str, wait: Wait) -> None:
+        """Return once the host says that no job on this volume is under way."""

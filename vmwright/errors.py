@@ -1,0 +1,94 @@
+"""Everything that callers of vmwright may catch, and what each means for them."""
+
+from typing import Any, ClassVar
+
+
+class VmwrightError(Exception):
+    """Root of our errors: a sentence that names the thing, and a hint at the remedy.
+
+    The message never repeats the cause, which is chained, and never holds an input that
+    could be a secret: it is stored and shown.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def to_store(self) -> dict[str, Any]:
+        """Code, message and hint, as they lie in events and faults."""
+        return {"code": type(self).__name__, "message": self.message, "hint": self.hint}
+
+
+class InvalidRequest(VmwrightError):
+    """The request can never be granted as it stands. Nothing was stored."""
+
+    exit_code = 2
+
+
+class NotFound(VmwrightError):
+    """No such thing, or not one that the caller may see."""
+
+    exit_code = 4
+
+
+class Conflict(VmwrightError):
+    """The thing is in a state, or in a use, that forbids this."""
+
+    exit_code = 5
+
+
+class DeadlinePassed(VmwrightError):
+    """The caller's patience ended first. Nothing was taken back; the operation goes on."""
+
+    exit_code = 6
+
+
+class StoreUnavailable(VmwrightError):
+    """The database does not answer."""
+
+    exit_code = 7
+
+
+class SchemaMismatch(VmwrightError):
+    """The database's schema is not the one that this version writes."""
+
+    exit_code = 7
+
+
+class PackageMissing(VmwrightError):
+    """A needed package is not installed."""
+
+    exit_code = 7
+
+
+class Refused(VmwrightError):
+    """The backend knows the request and says no; nothing changed. Asking again will not help."""
+
+
+class HostFault(VmwrightError):
+    """This host cannot do it; another one may."""
+
+
+class Unavailable(VmwrightError):
+    """The backend could not be asked, or did not answer in time: the outcome is unknown."""
+
+    exit_code = 7
+
+
+class Cancelled(VmwrightError):
+    """Somebody asked for this operation to be taken back."""
+
+
+class Internal(VmwrightError):
+    """A defect of vmwright. The log holds the traceback; the message holds no foreign text."""
+
+
+class ClaimLost(VmwrightError):
+    """Another process owns the operation now. Nothing that we do may be written."""
+
+
+class UnknownFlow(VmwrightError):
+    """The operation was started by code that we are not. It is parked, never guessed at."""

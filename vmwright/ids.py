@@ -1,0 +1,155 @@
+"""Names of things. One type per kind of thing, and every outside name derived from ids."""
+
+import base64
+import uuid
+from dataclasses import asdict, dataclass
+from typing import Any, NewType, Self
+
+DeploymentId = NewType("DeploymentId", str)
+InstanceId = NewType("InstanceId", str)
+OperationId = NewType("OperationId", str)
+OwnerId = NewType("OwnerId", str)
+HostId = NewType("HostId", str)
+ImageId = NewType("ImageId", str)
+FlavorId = NewType("FlavorId", str)
+NetworkId = NewType("NetworkId", str)
+PortId = NewType("PortId", str)
+VolumeId = NewType("VolumeId", str)
+
+
+def new_id() -> str:
+    """A fresh uuid. Made at the door only: whatever derives from it can be found again."""
+    return str(uuid.uuid4())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """Who made a thing outside: written on everything that a flow makes."""
+
+    deployment: DeploymentId
+    instance: InstanceId
+    operation: OperationId
+    attempt: int
+
+    def token(self) -> str:
+        """The mark as four dot-separated labels that are legal in file and host names."""
+        packed = (self.deployment, self.instance, self.operation)
+        return ".".join([*map(_packed, packed), str(self.attempt)])
+
+    @classmethod
+    def from_token(cls, token: str) -> Self | None:
+        """The mark that `token` made, or None if the text is not one of ours."""
+        labels = token.split(".")
+        if len(labels) != 4 or not labels[3].isdecimal():
+            return None
+        ids = [_unpacked(label) for label in labels[:3]]
+        if None in ids:
+            return None
+        return cls(
+            deployment=DeploymentId(ids[0] or ""),
+            instance=InstanceId(ids[1] or ""),
+            operation=OperationId(ids[2] or ""),
+            attempt=int(labels[3]),
+        )
+
+    def to_store(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_store(cls, stored: dict[str, Any]) -> Self:
+        return cls(**stored)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Whose:
+    """Which marks an undo may touch: a create's undo names its operation, a delete does not."""
+
+    deployment: DeploymentId
+    instance: InstanceId
+    operation: OperationId | None = None
+
+    def covers(self, mark: Mark | None) -> bool:
+        """True if a thing with this mark is ours to remove. Things without a mark never are."""
+        if mark is None:
+            return False
+        if (mark.deployment, mark.instance) != (self.deployment, self.instance):
+            return False
+        return self.operation in (None, mark.operation)
+
+    def to_store(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_store(cls, stored: dict[str, Any]) -> Self:
+        return cls(**stored)
+
+
+def domain_name(instance: InstanceId) -> str:
+    """The hypervisor's name of a guest. The user's name is in its title: it may hold anything."""
+    return f"vmw-{instance}"
+
+
+def volume_name(mark: Mark, role: str, disk_format: str) -> str:
+    """The name of a volume in its pool. Volumes carry no metadata, so the name is the mark.
+
+    `role` is ``root``, ``config`` or the packed id of a data volume.
+    """
+    return f"vmw.{mark.token()}.{role}.{disk_format}"
+
+
+def mark_of_volume(name: str) -> Mark | None:
+    """The mark in a volume's name, or None if it is not one of ours."""
+    labels = name.split(".")
+    if len(labels) != 7 or labels[0] != "vmw":
+        return None
+    return Mark.from_token(".".join(labels[1:5]))
+
+
+def base_name(deployment: DeploymentId, sha256: str, disk_format: str) -> str:
+    """The name of a cached image in a host's pool."""
+    return f"vmw-base.{_packed(deployment)}.{sha256}.{disk_format}"
+
+
+def data_role(volume: VolumeId) -> str:
+    """The role of a data volume in `volume_name`."""
+    return _packed(volume)
+
+
+def pool_name(deployment: DeploymentId) -> str:
+    """The storage pool of a deployment: two stores on one host never share one."""
+    return f"vmwright-{deployment}"
+
+
+def network_name(network: NetworkId) -> str:
+    """The hypervisor's name of a network."""
+    return f"vmw-{network}"
+
+
+def bridge_name(network: NetworkId) -> str:
+    """The host's network device: Linux allows 15 characters."""
+    return f"vmw{network.replace('-', '')[:11]}"
+
+
+def reservation_name(hostname: str, mark: Mark) -> str:
+    """The name in a DHCP host entry: the guest is given its first label, the rest is the mark."""
+    return f"{hostname}.{mark.token()}.vmw"
+
+
+def mark_of_reservation(name: str) -> Mark | None:
+    """The mark in the name of a DHCP host entry, or None if it is not one of ours."""
+    labels = name.split(".")
+    if len(labels) != 6 or labels[-1] != "vmw":
+        return None
+    return Mark.from_token(".".join(labels[1:5]))
+
+
+def _packed(identifier: str) -> str:
+    """A uuid in 26 letters and digits."""
+    return base64.b32encode(uuid.UUID(identifier).bytes).decode().rstrip("=").lower()
+
+
+def _unpacked(label: str) -> str | None:
+    try:
+        return str(uuid.UUID(bytes=base64.b32decode(label.upper() + "======")))
+    except ValueError:
+        return None

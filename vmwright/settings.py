@@ -1,0 +1,179 @@
+"""Every setting, read once with oslo.config and handed on as frozen values."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from oslo_config import cfg
+from oslo_config import types as option_types
+
+from vmwright.errors import InvalidRequest
+
+_APP = "vmwright"
+_CONFIG_VARIABLE = "VMWRIGHT_CONFIG"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseSettings:
+    connection: str
+    table_prefix: str = "vmwright_"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LibvirtSettings:
+    connection_uri: str = "qemu:///system"
+    virt_type: str = "auto"
+    pool_dir: str = "/var/lib/libvirt/vmwright"
+    call_deadline: float = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulatedSettings:
+    world_dir: Path
+    host: str = "host1"
+    latency: str = "0"
+    faults: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperationSettings:
+    lease: float = 15.0
+    deadline: float = 300.0
+    undo_deadline: float = 30.0
+    undo_tries: int = 5
+    undo_backoff: float = 1.0
+    late_effect: float = 60.0
+    parallel: int = 4
+    threads_per_host: int = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a `Controller` is built from. `from_files` reads it; embedders may also construct it."""
+
+    backend: str
+    state_dir: Path
+    database: DatabaseSettings
+    simulated: SimulatedSettings
+    libvirt: LibvirtSettings = field(default_factory=LibvirtSettings)
+    operations: OperationSettings = field(default_factory=OperationSettings)
+    reconcile_interval: float = 5.0
+    max_image_gib: int = 1024
+
+    @classmethod
+    def from_files(cls, config_file: str | None = None) -> "Settings":
+        """Read the configuration: the named file, else `VMWRIGHT_CONFIG`, else the user's and
+        the system's; without any, SQLite in the user's data directory and the local libvirt.
+
+        Raises `InvalidRequest` that names the file and the option.
+        """
+        conf = cfg.ConfigOpts()
+        for group, options in OPTIONS.items():
+            conf.register_opts(options, group=group)
+        files = _config_files(config_file)
+        try:
+            conf([], project=_APP, default_config_files=files, default_config_dirs=[])
+            return _settings(conf)
+        except (cfg.Error, ValueError) as error:
+            raise InvalidRequest(
+                f"configuration {', '.join(files) or 'defaults'}: {error}",
+                hint="see docs/configuration.md for every setting",
+            ) from error
+
+
+OPTIONS: dict[str, list[cfg.Opt]] = {
+    "DEFAULT": [
+        cfg.StrOpt("backend", default="libvirt", help="Where guests run: an entry point."),
+        cfg.StrOpt("state_dir", help="Images, the key file and locks of this deployment."),
+        cfg.IntOpt("max_image_gib", default=1024, min=1, help="Virtual size limit of images."),
+        cfg.FloatOpt(
+            "reconcile_interval", default=5.0, min=0.05, help="Seconds between two rounds."
+        ),
+    ],
+    "database": [
+        cfg.StrOpt("connection", secret=True, help="SQLAlchemy URL of the store."),
+        cfg.Opt(
+            "table_prefix",
+            type=option_types.String(regex=r"^[a-z0-9_]{0,32}$"),
+            default="vmwright_",
+            help="What the names of our tables begin with.",
+        ),
+    ],
+    "libvirt": [
+        cfg.StrOpt("connection_uri", default="qemu:///system", help="libvirt URI of the host."),
+        cfg.StrOpt(
+            "virt_type",
+            default="auto",
+            choices=("auto", "kvm", "qemu"),
+            help="auto takes kvm only where a probe shows that a guest runs.",
+        ),
+        cfg.StrOpt(
+            "pool_dir",
+            default="/var/lib/libvirt/vmwright",
+            help="Directory on the host under which the deployment's pool lies.",
+        ),
+        cfg.FloatOpt(
+            "call_deadline", default=60.0, min=0.1, help="Seconds one libvirt call may take."
+        ),
+    ],
+    "simulated": [
+        cfg.StrOpt("world_dir", help="Where simulated hosts lie as files."),
+        cfg.StrOpt("host", default="host1", help="Name of the default host."),
+        cfg.StrOpt("latency", default="0", help="Seconds per verb: a number, or verb:seconds,..."),
+        cfg.ListOpt("faults", default=[], help="verb:nth:kind[:seconds],..."),
+    ],
+    "operations": [
+        cfg.FloatOpt("lease", default=15.0, min=1.0, help="Seconds a silent owner is trusted."),
+        cfg.FloatOpt("deadline", default=300.0, min=0.1, help="Seconds a task may take."),
+        cfg.FloatOpt("undo_deadline", default=30.0, min=0.1, help="Seconds an undo waits."),
+        cfg.IntOpt("undo_tries", default=5, min=1, help="Tries of an undo before it is stuck."),
+        cfg.FloatOpt("undo_backoff", default=1.0, min=0.0, help="First pause between tries."),
+        cfg.FloatOpt(
+            "late_effect", default=60.0, min=0.0, help="Seconds in which a lost call may land."
+        ),
+        cfg.IntOpt("parallel", default=4, min=1, help="Operations run side by side."),
+        cfg.IntOpt("threads_per_host", default=4, min=1, help="Tasks on one host at once."),
+    ],
+}
+"""Every option by group; the reference in the docs is written from this."""
+
+
+def _config_files(named: str | None) -> list[str]:
+    for chosen in (named, os.environ.get(_CONFIG_VARIABLE)):
+        if chosen:
+            if not Path(chosen).is_file():
+                raise InvalidRequest(f"configuration file {chosen!r} does not exist")
+            return [chosen]
+    standard = (platformdirs.site_config_path(_APP), platformdirs.user_config_path(_APP))
+    found = [directory / f"{_APP}.conf" for directory in standard]
+    return [str(path) for path in found if path.is_file()]
+
+
+def _settings(conf: cfg.ConfigOpts) -> Settings:
+    state_dir = Path(conf.state_dir or platformdirs.user_data_path(_APP)).expanduser().absolute()
+    world_dir = Path(conf.simulated.world_dir or state_dir / "world").expanduser().absolute()
+    return Settings(
+        backend=conf.backend,
+        state_dir=state_dir,
+        max_image_gib=conf.max_image_gib,
+        reconcile_interval=conf.reconcile_interval,
+        database=DatabaseSettings(
+            connection=conf.database.connection or f"sqlite:///{state_dir / 'vmwright.db'}",
+            table_prefix=conf.database.table_prefix,
+        ),
+        libvirt=LibvirtSettings(**_values(conf, "libvirt")),
+        simulated=SimulatedSettings(
+            world_dir=world_dir,
+            host=conf.simulated.host,
+            latency=conf.simulated.latency,
+            faults=tuple(conf.simulated.faults),
+        ),
+        operations=OperationSettings(**_values(conf, "operations")),
+    )
+
+
+def _values(conf: cfg.ConfigOpts, group: str) -> dict[str, Any]:
+    return {option.dest: conf[group][option.dest] for option in OPTIONS[group]}

@@ -1,0 +1,111 @@
+"""States of instances and operations, and the moves between them. Pure."""
+
+from enum import IntEnum, StrEnum
+
+
+class VmState(StrEnum):
+    """What an instance is, in Nova's words."""
+
+    BUILDING = "building"
+    ACTIVE = "active"
+    STOPPED = "stopped"
+    ERROR = "error"
+    DELETED = "deleted"
+
+
+class TaskState(StrEnum):
+    """What is being done to an instance, in Nova's words; absent when nothing is."""
+
+    SCHEDULING = "scheduling"
+    NETWORKING = "networking"
+    BLOCK_DEVICE_MAPPING = "block_device_mapping"
+    SPAWNING = "spawning"
+    DELETING = "deleting"
+
+
+class PowerState(IntEnum):
+    """What the hypervisor says, in Nova's numbers."""
+
+    NOSTATE = 0
+    RUNNING = 1
+    PAUSED = 3
+    SHUTDOWN = 4
+    CRASHED = 6
+    SUSPENDED = 7
+
+
+class OperationState(StrEnum):
+    """Where an operation stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    UNDOING = "undoing"
+    INTERRUPTED = "interrupted"
+    DONE = "done"
+    UNDONE = "undone"
+    CANCELLED = "cancelled"
+    STUCK = "stuck"
+    PARKED = "parked"
+
+
+class Direction(StrEnum):
+    """Which way a task was run."""
+
+    EXECUTE = "execute"
+    REVERT = "revert"
+
+
+ENDED = frozenset({OperationState.DONE, OperationState.UNDONE, OperationState.CANCELLED})
+"""No run of these operations will ever follow."""
+
+HELD = frozenset({OperationState.RUNNING, OperationState.UNDOING})
+"""Some process has, or had, these operations in hand."""
+
+CLAIMABLE = frozenset({OperationState.QUEUED, OperationState.INTERRUPTED}) | HELD
+"""What a process may take up: those in `HELD` only once their owner is dead."""
+
+_MOVES: dict[OperationState, frozenset[OperationState]] = {
+    OperationState.QUEUED: frozenset(
+        {OperationState.RUNNING, OperationState.PARKED, OperationState.CANCELLED}
+    ),
+    OperationState.RUNNING: frozenset(
+        {
+            OperationState.RUNNING,
+            OperationState.UNDOING,
+            OperationState.INTERRUPTED,
+            OperationState.DONE,
+            OperationState.UNDONE,
+            OperationState.CANCELLED,
+            OperationState.STUCK,
+            OperationState.PARKED,
+        }
+    ),
+    OperationState.UNDOING: frozenset(
+        {
+            OperationState.UNDOING,
+            OperationState.INTERRUPTED,
+            OperationState.UNDONE,
+            OperationState.CANCELLED,
+            OperationState.STUCK,
+            OperationState.PARKED,
+        }
+    ),
+    OperationState.INTERRUPTED: frozenset(
+        {OperationState.RUNNING, OperationState.UNDOING, OperationState.PARKED}
+    ),
+    OperationState.STUCK: frozenset({OperationState.INTERRUPTED, OperationState.UNDONE}),
+    OperationState.PARKED: frozenset({OperationState.INTERRUPTED}),
+    OperationState.DONE: frozenset(),
+    OperationState.UNDONE: frozenset(),
+    OperationState.CANCELLED: frozenset(),
+}
+
+
+def may_move(old: OperationState, new: OperationState) -> bool:
+    """Whether an operation may go from `old` to `new`."""
+    return new in _MOVES[old]
+
+
+def sources_of(new: OperationState) -> frozenset[OperationState]:
+    """Every state from which `new` may be reached: the left side of a compare-and-swap."""
+    return frozenset(old for old, targets in _MOVES.items() if new in targets)

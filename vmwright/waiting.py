@@ -1,0 +1,58 @@
+"""Patience: every wait has a deadline, sees cancellation and can report how far it is."""
+
+import threading
+import time
+from collections.abc import Callable
+
+from vmwright.errors import Cancelled, Unavailable
+
+Report = Callable[[float, str], None]
+"""Takes a fraction from 0.0 to 1.0 and a short note; never blocks, never raises."""
+
+
+def _unheard(fraction: float, note: str) -> None:
+    """A report that nobody asked for."""
+
+
+class Wait:
+    """How long one call may take, and who may end it early.
+
+    `seconds` runs from now on a clock that never jumps. `cancelled` is None where nothing may
+    interrupt, as while undoing.
+    """
+
+    def __init__(
+        self,
+        seconds: float,
+        *,
+        cancelled: threading.Event | None = None,
+        report: Report = _unheard,
+    ) -> None:
+        self._ends = time.monotonic() + seconds
+        self._cancelled = cancelled
+        self._report = report
+
+    def remaining(self) -> float:
+        """Seconds left, never negative."""
+        return max(0.0, self._ends - time.monotonic())
+
+    def check(self, what: str) -> None:
+        """Go on, or raise `Cancelled`, or `Unavailable` once the deadline has passed."""
+        if self._cancelled is not None and self._cancelled.is_set():
+            raise Cancelled(f"{what}: cancelled")
+        if not self.remaining():
+            raise Unavailable(f"{what}: no answer before the deadline")
+
+    def pause(self, seconds: float, what: str) -> None:
+        """Wait that long; raise as `check` does if cancelled, or if the deadline comes first."""
+        bell = self._cancelled or threading.Event()
+        bell.wait(min(seconds, self.remaining()))
+        self.check(what)
+
+    def within(self, seconds: float) -> "Wait":
+        """The same patience with an earlier end."""
+        return Wait(min(seconds, self.remaining()), cancelled=self._cancelled, report=self._report)
+
+    def progress(self, fraction: float, note: str) -> None:
+        """Tell whoever watches how far this call is."""
+        self._report(fraction, note)
