@@ -1,0 +1,192 @@
+"""The store's engines, built by oslo.db: one that writes and one that reads."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+import sqlalchemy.ext.compiler
+from oslo_db.sqlalchemy import enginefacade, exc_filters
+from oslo_serialization import jsonutils
+from sqlalchemy import pool
+
+from vmwright.errors import InvalidRequest
+from vmwright.persistence.failures import translated
+from vmwright.persistence.tables import Schema
+from vmwright.settings import DatabaseSettings
+
+_BUSY_SECONDS = 30
+
+
+class Database:
+    """Transactions on the store. Thread-safe.
+
+    Database errors leave it as `StoreUnavailable`, or as oslo.db's own exceptions where a
+    store knows what they mean (`DBDuplicateEntry`).
+    """
+
+    def __init__(self, writer: sa.Engine, reader: sa.Engine, schema: Schema) -> None:
+        self.writer = writer
+        self.reader = reader
+        self.schema = schema
+        # SQLite has one writer at a time: queueing here is fairer than its busy polling.
+        self._turn = threading.Lock() if writer.dialect.name == "sqlite" else None
+        self._owned = [writer, reader]
+
+    @classmethod
+    def open(cls, settings: DatabaseSettings) -> "Database":
+        """Engines for the configured URL. Nothing is connected yet."""
+        url = _checked_url(settings.connection)
+        schema = Schema(settings.table_prefix)
+        if url.get_backend_name() != "sqlite":
+            engine = _engine(url, _leave_alone)
+            return cls(engine, engine, schema)
+        _prepare_sqlite_file(Path(str(url.database)))
+        return cls(_engine(url, _tune_sqlite_writer), _engine(url, _tune_sqlite_reader), schema)
+
+    @classmethod
+    def around(cls, engine: sa.Engine, settings: DatabaseSettings) -> "Database":
+        """The store in an engine that the caller made, owns and closes."""
+        if engine.dialect.name == "sqlite":
+            raise InvalidRequest(
+                "an engine of one's own cannot be SQLite: it needs settings that only we can make",
+                hint="give [database] connection instead",
+            )
+        exc_filters.register_engine(engine)
+        database = cls(engine, engine, Schema(settings.table_prefix))
+        database._owned = []
+        return database
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """A transaction that may write: committed at the end, rolled back on an exception."""
+        with ExitStack() as stack:
+            if self._turn is not None:
+                stack.enter_context(self._turn)
+            stack.enter_context(translated())
+            yield stack.enter_context(self.writer.begin())
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A transaction that only reads, on one snapshot where the database has them."""
+        with translated(), self.reader.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close the engines that we made."""
+        for engine in self._owned:
+            engine.dispose()
+
+
+def now() -> sa.ColumnElement[float]:
+    """The database's clock, in seconds since the epoch, as an expression of any dialect."""
+    return _Now()
+
+
+class _Now(sa.sql.functions.FunctionElement[float]):
+    type = sa.Double()
+    inherit_cache = True
+
+
+@sa.ext.compiler.compiles(_Now)
+def _now_of_postgresql(_element: _Now, _compiler: object, **_: object) -> str:
+    return "extract(epoch from clock_timestamp())::double precision"
+
+
+@sa.ext.compiler.compiles(_Now, "sqlite")
+def _now_of_sqlite(_element: _Now, _compiler: object, **_: object) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@sa.ext.compiler.compiles(_Now, "mysql")
+@sa.ext.compiler.compiles(_Now, "mariadb")
+def _now_of_mysql(_element: _Now, _compiler: object, **_: object) -> str:
+    return "(unix_timestamp(sysdate(6)) + 0e0)"
+
+
+def _checked_url(connection: str) -> sa.URL:
+    try:
+        url = sa.make_url(connection)
+    except sa.exc.ArgumentError:
+        raise InvalidRequest(
+            "[database] connection is not a database URL",
+            hint="write it as postgresql+psycopg://user@host/name or sqlite:////path/to/file",
+        ) from None
+    name = url.get_backend_name()
+    if name not in ("sqlite", "postgresql", "mysql", "mariadb"):
+        raise InvalidRequest(
+            f"[database] connection: {name!r} is not supported",
+            hint="use sqlite, postgresql+psycopg or mysql+pymysql",
+        )
+    if name == "sqlite" and not url.database:
+        raise InvalidRequest(
+            "[database] connection: SQLite in memory would be lost with the process",
+            hint="name a file: sqlite:////path/to/vmwright.db",
+        )
+    if name in ("mysql", "mariadb"):
+        url = url.update_query_dict({"charset": "utf8mb4"})
+    return url
+
+
+def _prepare_sqlite_file(path: Path) -> None:
+    """Make the file ours alone before SQLite could make it with the umask's mode."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not path.exists():
+        path.touch(mode=0o600, exist_ok=True)
+
+
+def _engine(url: sa.URL, tune: Callable[[sa.Engine], None]) -> sa.Engine:
+    facade = enginefacade.transaction_context()
+    facade.configure(
+        connection=url.render_as_string(hide_password=False),
+        sqlite_fk=True,
+        max_retries=0,
+        json_serializer=jsonutils.dumps,
+    )
+    facade.append_on_engine_create(tune)
+    engine = facade.writer.get_engine()
+    assert isinstance(engine, sa.Engine)
+    return engine
+
+
+def _leave_alone(_engine: sa.Engine) -> None:
+    """A server's engine: oslo.db's own settings are right for it."""
+
+
+def _tune_sqlite_writer(engine: sa.Engine) -> None:
+    _tune_sqlite_reader(engine)
+
+    # oslo.db's listener would begin deferred: a read that later writes then fails with
+    # "database is locked", and no timeout helps. Its own flag tells it that we begin.
+    @sa.event.listens_for(engine, "checkout")
+    def _announce(_connection: object, record: pool.ConnectionPoolEntry, _proxy: object) -> None:
+        record.info["in_transaction"] = True
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin_immediate(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _tune_sqlite_reader(engine: sa.Engine) -> None:
+    # oslo.db gives SQLite files no pool: each transaction would open the file anew.
+    engine.pool = pool.QueuePool(
+        engine.pool._creator,
+        pool_size=8,
+        max_overflow=8,
+        pre_ping=False,
+        dialect=engine.dialect,
+        _dispatch=engine.pool.dispatch,
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def _pragmas(connection: object, _record: object) -> None:
+        cursor = connection.cursor()  # type: ignore[attr-defined]
+        for pragma in (
+            f"busy_timeout = {_BUSY_SECONDS * 1000}",
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()

@@ -1,0 +1,46 @@
+"""What the database's errors mean to us: the one place that maps them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+from oslo_db import exception as db
+
+from vmwright.errors import SchemaMismatch, StoreUnavailable
+
+Duplicate = db.DBDuplicateEntry
+"""A unique constraint refused a row; `columns` names it."""
+
+_LOST = (db.DBConnectionError, sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Let `StoreUnavailable` out for anything that says that the database cannot be asked."""
+    try:
+        yield
+    except db.DBNonExistentTable as error:
+        raise SchemaMismatch(
+            "the database has no vmwright tables", hint="run: vmwright db upgrade"
+        ) from error
+    except _LOST as error:
+        raise StoreUnavailable(
+            f"the database does not answer ({_first_line(error)})",
+            hint="check [database] connection and that the server runs",
+        ) from error
+    except db.DBError as error:
+        if isinstance(error, Duplicate | db.DBReferenceError):
+            raise
+        if isinstance(error, db.DBDeadlock) or isinstance(error.inner_exception, _LOST):
+            raise StoreUnavailable(
+                f"the database gave up ({_first_line(error)})", hint="try again"
+            ) from error
+        raise
+
+
+def _first_line(error: Exception) -> str:
+    """The driver's own words: statements and their parameters could hold what we must not show."""
+    inner = getattr(error, "inner_exception", None) or error
+    original = getattr(inner, "orig", None) or inner
+    lines = str(original).strip().splitlines()
+    return lines[0] if lines else type(original).__name__
