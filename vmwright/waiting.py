@@ -3,8 +3,13 @@
 import threading
 import time
 from collections.abc import Callable
+from typing import TypeVar
+
+import tenacity
 
 from vmwright.errors import Cancelled, Unavailable
+
+T = TypeVar("T")
 
 Report = Callable[[float, str], None]
 """Takes a fraction from 0.0 to 1.0 and a short note; never blocks, never raises."""
@@ -56,3 +61,16 @@ class Wait:
     def progress(self, fraction: float, note: str) -> None:
         """Tell whoever watches how far this call is."""
         self._report(fraction, note)
+
+
+def patiently(call: Callable[[], T], wait: Wait, what: str) -> T:
+    """Call until the outcome is known: `Unavailable` is asked again until `wait` ends."""
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(Unavailable),
+        stop=lambda _state: not wait.remaining(),
+        wait=tenacity.wait_exponential(multiplier=0.1, max=2.0),
+        sleep=lambda seconds: wait.pause(seconds, what),
+        reraise=True,
+    )
+    outcome: T = retrying(call)
+    return outcome

@@ -1,0 +1,105 @@
+"""Debts: what must become absent on a host later."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from vmwright.ids import HostId, InstanceId, OperationId, new_id
+from vmwright.persistence.database import now
+from vmwright.persistence.records import Debt
+from vmwright.persistence.tables import Schema
+
+
+class DebtStore:
+    """Removals that are still owed. A paid debt is gone; the operation's events remember it."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._table = schema.debts
+
+    def owe(
+        self,
+        connection: sa.Connection,
+        *,
+        host: HostId,
+        kind: str,
+        key: str,
+        whose: dict[str, Any],
+        reason: str,
+        delay: float,
+        operation: OperationId | None,
+        instance: InstanceId | None,
+    ) -> None:
+        """Owe it, to be paid in `delay` seconds at the earliest; owed already, it stays one."""
+        column = self._table.c
+        same = (column.host_id == host) & (column.kind == kind) & (column.key == key)
+        known = connection.execute(
+            sa.update(self._table)
+            .where(same)
+            .values(operation_id=operation, whose=whose, reason=reason, not_before=now() + delay)
+        )
+        if known.rowcount:
+            return
+        connection.execute(
+            sa.insert(self._table).values(
+                id=new_id(),
+                host_id=host,
+                kind=kind,
+                key=key,
+                whose=whose,
+                reason=reason,
+                operation_id=operation,
+                instance_id=instance,
+                not_before=now() + delay,
+                tries=0,
+                created_at=now(),
+            )
+        )
+
+    def due(self, connection: sa.Connection, *, limit: int = 100) -> Sequence[Debt]:
+        """What may be paid now, the longest due first."""
+        rows = connection.execute(
+            sa.select(self._table)
+            .where(self._table.c.not_before <= now())
+            .order_by(self._table.c.not_before)
+            .limit(limit)
+        )
+        return [Debt.of(row) for row in rows]
+
+    def of_operation(self, connection: sa.Connection, operation: OperationId) -> Sequence[Debt]:
+        rows = connection.execute(
+            sa.select(self._table).where(self._table.c.operation_id == operation)
+        )
+        return [Debt.of(row) for row in rows]
+
+    def all(self, connection: sa.Connection) -> Sequence[Debt]:
+        rows = connection.execute(sa.select(self._table).order_by(self._table.c.seq))
+        return [Debt.of(row) for row in rows]
+
+    def adopt(
+        self, connection: sa.Connection, instance: InstanceId, operation: OperationId
+    ) -> None:
+        """From now on they are this operation's: a delete answers for what a create left."""
+        connection.execute(
+            sa.update(self._table)
+            .where(self._table.c.instance_id == instance)
+            .values(operation_id=operation)
+        )
+
+    def paid(self, connection: sa.Connection, debt: Debt) -> bool:
+        """It is settled. False if somebody else settled or renewed it meanwhile."""
+        gone = connection.execute(
+            sa.delete(self._table).where(
+                self._table.c.id == debt.id, self._table.c.not_before == debt.not_before
+            )
+        )
+        return gone.rowcount == 1
+
+    def postpone(
+        self, connection: sa.Connection, debt: Debt, *, delay: float, error: dict[str, Any]
+    ) -> None:
+        connection.execute(
+            sa.update(self._table)
+            .where(self._table.c.id == debt.id)
+            .values(tries=self._table.c.tries + 1, not_before=now() + delay, last_error=error)
+        )

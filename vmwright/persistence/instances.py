@@ -1,0 +1,201 @@
+"""Instances: what users own. State moves by compare-and-swap."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from vmwright.errors import Conflict, NotFound
+from vmwright.ids import HostId, ImageId, InstanceId, OperationId
+from vmwright.persistence.database import now
+from vmwright.persistence.records import Instance
+from vmwright.persistence.tables import Schema
+from vmwright.states import PowerState, TaskState, VmState
+
+
+class InstanceStore:
+    """Instances, living ones and the tombstones of deleted ones."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._table = schema.instances
+
+    def add(self, connection: sa.Connection, instance: Instance) -> None:
+        values = instance.values() | {"created_at": now()}
+        connection.execute(sa.insert(self._table).values(values))
+
+    def get(self, connection: sa.Connection, instance: InstanceId) -> Instance:
+        """By id, tombstones included; `NotFound` else."""
+        row = connection.execute(
+            sa.select(self._table).where(self._table.c.id == instance)
+        ).one_or_none()
+        if row is None:
+            raise NotFound(f"no instance {instance!r}", hint="see: vmwright list")
+        return _instance(row)
+
+    def find(self, connection: sa.Connection, name_or_id: str) -> Instance:
+        """The one living instance with this id or name. `Conflict` if several have the name."""
+        column = self._table.c
+        rows = connection.execute(
+            sa.select(self._table)
+            .where(
+                column.deleted_at.is_(None),
+                sa.or_(column.id == name_or_id, column.name == name_or_id),
+            )
+            .order_by(column.seq)
+        ).all()
+        exact = [row for row in rows if row.id == name_or_id] or rows
+        if not exact:
+            raise NotFound(f"no instance {name_or_id!r}", hint="see: vmwright list")
+        if len(exact) > 1:
+            ids = ", ".join(row.id for row in exact)
+            raise Conflict(f"several instances are named {name_or_id!r}", hint=f"use an id: {ids}")
+        return _instance(exact[0])
+
+    def page(
+        self, connection: sa.Connection, *, after: int = 0, limit: int = 1000
+    ) -> Sequence[Instance]:
+        """Living instances in order of creation, after this `seq`."""
+        rows = connection.execute(
+            sa.select(self._table)
+            .where(self._table.c.deleted_at.is_(None), self._table.c.seq > after)
+            .order_by(self._table.c.seq)
+            .limit(limit)
+        )
+        return [_instance(row) for row in rows]
+
+    def known(self, connection: sa.Connection, instance: InstanceId) -> Instance | None:
+        """By id, tombstones included; None if this store never had it."""
+        row = connection.execute(
+            sa.select(self._table).where(self._table.c.id == instance)
+        ).one_or_none()
+        return None if row is None else _instance(row)
+
+    def uses_of_image(self, connection: sa.Connection, image: ImageId) -> int:
+        """How many living instances were made from it."""
+        return connection.execute(
+            sa.select(sa.func.count()).where(
+                self._table.c.image_id == image, self._table.c.deleted_at.is_(None)
+            )
+        ).scalar_one()
+
+    def take(
+        self,
+        connection: sa.Connection,
+        instance: InstanceId,
+        operation: OperationId,
+        *,
+        instead_of: OperationId | None,
+    ) -> bool:
+        """Make `operation` the one that runs on this instance; False if another one does."""
+        column = self._table.c
+        held = column.operation_id.is_(None) | (column.operation_id == operation)
+        if instead_of is not None:
+            held |= column.operation_id == instead_of
+        taken = connection.execute(
+            sa.update(self._table).where(column.id == instance, held).values(operation_id=operation)
+        )
+        return taken.rowcount == 1
+
+    def let_go(
+        self, connection: sa.Connection, instance: InstanceId, operation: OperationId
+    ) -> None:
+        connection.execute(
+            sa.update(self._table)
+            .where(self._table.c.id == instance, self._table.c.operation_id == operation)
+            .values(operation_id=None)
+        )
+
+    def enter(
+        self, connection: sa.Connection, instance: InstanceId, task_state: TaskState | None
+    ) -> bool:
+        """Move the task state, unless the instance is being deleted. True if it moved."""
+        column = self._table.c
+        moved = connection.execute(
+            sa.update(self._table)
+            .where(
+                column.id == instance,
+                column.task_state.is_distinct_from(TaskState.DELETING),
+                column.task_state.is_distinct_from(task_state),
+            )
+            .values(task_state=task_state)
+        )
+        return moved.rowcount == 1
+
+    def mark_deleting(self, connection: sa.Connection, instance: InstanceId) -> None:
+        connection.execute(
+            sa.update(self._table)
+            .where(self._table.c.id == instance, self._table.c.deleted_at.is_(None))
+            .values(task_state=TaskState.DELETING)
+        )
+
+    def activate(
+        self,
+        connection: sa.Connection,
+        instance: InstanceId,
+        *,
+        power_state: PowerState,
+        launched_on: str,
+    ) -> bool:
+        """building -> active: it decides the race with a delete. False if a delete came first."""
+        column = self._table.c
+        moved = connection.execute(
+            sa.update(self._table)
+            .where(
+                column.id == instance,
+                column.vm_state.in_((VmState.BUILDING, VmState.ACTIVE)),
+                column.task_state.is_distinct_from(TaskState.DELETING),
+            )
+            .values(
+                vm_state=VmState.ACTIVE,
+                task_state=None,
+                power_state=power_state,
+                launched_on=launched_on,
+                launched_at=now(),
+                fault=None,
+            )
+        )
+        return moved.rowcount == 1
+
+    def place(self, connection: sa.Connection, instance: InstanceId, host: HostId | None) -> None:
+        connection.execute(
+            sa.update(self._table).where(self._table.c.id == instance).values(host_id=host)
+        )
+
+    def fail(self, connection: sa.Connection, instance: InstanceId, fault: dict[str, Any]) -> None:
+        """The build was taken back: error, with the reason. A delete under way keeps its mark."""
+        column = self._table.c
+        connection.execute(
+            sa.update(self._table)
+            .where(column.id == instance)
+            .values(
+                vm_state=VmState.ERROR,
+                power_state=PowerState.NOSTATE,
+                task_state=sa.case(
+                    (column.task_state == TaskState.DELETING, TaskState.DELETING.value),
+                    else_=None,
+                ),
+                fault=fault,
+            )
+        )
+
+    def bury(self, connection: sa.Connection, instance: InstanceId) -> None:
+        """Leave a tombstone, so that what is found outside can be told from what is unknown."""
+        connection.execute(
+            sa.update(self._table)
+            .where(self._table.c.id == instance, self._table.c.deleted_at.is_(None))
+            .values(
+                vm_state=VmState.DELETED,
+                task_state=None,
+                power_state=PowerState.NOSTATE,
+                host_id=None,
+                deleted_at=now(),
+            )
+        )
+
+
+def _instance(row: sa.Row[Any]) -> Instance:
+    values = dict(row._mapping)
+    values["vm_state"] = VmState(values["vm_state"])
+    values["task_state"] = TaskState(values["task_state"]) if values["task_state"] else None
+    values["power_state"] = PowerState(values["power_state"])
+    return Instance(**values)

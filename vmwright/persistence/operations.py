@@ -1,0 +1,198 @@
+"""Operations, their events and attempts. Every move is a compare-and-swap on state and epoch."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from vmwright.errors import ClaimLost, NotFound
+from vmwright.ids import HostId, InstanceId, OperationId, OwnerId
+from vmwright.persistence.database import now
+from vmwright.persistence.records import Event, Operation
+from vmwright.persistence.tables import Schema
+from vmwright.states import CLAIMABLE, HELD, OperationState, sources_of
+
+
+class OperationStore:
+    """Runs of flows, as they outlive any process."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._operations = schema.operations
+        self._attempts = schema.attempts
+        self._events = schema.events
+
+    def add(self, connection: sa.Connection, operation: Operation) -> None:
+        values = operation.values() | {"created_at": now()}
+        connection.execute(sa.insert(self._operations).values(values))
+
+    def get(self, connection: sa.Connection, operation: OperationId) -> Operation:
+        row = connection.execute(
+            sa.select(self._operations).where(self._operations.c.id == operation)
+        ).one_or_none()
+        if row is None:
+            raise NotFound(f"no operation {operation!r}", hint="see: vmwright operation list")
+        return _operation(row)
+
+    def page(
+        self,
+        connection: sa.Connection,
+        *,
+        states: Iterable[OperationState] = OperationState,
+        after: int = 0,
+        limit: int = 1000,
+    ) -> Sequence[Operation]:
+        """Operations in these states in order of submission, after this `seq`."""
+        column = self._operations.c
+        rows = connection.execute(
+            sa.select(self._operations)
+            .where(column.state.in_(list(states)), column.seq > after)
+            .order_by(column.seq)
+            .limit(limit)
+        )
+        return [_operation(row) for row in rows]
+
+    def of_instance(self, connection: sa.Connection, instance: InstanceId) -> Sequence[Operation]:
+        """Every operation on this instance, oldest first."""
+        column = self._operations.c
+        rows = connection.execute(
+            sa.select(self._operations).where(column.instance_id == instance).order_by(column.seq)
+        )
+        return [_operation(row) for row in rows]
+
+    def claim(self, connection: sa.Connection, operation: Operation, owner: OwnerId) -> int | None:
+        """Make `owner` the one who runs it, as it was read; the new epoch, or None if it moved.
+
+        A run that had begun to undo goes on undoing.
+        """
+        column = self._operations.c
+        undoing = operation.error is not None
+        claimed = connection.execute(
+            sa.update(self._operations)
+            .where(
+                column.id == operation.id,
+                column.epoch == operation.epoch,
+                column.state == operation.state,
+                column.state.in_(CLAIMABLE),
+            )
+            .values(
+                owner_id=owner,
+                epoch=operation.epoch + 1,
+                state=OperationState.UNDOING if undoing else OperationState.RUNNING,
+                started_at=sa.func.coalesce(column.started_at, now()),
+            )
+        )
+        return operation.epoch + 1 if claimed.rowcount == 1 else None
+
+    def fence(
+        self, connection: sa.Connection, operation: OperationId, epoch: int
+    ) -> tuple[str | None, OperationState]:
+        """Hold the row for this transaction. `ClaimLost` unless the epoch is still ours.
+
+        Returns why somebody wants it cancelled, if so, and its state.
+        """
+        column = self._operations.c
+        held = connection.execute(
+            sa.update(self._operations)
+            .where(column.id == operation, column.epoch == epoch, column.state.in_(HELD))
+            .values(epoch=epoch)
+        )
+        if held.rowcount != 1:
+            raise ClaimLost(f"operation {operation}: another process has taken it over")
+        row = connection.execute(
+            sa.select(column.cancel_reason, column.state).where(column.id == operation)
+        ).one()
+        return row.cancel_reason, OperationState(row.state)
+
+    def move(
+        self,
+        connection: sa.Connection,
+        operation: OperationId,
+        state: OperationState,
+        **values: object,
+    ) -> bool:
+        """Move to `state` if the transition table allows it from where it stands."""
+        column = self._operations.c
+        moved = connection.execute(
+            sa.update(self._operations)
+            .where(column.id == operation, column.state.in_(sources_of(state)))
+            .values(state=state, **values)
+        )
+        return moved.rowcount == 1
+
+    def change(self, connection: sa.Connection, operation: OperationId, **values: object) -> None:
+        connection.execute(
+            sa.update(self._operations).where(self._operations.c.id == operation).values(values)
+        )
+
+    def ask_to_cancel(self, connection: sa.Connection, operation: OperationId, reason: str) -> bool:
+        """Leave word for whoever runs it. False if it has ended or was asked before."""
+        column = self._operations.c
+        asked = connection.execute(
+            sa.update(self._operations)
+            .where(
+                column.id == operation,
+                column.cancel_reason.is_(None),
+                column.finished_at.is_(None),
+            )
+            .values(cancel_reason=reason)
+        )
+        return asked.rowcount == 1
+
+    def cancelled_of(self, connection: sa.Connection, owner: OwnerId) -> dict[OperationId, str]:
+        """Which of this owner's running operations somebody wants cancelled, and why."""
+        column = self._operations.c
+        rows = connection.execute(
+            sa.select(column.id, column.cancel_reason).where(
+                column.owner_id == owner,
+                column.state.in_(HELD),
+                column.cancel_reason.is_not(None),
+            )
+        )
+        return {OperationId(row.id): row.cancel_reason for row in rows}
+
+    def begin_attempt(self, connection: sa.Connection, operation: OperationId, number: int) -> None:
+        connection.execute(sa.insert(self._attempts).values(operation_id=operation, number=number))
+
+    def attempt(
+        self,
+        connection: sa.Connection,
+        operation: OperationId,
+        number: int,
+        **values: HostId | str | dict[str, Any] | None,
+    ) -> None:
+        """Note on an attempt: `host_id`, `outcome`, `fault`."""
+        column = self._attempts.c
+        connection.execute(
+            sa.update(self._attempts)
+            .where(column.operation_id == operation, column.number == number)
+            .values(values)
+        )
+
+    def append(self, connection: sa.Connection, events: Sequence[Event]) -> None:
+        """Add to the history, in this order. Nothing in it is ever changed."""
+        if events:
+            connection.execute(sa.insert(self._events), [event.values() for event in events])
+
+    def events(
+        self,
+        connection: sa.Connection,
+        operation: OperationId,
+        *,
+        after: int = 0,
+        limit: int = 1000,
+    ) -> Sequence[Event]:
+        """What happened to this operation after this `seq`, in order."""
+        column = self._events.c
+        rows = connection.execute(
+            sa.select(self._events)
+            .where(column.operation_id == operation, column.seq > after)
+            .order_by(column.seq)
+            .limit(limit)
+        )
+        return [Event.of(row) for row in rows]
+
+
+def _operation(row: sa.Row[Any]) -> Operation:
+    values = dict(row._mapping)
+    values["state"] = OperationState(values["state"])
+    return Operation(**values)

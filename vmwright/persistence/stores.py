@@ -1,0 +1,47 @@
+"""Every store of one deployment, as one value to hand on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from vmwright.persistence.claims import ClaimStore
+from vmwright.persistence.database import Database
+from vmwright.persistence.debts import DebtStore
+from vmwright.persistence.instances import InstanceStore
+from vmwright.persistence.operations import OperationStore
+from vmwright.persistence.owners import OwnerStore
+from vmwright.persistence.ports import PortStore
+from vmwright.persistence.registries import Registries
+from vmwright.persistence.secrets import SecretStore
+from vmwright.persistence.volumes import VolumeStore
+
+
+@dataclass(frozen=True)
+class Stores:
+    """Verbs take the connection of the caller's transaction: what belongs together commits so."""
+
+    database: Database
+    registries: Registries
+    instances: InstanceStore
+    operations: OperationStore
+    owners: OwnerStore
+    claims: ClaimStore
+    ports: PortStore
+    volumes: VolumeStore
+    debts: DebtStore
+    secrets: SecretStore
+
+    @classmethod
+    def of(cls, database: Database, key_file: Path) -> "Stores":
+        schema = database.schema
+        return cls(
+            database=database,
+            registries=Registries(schema),
+            instances=InstanceStore(schema),
+            operations=OperationStore(schema),
+            owners=OwnerStore(schema),
+            claims=ClaimStore(schema),
+            ports=PortStore(schema),
+            volumes=VolumeStore(schema),
+            debts=DebtStore(schema),
+            secrets=SecretStore(schema, key_file),
+        )

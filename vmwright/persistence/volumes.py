@@ -1,0 +1,154 @@
+"""Volumes and who has them attached."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from vmwright.errors import Conflict, NotFound
+from vmwright.ids import HostId, InstanceId, OperationId, VolumeId
+from vmwright.persistence.database import now
+from vmwright.persistence.failures import Duplicate
+from vmwright.persistence.records import Attachment, VolumeRecord
+from vmwright.persistence.tables import Schema
+
+
+class VolumeStore:
+    """Volumes; one is attached to at most one instance."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._volumes = schema.volumes
+        self._attachments = schema.attachments
+
+    def add(self, connection: sa.Connection, volume: VolumeRecord) -> None:
+        """Store a new one; asked again with the same id, do nothing."""
+        known = connection.execute(
+            sa.select(self._volumes.c.seq).where(self._volumes.c.id == volume.id)
+        ).first()
+        if known is None:
+            values = volume.values() | {"created_at": now()}
+            connection.execute(sa.insert(self._volumes).values(values))
+
+    def find(self, connection: sa.Connection, name_or_id: str) -> VolumeRecord:
+        """The one living volume with this id or name. `Conflict` if several have the name."""
+        column = self._volumes.c
+        rows = connection.execute(
+            sa.select(self._volumes).where(
+                column.deleted_at.is_(None),
+                sa.or_(column.id == name_or_id, column.name == name_or_id),
+            )
+        ).all()
+        exact = [row for row in rows if row.id == name_or_id] or rows
+        if not exact:
+            raise NotFound(f"no volume {name_or_id!r}", hint="see: vmwright volume list")
+        if len(exact) > 1:
+            ids = ", ".join(row.id for row in exact)
+            raise Conflict(f"several volumes are named {name_or_id!r}", hint=f"use an id: {ids}")
+        return VolumeRecord.of(exact[0])
+
+    def get(self, connection: sa.Connection, volume: VolumeId) -> VolumeRecord | None:
+        """By id, deleted ones included."""
+        row = connection.execute(
+            sa.select(self._volumes).where(self._volumes.c.id == volume)
+        ).one_or_none()
+        return None if row is None else VolumeRecord.of(row)
+
+    def page(
+        self, connection: sa.Connection, *, after: int = 0, limit: int = 1000
+    ) -> Sequence[VolumeRecord]:
+        rows = connection.execute(
+            sa.select(self._volumes)
+            .where(self._volumes.c.deleted_at.is_(None), self._volumes.c.seq > after)
+            .order_by(self._volumes.c.seq)
+            .limit(limit)
+        )
+        return [VolumeRecord.of(row) for row in rows]
+
+    def attachment_of(self, connection: sa.Connection, volume: VolumeId) -> Attachment | None:
+        row = connection.execute(
+            sa.select(self._attachments).where(self._attachments.c.volume_id == volume)
+        ).one_or_none()
+        return None if row is None else Attachment.of(row)
+
+    def attached(
+        self, connection: sa.Connection, instance: InstanceId
+    ) -> Sequence[tuple[Attachment, VolumeRecord]]:
+        """The volumes of an instance, in the order of its devices."""
+        attachments = connection.execute(
+            sa.select(self._attachments)
+            .where(self._attachments.c.instance_id == instance)
+            .order_by(self._attachments.c.position)
+        ).all()
+        pairs = []
+        for row in attachments:
+            volume = self.get(connection, row.volume_id)
+            assert volume is not None, "a foreign key holds it"
+            pairs.append((Attachment.of(row), volume))
+        return pairs
+
+    def attach(self, connection: sa.Connection, attachment: Attachment) -> None:
+        """Attach; asked again by the same operation, do nothing. `Conflict` if it is in use."""
+        held = self.attachment_of(connection, attachment.volume_id)
+        if held is None:
+            try:
+                with connection.begin_nested():
+                    connection.execute(sa.insert(self._attachments).values(attachment.values()))
+            except Duplicate:
+                held = self.attachment_of(connection, attachment.volume_id)
+            else:
+                return
+        if held is None or held.operation_id != attachment.operation_id:
+            raise Conflict(f"volume {attachment.volume_id} is in use")
+
+    def put(
+        self,
+        connection: sa.Connection,
+        volume: VolumeId,
+        *,
+        host: HostId,
+        location: str,
+        made_by: OperationId,
+    ) -> VolumeRecord:
+        """Write down where the volume is about to be made, unless it is on a host already."""
+        connection.execute(
+            sa.update(self._volumes)
+            .where(self._volumes.c.id == volume, self._volumes.c.location.is_(None))
+            .values(host_id=host, location=location, made_by=made_by)
+        )
+        record = self.get(connection, volume)
+        if record is None or record.deleted_at is not None:
+            raise NotFound(f"volume {volume} was deleted")
+        return record
+
+    def detach(
+        self, connection: sa.Connection, instance: InstanceId, operation: OperationId | None
+    ) -> None:
+        """End the attachments of an instance; with an operation, only those that it made."""
+        condition = self._attachments.c.instance_id == instance
+        if operation is not None:
+            condition &= self._attachments.c.operation_id == operation
+        connection.execute(sa.delete(self._attachments).where(condition))
+
+    def forget_made_by(
+        self, connection: sa.Connection, operation: OperationId, keep: Sequence[VolumeId]
+    ) -> None:
+        """What this operation put on a host is there no more: new ones are deleted with it,
+        `keep` (the user's own) are as they were before."""
+        column = self._volumes.c
+        made = column.made_by == operation
+        connection.execute(
+            sa.update(self._volumes)
+            .where(made, column.id.in_(keep))
+            .values(host_id=None, location=None, made_by=None)
+        )
+        connection.execute(
+            sa.update(self._volumes)
+            .where(made, column.id.not_in(keep), column.deleted_at.is_(None))
+            .values(deleted_at=now())
+        )
+
+    def bury(self, connection: sa.Connection, volume: VolumeId) -> None:
+        connection.execute(
+            sa.update(self._volumes)
+            .where(self._volumes.c.id == volume, self._volumes.c.deleted_at.is_(None))
+            .values(deleted_at=now())
+        )

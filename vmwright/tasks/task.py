@@ -1,0 +1,138 @@
+"""The rules that every task of every flow obeys."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import sqlalchemy as sa
+from taskflow import task
+
+from vmwright.backends.host import Backend, Host
+from vmwright.backends.images import ImageStore
+from vmwright.backends.removal import Removal
+from vmwright.errors import Internal, Unavailable
+from vmwright.ids import HostId, InstanceId, Mark, OperationId, Whose
+from vmwright.persistence.stores import Stores
+from vmwright.states import TaskState
+from vmwright.waiting import Wait, patiently
+
+
+@dataclass(frozen=True)
+class Means:
+    """What tasks work with: the same for every run of a process."""
+
+    stores: Stores
+    backend: Backend
+    images: ImageStore
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owed:
+    """A removal that could not be made, or must be made again later."""
+
+    host: HostId
+    removal: Removal
+    reason: str
+    delay: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What a task may know of the run that it belongs to."""
+
+    mark: Mark
+    whose: Whose
+    wait: Wait
+    late_effect: float
+    """Seconds in which a call that nobody waits for any more may still land."""
+    late: bool = False
+    """Whether such a call of this task may be under way."""
+    owed: list[Owed] = field(default_factory=list)
+    store_connection: sa.Connection | None = None
+
+    @property
+    def instance(self) -> InstanceId:
+        return self.mark.instance
+
+    @property
+    def operation(self) -> OperationId:
+        return self.mark.operation
+
+    @property
+    def connection(self) -> sa.Connection:
+        """The fenced transaction; there is one in a store half only."""
+        if self.store_connection is None:
+            raise Internal("a task asked for the store outside of its store half")
+        return self.store_connection
+
+    def remove(self, backend: Backend, host: dict[str, Any], removals: Iterable[Removal]) -> None:
+        """Make things absent from a host. What a host that is away keeps, is owed."""
+        place = backend.host(host["uri"])
+        for removal in removals:
+            try:
+                patiently(lambda: self._remove(place, removal), self.wait, removal.describe())  # noqa: B023
+            except Unavailable:
+                self._owe(host, removal, reason="host away", delay=0.0)
+                continue
+            if self.late:
+                self._owe(host, removal, reason="late effect", delay=self.late_effect)
+
+    def _remove(self, host: Host, removal: Removal) -> None:
+        if self.late:
+            removal.settle(host, self.wait)
+        removal.carry_out(host, self.wait)
+
+    def _owe(self, host: dict[str, Any], removal: Removal, *, reason: str, delay: float) -> None:
+        self.owed.append(Owed(host=HostId(host["id"]), removal=removal, reason=reason, delay=delay))
+
+
+class Task(task.Task):  # type: ignore[misc]  # TaskFlow is untyped
+    """One change to the world that can be repeated and taken back.
+
+    * ``execute`` may run more than once: a crash hides whether it had run.
+    * ``revert`` may run more than once, and after an ``execute`` that failed half-way, was
+      refused or never began. It never reads its own result; it finds what to undo by names
+      fixed before the flow began, and only what `Run.whose` covers.
+    * ``intend`` is the store half of ``execute``: it runs before it, in the transaction that
+      says that the task begins. ``forget`` is the store half of ``revert``: it is committed
+      after it, with the words that the task was taken back.
+    * Inputs and results are stored as JSON in clear: small values, no secrets.
+
+    A task holds nothing of a run: one object serves all runs of a flow.
+    """
+
+    task_name: ClassVar[str]
+    """What the database calls this task. Renaming it strands operations in flight."""
+    task_state: ClassVar[TaskState | None] = None
+    """What the instance's `task_state` says while this task runs."""
+    gives_back: ClassVar[str] = ""
+    """What taking it back returns, for the fault that users read; empty if nothing."""
+
+    def __init__(self, means: Means) -> None:
+        super().__init__(name=self.task_name)
+        self._means = means
+
+    def intend(self, run: Run, **_: Any) -> None:
+        """Nothing to write down. Called with what `execute` is called with."""
+
+    def revert(self, *_: Any, **__: Any) -> None:
+        """Nothing to take back."""
+
+    def forget(self, run: Run, **_: Any) -> None:
+        """Nothing to write down. Called with what `revert` is called with."""
+
+
+class StoreTask(Task):
+    """A task whose whole effect lies in the store: it runs inside the fenced transaction.
+
+    ``execute`` and ``revert`` use `Run.connection`; they commit together with the words that
+    they ran, so that they are atomic and need neither `intend` nor `forget`.
+    """
+
+
+class RemovingTask(Task):
+    """A task that makes something absent. There is no way back from it, only on.
+
+    A failure is not a reason to undo what was removed before: the run is suspended and the task
+    tried again, as a failing undo is.
+    """
