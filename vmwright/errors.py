@@ -16,10 +16,17 @@ class VmwrightError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.host: str | None = None
+        """The host that it happened on, where there was one."""
 
     def to_store(self) -> dict[str, Any]:
-        """Code, message and hint, as they lie in events and faults."""
-        return {"code": type(self).__name__, "message": self.message, "hint": self.hint}
+        """As it lies in events and faults."""
+        return {
+            "code": type(self).__name__,
+            "message": self.message,
+            "hint": self.hint,
+            "host": self.host,
+        }
 
 
 class InvalidRequest(VmwrightError):

@@ -45,12 +45,14 @@ class Mark:
         ids = [_unpacked(label) for label in labels[:3]]
         if None in ids:
             return None
-        return cls(
+        mark = cls(
             deployment=DeploymentId(ids[0] or ""),
             instance=InstanceId(ids[1] or ""),
             operation=OperationId(ids[2] or ""),
             attempt=int(labels[3]),
         )
+        # One mark, one token: whatever else decodes to it was not written by us.
+        return mark if mark.token() == token else None
 
     def to_store(self) -> dict[str, Any]:
         return asdict(self)

@@ -42,6 +42,7 @@ class SimulatedSettings:
 class OperationSettings:
     lease: float = 15.0
     deadline: float = 300.0
+    patience: float = 60.0
     undo_deadline: float = 30.0
     undo_tries: int = 5
     undo_backoff: float = 1.0
@@ -128,6 +129,7 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
     "operations": [
         cfg.FloatOpt("lease", default=15.0, min=1.0, help="Seconds a silent owner is trusted."),
         cfg.FloatOpt("deadline", default=300.0, min=0.1, help="Seconds a task may take."),
+        cfg.FloatOpt("patience", default=60.0, min=0.0, help="Seconds a silent host is asked."),
         cfg.FloatOpt("undo_deadline", default=30.0, min=0.1, help="Seconds an undo waits."),
         cfg.IntOpt("undo_tries", default=5, min=1, help="Tries of an undo before it is stuck."),
         cfg.FloatOpt("undo_backoff", default=1.0, min=0.0, help="First pause between tries."),

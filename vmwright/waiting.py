@@ -1,5 +1,6 @@
 """Patience: every wait has a deadline, sees cancellation and can report how far it is."""
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -63,14 +64,35 @@ class Wait:
         self._report(fraction, note)
 
 
-def patiently(call: Callable[[], T], wait: Wait, what: str) -> T:
-    """Call until the outcome is known: `Unavailable` is asked again until `wait` ends."""
+def patiently(call: Callable[[], T], wait: Wait, what: str, patience: float = math.inf) -> T:
+    """Call until the outcome is known.
+
+    `Unavailable` is asked again until `wait` ends, or until nothing else was heard for
+    `patience` seconds.
+    """
+    silence = _Silence()
+
+    def given_up(state: tenacity.RetryCallState) -> bool:
+        return not wait.remaining() or silence.seconds(state) > patience
+
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(Unavailable),
-        stop=lambda _state: not wait.remaining(),
+        stop=given_up,
         wait=tenacity.wait_exponential(multiplier=0.1, max=2.0),
         sleep=lambda seconds: wait.pause(seconds, what),
         reraise=True,
     )
     outcome: T = retrying(call)
     return outcome
+
+
+class _Silence:
+    """How long something has not answered, counted from its first failure."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def seconds(self, state: tenacity.RetryCallState) -> float:
+        at = state.outcome_timestamp or time.monotonic()
+        self._since = at if self._since is None else self._since
+        return at - self._since

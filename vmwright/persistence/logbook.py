@@ -116,14 +116,12 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
         operation: Operation,
         *,
         trusted: Callable[[], bool],
-        host_name: Callable[[], str | None],
     ) -> None:
         """`operation` is as claimed. `trusted` says whether our lease still holds."""
         super().__init__(conf={})
         self.operation = operation
         self._stores = stores
         self._trusted = trusted
-        self._host_name = host_name
         self._lock = threading.RLock()
         self._atoms: dict[str, models.AtomDetail] = {}
         self._flow: models.FlowDetail | None = None
@@ -206,8 +204,13 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
             return outcome
 
     def flush_events(self, more: Iterable[Event]) -> None:
-        """Publish what has ended already, and `more`, without waiting for the next task."""
-        with self._lock:
+        """Publish what has ended already, and `more`, without waiting for the next task.
+
+        Never waits for a commit that is under way: that one publishes.
+        """
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
             events = [*self._events, *more]
             if not events or self.lost:
                 return
@@ -215,6 +218,8 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
                 self._stores.operations.fence(connection, self.operation.id, self.operation.epoch)
                 self._stores.operations.append(connection, events)
             self._events.clear()
+        finally:
+            self._lock.release()
 
     def _worth_another_try(self, error: BaseException) -> bool:
         return isinstance(error, StoreUnavailable) and self._trusted()
@@ -254,7 +259,7 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
             return
         error = None
         if detail.state == taskflow_states.FAILURE:
-            error = {**error_of(detail.failure), "task": detail.name, "host": self._host_name()}
+            error = error_of(detail.failure) | {"task": detail.name}
             self.error = self.error or error
         self._events.append(
             self.event("task", detail.state, task=detail.name, direction=direction, error=error)
@@ -299,5 +304,5 @@ def error_of(failure: Failure | None) -> dict[str, Any]:
         return error.to_store()
     if failure is not None and next(iter(failure), "").startswith("vmwright."):
         code = next(iter(failure)).rpartition(".")[2]
-        return {"code": code, "message": failure.exception_str, "hint": ""}
+        return {"code": code, "message": failure.exception_str, "hint": "", "host": None}
     return Internal("the task failed for a reason that was not recorded").to_store()

@@ -51,6 +51,23 @@ class OperationStore:
         )
         return [_operation(row) for row in rows]
 
+    def newest(
+        self,
+        connection: sa.Connection,
+        *,
+        states: Iterable[OperationState] = OperationState,
+        limit: int = 1000,
+    ) -> Sequence[Operation]:
+        """The latest operations in these states, oldest of them first."""
+        column = self._operations.c
+        rows = connection.execute(
+            sa.select(self._operations)
+            .where(column.state.in_(list(states)))
+            .order_by(column.seq.desc())
+            .limit(limit)
+        ).all()
+        return [_operation(row) for row in reversed(rows)]
+
     def of_instance(self, connection: sa.Connection, instance: InstanceId) -> Sequence[Operation]:
         """Every operation on this instance, oldest first."""
         column = self._operations.c
@@ -65,7 +82,7 @@ class OperationStore:
         A run that had begun to undo goes on undoing.
         """
         column = self._operations.c
-        undoing = operation.error is not None
+        undoing = "code" in (operation.error or {})
         claimed = connection.execute(
             sa.update(self._operations)
             .where(
@@ -123,6 +140,20 @@ class OperationStore:
         connection.execute(
             sa.update(self._operations).where(self._operations.c.id == operation).values(values)
         )
+
+    def park(self, connection: sa.Connection, operation: Operation, error: dict[str, Any]) -> bool:
+        """Put it aside as it was read; False if somebody has moved or claimed it since."""
+        column = self._operations.c
+        parked = connection.execute(
+            sa.update(self._operations)
+            .where(
+                column.id == operation.id,
+                column.epoch == operation.epoch,
+                column.state.in_(sources_of(OperationState.PARKED)),
+            )
+            .values(state=OperationState.PARKED, owner_id=None, error=error)
+        )
+        return parked.rowcount == 1
 
     def ask_to_cancel(self, connection: sa.Connection, operation: OperationId, reason: str) -> bool:
         """Leave word for whoever runs it. False if it has ended or was asked before."""

@@ -52,6 +52,14 @@ class VolumeStore:
         ).one_or_none()
         return None if row is None else VolumeRecord.of(row)
 
+    def at(self, connection: sa.Connection, location: str) -> bool:
+        """Whether a living volume lies at this place of some host."""
+        column = self._volumes.c
+        row = connection.execute(
+            sa.select(column.seq).where(column.location == location, column.deleted_at.is_(None))
+        ).first()
+        return row is not None
+
     def page(
         self, connection: sa.Connection, *, after: int = 0, limit: int = 1000
     ) -> Sequence[VolumeRecord]:

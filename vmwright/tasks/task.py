@@ -112,13 +112,13 @@ class Task(task.Task):  # type: ignore[misc]  # TaskFlow is untyped
         super().__init__(name=self.task_name)
         self._means = means
 
-    def intend(self, run: Run, **_: Any) -> None:
+    def intend(self, *_: Any, **__: Any) -> None:
         """Nothing to write down. Called with what `execute` is called with."""
 
     def revert(self, *_: Any, **__: Any) -> None:
         """Nothing to take back."""
 
-    def forget(self, run: Run, **_: Any) -> None:
+    def forget(self, *_: Any, **__: Any) -> None:
         """Nothing to write down. Called with what `revert` is called with."""
 
 

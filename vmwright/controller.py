@@ -1,0 +1,295 @@
+"""What an embedder holds: takes requests in, runs them, and tells how they stand."""
+
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import sqlalchemy as sa
+
+from vmwright import views
+from vmwright.admission import Caller, Door
+from vmwright.backends.file_images import FileImageStore
+from vmwright.backends.loading import load_backend
+from vmwright.descriptions import Descriptions
+from vmwright.errors import Conflict, DeadlinePassed, Unavailable
+from vmwright.flows import RECIPES, recipe
+from vmwright.ids import OperationId
+from vmwright.inventory import Inventory
+from vmwright.persistence import schema_version
+from vmwright.persistence.database import Database
+from vmwright.persistence.deployment import deployment_of
+from vmwright.persistence.records import Event, Instance, Operation
+from vmwright.persistence.stores import Stores
+from vmwright.reconcilers.audit import Audit
+from vmwright.request import CreateRequest
+from vmwright.settings import Settings
+from vmwright.states import CLAIMABLE, OperationState
+from vmwright.tasks.task import Means
+from vmwright.waiting import Wait
+from vmwright.worker import Worker
+
+_GIB = 2**30
+_POLL = 0.1
+_PAGE = 500
+
+
+class Controller:
+    """Builds and deletes instances. Thread-safe; installs no signal handlers; logs to `vmwright`.
+
+    A context manager: leaving it puts what runs down where it is, safely; any controller on the
+    same store goes on with it. Threads start with the first operation that is run here, so open
+    it after a fork, or only submit before one.
+    """
+
+    def __init__(
+        self, settings: Settings, *, engine: sa.Engine | None = None, caller: Caller | None = None
+    ) -> None:
+        """Open the store, and the backend without asking any host.
+
+        `engine` is a database engine of the caller's own, who closes it. Raises
+        `StoreUnavailable`, `SchemaMismatch`, `PackageMissing` or `InvalidRequest`.
+        """
+        self.settings = settings
+        self._caller = caller or Caller()
+        self._database = (
+            Database.open(settings.database)
+            if engine is None
+            else Database.around(engine, settings.database)
+        )
+        schema_version.make_ready(self._database)
+        self.deployment = deployment_of(self._database)
+        self._stores = Stores.of(self._database, settings.state_dir / "key")
+        images = FileImageStore(settings.state_dir / "images", settings.max_image_gib * _GIB)
+        self._means = Means(self._stores, load_backend(settings, self.deployment), images)
+        self.inventory = Inventory(
+            self._stores, self._means.backend, images, self.deployment, settings
+        )
+        self._door = Door(self._means, time.time)
+        self._describe = Descriptions(self._stores)
+        self._worker = Worker(self._means, self.deployment, settings)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Put down what runs, and let go of threads, hosts and the database."""
+        self._worker.close()
+        self._means.backend.close()
+        self._database.close()
+
+    # Operations.
+
+    def create(self, request: CreateRequest) -> Operation:
+        """Accept a build and begin it here. `Unavailable` if no host of ours answers."""
+        self.inventory.ensure_default_host()
+        self._ensure_some_host_answers()
+        return self._begin(self._accept(request))
+
+    def submit(self, request: CreateRequest) -> Operation:
+        """Accept a build and leave it to whoever resumes work of this store."""
+        self.inventory.ensure_default_host()
+        return self._accept(request)
+
+    def delete(self, instance: str) -> Operation:
+        """Accept the end of an instance, by name or id, and begin it here.
+
+        A build that still runs is asked to stop; one whose process is dead is taken back here.
+        """
+        with self._database.write() as connection:
+            operation = self._door.delete(connection, instance, self._caller)
+        if operation.after_id is not None:
+            self._worker.see_through([operation.after_id])
+        return self._begin(operation)
+
+    def cancel(self, operation: str, reason: str = "asked by the user") -> Operation:
+        """Have a build taken back, wherever it runs; here, if its process is dead."""
+        with self._database.write() as connection:
+            known = self._door.cancel(connection, operation, reason)
+        return self._begin(known)
+
+    def resume(self, operation: str | None = None) -> Sequence[Operation]:
+        """Take up what nobody runs: everything that is unfinished, or this operation.
+
+        Returns what is unfinished. What a living process runs is left to it.
+        """
+        if operation is not None:
+            known = self.operation(operation)
+            if known.state is OperationState.PARKED:
+                self._move(known, OperationState.INTERRUPTED)
+            return [self._begin(self.operation(operation))]
+        found = list(self._unfinished())
+        self._worker.see_through(known.id for known in found)
+        return found
+
+    def retry(self, operation: str) -> Operation:
+        """Try a stuck operation again from where it is stuck."""
+        known = self.operation(operation)
+        if known.state is not OperationState.STUCK:
+            raise Conflict(f"operation {known.id} is not stuck: it is {known.state}")
+        self._move(known, OperationState.INTERRUPTED, undo_tries=0, not_before=0.0)
+        return self._begin(self.operation(operation))
+
+    def wait(self, operation: str, timeout: float | None = None) -> Operation:
+        """Return once nothing more happens to it by itself; `DeadlinePassed` at the timeout."""
+        for _ in self._ticks(operation, timeout):
+            known = self.operation(operation)
+            if known.state not in CLAIMABLE:
+                return known
+        raise AssertionError("ticks end by an exception only")
+
+    def watch(
+        self, operation: str, *, after: int = 0, timeout: float | None = None
+    ) -> Iterator[Event]:
+        """What happens to an operation, whoever runs it, until nothing more does by itself.
+
+        To go on later, pass the `seq` of the last event seen as `after`.
+        """
+        for _ in self._ticks(operation, timeout):
+            # The state first: what is written before an end is then not missed.
+            over = self.operation(operation).state not in CLAIMABLE
+            while events := self._events(operation, after):
+                yield from events
+                after = events[-1].seq
+            if over:
+                return
+
+    # How things stand.
+
+    def operation(self, operation: str) -> Operation:
+        with self._database.read() as connection:
+            return self._stores.operations.get(connection, OperationId(operation))
+
+    def operations(
+        self, states: Iterable[OperationState] = tuple(OperationState)
+    ) -> Sequence[Operation]:
+        """Operations in these states, oldest first; the newest thousand."""
+        with self._database.read() as connection:
+            return self._stores.operations.newest(connection, states=states)
+
+    def instance(self, name_or_id: str) -> Instance:
+        with self._database.read() as connection:
+            return self._stores.instances.find(connection, name_or_id)
+
+    def instance_of(self, operation: Operation) -> Instance:
+        """The instance of an operation, also after it was deleted."""
+        with self._database.read() as connection:
+            return self._stores.instances.get(connection, operation.instance_id)
+
+    def instances(self) -> Sequence[Instance]:
+        with self._database.read() as connection:
+            return self._stores.instances.page(connection)
+
+    def describe_instance(self, instance: Instance) -> dict[str, Any]:
+        """An instance with everything that belongs to it, as users see it."""
+        with self._database.read() as connection:
+            return self._describe.instance(connection, instance)
+
+    def describe_operation(self, operation: Operation) -> dict[str, Any]:
+        """An operation and what it owes, as users see it."""
+        with self._database.read() as connection:
+            return self._describe.operation(connection, operation)
+
+    def graph(self, operation_or_flow: str) -> views.Graph:
+        """The graph of a flow by its name, or of an operation as it stands, by its id."""
+        for known in RECIPES:
+            if known.name == operation_or_flow:
+                return views.flow_graph(known.make(self._means))
+        operation = self.operation(operation_or_flow)
+        flow = recipe(operation.flow_name, operation.flow_version).make(self._means)
+        facts = self.describe_operation(operation)
+        return views.operation_graph(
+            views.flow_graph(flow),
+            views.records_of(self._all_events(operation.id)),
+            facts=facts,
+            now=time.time(),
+        )
+
+    def console(self, instance: str, wait: Wait) -> Iterator[bytes]:
+        """What the guest writes to its serial console from now on, until `wait` ends."""
+        known = self.instance(instance)
+        if known.host_id is None:
+            raise Conflict(f"instance {known.name!r} is on no host: it is {known.vm_state}")
+        host = self.inventory.host(known.host_id)
+        return self._means.backend.host(host.connection_uri).hypervisor.console(known.id, wait)
+
+    def audit(self) -> Sequence[dict[str, Any]]:
+        """What lies on hosts with our mark and should not; changes nothing."""
+        audit = Audit(self._means, self.deployment, self.settings.operations.undo_deadline)
+        return [leftover.to_store() for leftover in audit.leftovers()]
+
+    def pay_debts(self) -> int:
+        """Make absent what is owed and due; returns how many debts remain."""
+        return self._worker.pay_debts()
+
+    def _accept(self, request: CreateRequest) -> Operation:
+        with self._database.write() as connection:
+            return self._door.create(connection, request, self._caller)
+
+    def _begin(self, operation: Operation) -> Operation:
+        self._worker.see_through([operation.id])
+        return operation
+
+    def _move(self, operation: Operation, state: OperationState, **values: object) -> None:
+        with self._database.write() as connection:
+            if not self._stores.operations.move(connection, operation.id, state, **values):
+                raise Conflict(f"operation {operation.id} is {operation.state} no more")
+
+    def _unfinished(self) -> Iterator[Operation]:
+        after = 0
+        while True:
+            with self._database.read() as connection:
+                page = self._stores.operations.page(
+                    connection, states=CLAIMABLE, after=after, limit=_PAGE
+                )
+            yield from page
+            if len(page) < _PAGE:
+                return
+            after = page[-1].seq
+
+    def _events(self, operation: str, after: int) -> Sequence[Event]:
+        with self._database.read() as connection:
+            return self._stores.operations.events(
+                connection, OperationId(operation), after=after, limit=_PAGE
+            )
+
+    def _all_events(self, operation: str) -> list[Event]:
+        found: list[Event] = []
+        while page := self._events(operation, found[-1].seq if found else 0):
+            found += page
+        return found
+
+    def _ticks(self, operation: str, timeout: float | None) -> Iterator[None]:
+        ends = None if timeout is None else time.monotonic() + timeout
+        pause = threading.Event()
+        while True:
+            yield
+            if ends is not None and time.monotonic() >= ends:
+                raise DeadlinePassed(
+                    f"operation {operation} has not ended within {timeout:g} seconds",
+                    hint=f"it goes on; see: vmwright operation show {operation}",
+                )
+            pause.wait(_POLL)
+
+    def _ensure_some_host_answers(self) -> None:
+        """The last cheap refusal: a build that no host could take would only fail later."""
+        errors = []
+        for host in self.inventory.hosts():
+            try:
+                hypervisor = self._means.backend.host(host.connection_uri).hypervisor
+                hypervisor.facts(Wait(self.settings.operations.undo_deadline))
+            except Unavailable as error:
+                errors.append(error)
+            else:
+                return
+        if errors:
+            raise errors[0]

@@ -1,0 +1,105 @@
+"""Instances and operations as users see them: plain values, the same for every way out."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from vmwright.persistence.records import Instance, Operation
+from vmwright.persistence.stores import Stores
+from vmwright.states import ENDED
+
+
+class Descriptions:
+    """Puts together what lies in several tables."""
+
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
+
+    def instance(self, connection: sa.Connection, instance: Instance) -> dict[str, Any]:
+        stores, spec = self._stores, instance.request
+        hosts = stores.registries.hosts
+        host = hosts.get(connection, instance.host_id) if instance.host_id else None
+        operations = stores.operations.of_instance(connection, instance.id)
+        return {
+            "id": instance.id,
+            "name": instance.name,
+            "vm_state": str(instance.vm_state),
+            "task_state": None if instance.task_state is None else str(instance.task_state),
+            "power_state": instance.power_state.name.lower(),
+            "host": host.name if host else None,
+            "addresses": self._addresses(connection, instance),
+            "volumes": self._volumes(connection, instance),
+            "fault": instance.fault,
+            "operation_id": operations[-1].id if operations else None,
+            "image": spec["image"]["name"],
+            "flavor": {
+                "vcpus": spec["vcpus"],
+                "ram": spec["ram_mib"],
+                "disk": spec["root_gib"],
+            },
+            "hostname": instance.hostname,
+            "metadata": spec["metadata"],
+            "project_id": instance.project_id,
+            "user_id": instance.user_id,
+            "reservation_id": instance.reservation_id,
+            "created_at": moment(instance.created_at),
+            "launched_at": moment(instance.launched_at),
+            "deleted_at": moment(instance.deleted_at),
+        }
+
+    def operation(self, connection: sa.Connection, operation: Operation) -> dict[str, Any]:
+        debts = self._stores.debts.of_operation(connection, operation.id)
+        return {
+            "id": operation.id,
+            "kind": operation.kind,
+            "state": str(operation.state),
+            "instance_id": operation.instance_id,
+            "attempt": operation.attempt,
+            "error": operation.error,
+            "owes": [
+                {
+                    "kind": debt.kind,
+                    "key": debt.key,
+                    "host": self._host_name(connection, debt.host_id),
+                    "reason": debt.reason,
+                    "not_before": moment(debt.not_before),
+                    "error": debt.last_error,
+                }
+                for debt in debts
+            ],
+            "cancel_reason": operation.cancel_reason,
+            "ended": operation.state in ENDED,
+            "created_at": moment(operation.created_at),
+            "started_at": moment(operation.started_at),
+            "finished_at": moment(operation.finished_at),
+        }
+
+    def _host_name(self, connection: sa.Connection, host: str) -> str:
+        known = self._stores.registries.hosts.get(connection, host)
+        return known.name if known else host
+
+    def _addresses(self, connection: sa.Connection, instance: Instance) -> list[dict[str, Any]]:
+        names = {nic["network"]: nic["network_name"] for nic in instance.request["nics"]}
+        return [
+            {"network": names[port.network_id], "ip": port.ip, "mac": port.mac}
+            for port in self._stores.ports.of_instance(connection, instance.id)
+        ]
+
+    def _volumes(self, connection: sa.Connection, instance: Instance) -> list[dict[str, Any]]:
+        return [
+            {
+                "id": volume.id,
+                "name": volume.name,
+                "size": volume.size_gib,
+                "delete_on_termination": attachment.delete_on_termination,
+            }
+            for attachment, volume in self._stores.volumes.attached(connection, instance.id)
+        ]
+
+
+def moment(seconds: float | None) -> str | None:
+    """Seconds since the epoch as ISO 8601 in UTC."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

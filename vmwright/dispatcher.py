@@ -1,0 +1,323 @@
+"""Takes operations up and sees them through: claims them, drives them, records their end."""
+
+import logging
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from taskflow.flow import Flow
+from taskflow.persistence import models
+
+from vmwright.errors import ClaimLost, Internal, StoreUnavailable, UnknownFlow, VmwrightError
+from vmwright.flows import RECIPES, recipe
+from vmwright.ids import DeploymentId, Mark, OperationId, OwnerId, Whose
+from vmwright.outcomes import Ending
+from vmwright.ownership import Ownership, is_dead, machine
+from vmwright.persistence.database import now
+from vmwright.persistence.logbook import Fenced, UnitOfWork, load_flow
+from vmwright.persistence.records import Event, Operation
+from vmwright.pools import Pools
+from vmwright.recovery import Candidate, Plan, plan_recovery
+from vmwright.request import Spec
+from vmwright.runner import Assignment, Outcome, drive
+from vmwright.settings import OperationSettings
+from vmwright.states import OperationState
+from vmwright.tasks.task import Means, Owed, Run
+from vmwright.waiting import Wait
+
+LOG = logging.getLogger(__name__)
+
+_LOOK_AGAIN = 0.2
+"""Seconds until operations that others hold, or that are not due, are looked at again."""
+
+_PER_ROUND = 64
+"""Operations looked at in one round: the rest wait their turn in the store."""
+
+
+@dataclass
+class _Active:
+    """An operation that this process runs right now."""
+
+    work: UnitOfWork | None = None
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    progress: dict[str, tuple[float, str]] = field(default_factory=dict)
+
+
+class Dispatcher:
+    """Runs operations in this process until nothing more will happen to them by itself."""
+
+    def __init__(
+        self,
+        means: Means,
+        deployment: DeploymentId,
+        settings: OperationSettings,
+        ownership: Ownership,
+        pools: Pools,
+    ) -> None:
+        self._means = means
+        self._stores = means.stores
+        self._deployment = deployment
+        self._settings = settings
+        self._ownership = ownership
+        self._pools = pools
+        self._wanted: dict[OperationId, None] = {}
+        self._active: dict[OperationId, _Active] = {}
+        self._lock = threading.Lock()
+        self._bell = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(
+            target=self._work_until_closed, name="vmwright-dispatcher", daemon=True
+        )
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def see_through(self, operations: Iterable[OperationId]) -> None:
+        """Run these, as soon as they may be run, until they end, are stuck or are parked."""
+        with self._lock:
+            self._wanted.update(dict.fromkeys(operations))
+        self._bell.set()
+
+    def beat(self, cancelled: Mapping[OperationId, str]) -> None:
+        """After each renewal: pass on what others want, and publish what has happened."""
+        with self._lock:
+            active = dict(self._active)
+        for operation, run in active.items():
+            if operation in cancelled:
+                run.cancelled.set()
+            self._publish(run)
+
+    def close(self) -> None:
+        """Put every run down where it is; what has begun is recorded."""
+        self._stopping.set()
+        with self._lock:
+            active = list(self._active.values())
+        for run in active:
+            run.cancelled.set()
+        self._bell.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _publish(self, run: _Active) -> None:
+        if run.work is None:
+            return
+        progress, run.progress = run.progress, {}
+        events = [
+            run.work.event(
+                "progress", "progress", task=task, detail={"fraction": fraction, "note": note}
+            )
+            for task, (fraction, note) in progress.items()
+        ]
+        try:
+            run.work.flush_events(events)
+        except ClaimLost:
+            run.cancelled.set()
+
+    def _work_until_closed(self) -> None:
+        while not self._stopping.is_set():
+            self._bell.clear()
+            try:
+                waiting = self._round()
+            except StoreUnavailable as error:
+                LOG.warning("the store was not asked for work: %s", error)
+                waiting = True
+            self._bell.wait(_LOOK_AGAIN if waiting else None)
+
+    def _round(self) -> bool:
+        """Look at what is wanted, claim what may be claimed. True if some of it still waits."""
+        with self._lock:
+            room = self._settings.parallel - len(self._active)
+            batch = [wanted for wanted in self._wanted if wanted not in self._active][:_PER_ROUND]
+        if batch:
+            plan = self._plan(batch)
+            for operation in plan.park:
+                self._park(operation, UnknownFlow(_unknown(operation)))
+            self._forget([*plan.over, *(operation.id for operation in plan.park)])
+            for operation in plan.claim[: max(0, room)]:
+                self._claim(operation)
+            self._rotate(batch)
+        with self._lock:
+            return bool(self._wanted)
+
+    def _plan(self, batch: list[OperationId]) -> Plan:
+        stores = self._stores
+        with stores.database.read() as connection:
+            candidates = [self._candidate(connection, operation) for operation in batch]
+            owners = stores.owners.all(connection)
+            clock = connection.execute(now().select()).scalar_one()
+        here = machine()
+        dead = {
+            owner.id
+            for owner, expired in owners
+            if owner.id != self._ownership.id and is_dead(owner, expired=expired, here=here)
+        }
+        with self._lock:
+            active = list(self._active)
+        return plan_recovery(
+            candidates,
+            me=self._ownership.id,
+            active=active,
+            dead=dead,
+            living={owner.id for owner, _ in owners} - dead,
+            flows={(known.name, known.version) for known in RECIPES},
+            now=clock,
+        )
+
+    def _candidate(self, connection: Any, wanted: OperationId) -> Candidate:
+        operations = self._stores.operations
+        operation = operations.get(connection, wanted)
+        predecessor = None
+        if operation.after_id is not None:
+            predecessor = operations.get(connection, operation.after_id).state
+        return Candidate(operation=operation, predecessor=predecessor)
+
+    def _rotate(self, batch: list[OperationId]) -> None:
+        """Let those that were not looked at come first next time."""
+        with self._lock:
+            for operation in batch:
+                if operation in self._wanted:
+                    del self._wanted[operation]
+                    self._wanted[operation] = None
+
+    def _forget(self, operations: Iterable[OperationId]) -> None:
+        with self._lock:
+            for operation in operations:
+                self._wanted.pop(operation, None)
+
+    def _claim(self, operation: Operation) -> None:
+        stores = self._stores
+        with stores.database.write() as connection:
+            free = stores.instances.take(
+                connection, operation.instance_id, operation.id, instead_of=operation.after_id
+            )
+            epoch = (
+                stores.operations.claim(connection, operation, self._ownership.id) if free else None
+            )
+        if epoch is None:
+            return
+        self._forget_owner(operation.owner_id)
+        claimed = replace(operation, epoch=epoch, owner_id=self._ownership.id)
+        with self._lock:
+            self._active[operation.id] = _Active()
+        self._pools.engines.submit(self._run, claimed)
+
+    def _forget_owner(self, owner: OwnerId | None) -> None:
+        if owner not in (None, self._ownership.id):
+            with self._stores.database.write() as connection:
+                self._stores.owners.remove(connection, OwnerId(str(owner)))
+
+    def _run(self, operation: Operation) -> None:
+        """In an engine's thread: one operation, as far as it goes here."""
+        try:
+            outcome = self._drive(operation)
+            LOG.info("operation %s (%s): %s", operation.id, operation.kind, outcome.value)
+        except UnknownFlow as error:
+            self._park(operation, error)
+        except VmwrightError as error:
+            LOG.warning("operation %s was put down: %s", operation.id, error)
+        except Exception:
+            # One broken operation must not end the others.
+            LOG.exception("operation %s is broken", operation.id)
+            self._park(operation, Internal("its rows could not be run; the log says why"))
+        finally:
+            with self._lock:
+                self._active.pop(operation.id, None)
+            self._bell.set()
+
+    def _drive(self, operation: Operation) -> Outcome:
+        stores, active = self._stores, self._active[operation.id]
+        with stores.database.read() as connection:
+            instance = stores.instances.get(connection, operation.instance_id)
+            detail = load_flow(connection, stores, operation.flow_detail_id)
+        flow = recipe(operation.flow_name, operation.flow_version).make(self._means)
+        active.work = UnitOfWork(stores, operation, trusted=self._ownership.trusted)
+        return drive(
+            flow,
+            detail,
+            self._assignment(operation, active, flow, detail, Spec.from_store(instance.request)),
+            self._pools,
+        )
+
+    def _assignment(
+        self,
+        operation: Operation,
+        active: _Active,
+        flow: Flow,
+        detail: models.FlowDetail,
+        spec: Spec,
+    ) -> Assignment:
+        assert active.work is not None, "it was just made"
+        ending = Ending(self._stores, operation, flow, detail, active.work, self._settings)
+
+        def progress(task: str, fraction: float, note: str) -> None:
+            active.progress[task] = (fraction, note)
+
+        def owe(fenced: Fenced, owed: list[Owed]) -> None:
+            for debt in owed:
+                self._stores.debts.owe(
+                    fenced.connection,
+                    host=debt.host,
+                    kind=debt.removal.kind,
+                    key=debt.removal.key,
+                    whose=debt.removal.whose.to_store(),
+                    reason=debt.reason,
+                    delay=debt.delay,
+                    operation=operation.id,
+                    instance=operation.instance_id,
+                )
+
+        return Assignment(
+            run=self._identity(operation),
+            inputs={"spec": spec},
+            work=active.work,
+            settings=self._settings,
+            cancelled=active.cancelled,
+            stopping=self._stopping,
+            finish=ending.record,
+            progress=progress,
+            owe=owe,
+        )
+
+    def _identity(self, operation: Operation) -> Run:
+        mark = Mark(
+            deployment=self._deployment,
+            instance=operation.instance_id,
+            operation=operation.id,
+            attempt=operation.attempt,
+        )
+        # A create's undo touches what it made itself, a delete whatever the instance has.
+        whose = Whose(
+            deployment=self._deployment,
+            instance=operation.instance_id,
+            operation=operation.id if operation.kind == "create" else None,
+        )
+        return Run(
+            mark=mark,
+            whose=whose,
+            wait=Wait(self._settings.deadline),
+            late_effect=self._settings.late_effect,
+        )
+
+    def _park(self, operation: Operation, error: VmwrightError) -> None:
+        """Nobody touches it until someone says so: what it needs is not to be had here."""
+        reason = {**(operation.error or {}), "parked": error.to_store()}
+        event = Event(
+            operation_id=operation.id,
+            instance_id=operation.instance_id,
+            kind="operation",
+            state=OperationState.PARKED,
+            attempt=operation.attempt,
+            at=time.time(),
+            error=error.to_store(),
+        )
+        operations = self._stores.operations
+        with self._stores.database.write() as connection:
+            if operations.park(connection, operation, reason):
+                operations.append(connection, [event])
+        LOG.error("operation %s is parked: %s", operation.id, error)
+
+
+def _unknown(operation: Operation) -> str:
+    return f"flow {operation.flow_name!r} version {operation.flow_version} is not known here"

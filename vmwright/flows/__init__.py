@@ -1,0 +1,61 @@
+"""The flows: which tasks, in which order, under which name and version."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from taskflow.flow import Flow
+
+from vmwright.errors import UnknownFlow
+from vmwright.flows import create_instance, delete_instance
+from vmwright.tasks.task import Means, Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How to make a flow again, also years later, from what an operation's row says."""
+
+    name: str
+    version: int
+    kind: str
+    """What users call an operation that runs it."""
+    make: Callable[[Means], Flow]
+
+
+RECIPES = (
+    Recipe(
+        name=create_instance.NAME,
+        version=create_instance.VERSION,
+        kind="create",
+        make=create_instance.create_instance,
+    ),
+    Recipe(
+        name=delete_instance.NAME,
+        version=delete_instance.VERSION,
+        kind="delete",
+        make=delete_instance.delete_instance,
+    ),
+)
+
+
+def recipe(name: str, version: int) -> Recipe:
+    """The flow that a stored operation began with; `UnknownFlow` means: park it."""
+    for known in RECIPES:
+        if (known.name, known.version) == (name, version):
+            return known
+    raise UnknownFlow(
+        f"flow {name!r} version {version} is not known here",
+        hint="run a vmwright that knows it, or retry once one does",
+    )
+
+
+def newest(kind: str) -> Recipe:
+    """The flow that new operations of this kind run."""
+    return max((known for known in RECIPES if known.kind == kind), key=lambda r: r.version)
+
+
+def tasks_of(flow: Flow) -> list[Task]:
+    """A flow's tasks, subflows included, in the order in which they are added."""
+    tasks: list[Task] = []
+    for child in flow:
+        tasks += tasks_of(child) if isinstance(child, Flow) else [child]
+    return tasks

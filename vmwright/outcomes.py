@@ -1,0 +1,128 @@
+"""How the end of a run is written down: on the operation, the instance and the attempt."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from taskflow import states as taskflow_states
+from taskflow.flow import Flow
+from taskflow.persistence import models
+
+from vmwright.errors import Internal
+from vmwright.flows import tasks_of
+from vmwright.persistence.database import now
+from vmwright.persistence.logbook import Fenced, UnitOfWork
+from vmwright.persistence.records import Operation
+from vmwright.persistence.stores import Stores
+from vmwright.runner import Outcome
+from vmwright.settings import OperationSettings
+from vmwright.states import OperationState
+
+_LONGEST_PAUSE = 60.0
+
+
+class Ending:
+    """Adds the end of one run to its last transaction."""
+
+    def __init__(
+        self,
+        stores: Stores,
+        operation: Operation,
+        flow: Flow,
+        detail: models.FlowDetail,
+        work: UnitOfWork,
+        settings: OperationSettings,
+    ) -> None:
+        self._stores = stores
+        self._operation = operation
+        self._detail = detail
+        self._work = work
+        self._settings = settings
+        self._gives_back = {task.name: task.gives_back for task in tasks_of(flow)}
+
+    def record(self, fenced: Fenced, outcome: Outcome, reason: dict[str, Any] | None) -> None:
+        """Write the end. `reason` says what blocks the run, if something does."""
+        match outcome:
+            case Outcome.DONE:
+                self._done(fenced)
+            case Outcome.UNDONE:
+                self._undone(fenced)
+            case Outcome.BLOCKED:
+                self._blocked(fenced, reason or {})
+            case _:
+                self._move(fenced, OperationState.INTERRUPTED, owner_id=None)
+
+    def _done(self, fenced: Fenced) -> None:
+        operation, stores = self._operation, self._stores
+        self._move(fenced, OperationState.DONE, finished_at=now())
+        stores.instances.let_go(fenced.connection, operation.instance_id, operation.id)
+        stores.operations.attempt(
+            fenced.connection, operation.id, operation.attempt, outcome="done"
+        )
+        if operation.after_id is not None:
+            # A delete has removed what its stuck predecessor could not.
+            stores.operations.move(
+                fenced.connection, operation.after_id, OperationState.UNDONE, finished_at=now()
+            )
+
+    def _undone(self, fenced: Fenced) -> None:
+        operation, stores = self._operation, self._stores
+        error = self._work.error or {}
+        cancelled = error.get("code") == "Cancelled"
+        self._move(
+            fenced,
+            OperationState.CANCELLED if cancelled else OperationState.UNDONE,
+            finished_at=now(),
+        )
+        fault = self._fault(fenced, error)
+        stores.instances.fail(fenced.connection, operation.instance_id, fault)
+        stores.instances.let_go(fenced.connection, operation.instance_id, operation.id)
+        stores.secrets.erase(fenced.connection, operation.instance_id)
+        stores.operations.attempt(
+            fenced.connection,
+            operation.id,
+            operation.attempt,
+            outcome="cancelled" if cancelled else "failed",
+            fault=fault,
+        )
+
+    def _blocked(self, fenced: Fenced, reason: dict[str, Any]) -> None:
+        """Try again after a pause, a bounded number of times; then somebody must look."""
+        tries = self._operation.undo_tries + 1
+        error = {**(self._work.error or {}), "blocked": reason}
+        if tries < self._settings.undo_tries:
+            pause = min(self._settings.undo_backoff * 2 ** (tries - 1), _LONGEST_PAUSE)
+            self._move(
+                fenced,
+                OperationState.INTERRUPTED,
+                owner_id=None,
+                undo_tries=tries,
+                not_before=now() + pause,
+                error=error,
+            )
+            return
+        self._move(fenced, OperationState.STUCK, owner_id=None, undo_tries=tries, error=error)
+        if self._operation.kind == "create":
+            fault = self._fault(fenced, error)
+            self._stores.instances.fail(fenced.connection, self._operation.instance_id, fault)
+
+    def _fault(self, fenced: Fenced, error: Mapping[str, Any]) -> dict[str, Any]:
+        """What a user needs to know: what failed, where, why, what came back, what is owed."""
+        debts = self._stores.debts.of_operation(fenced.connection, self._operation.id)
+        reverted = [
+            self._gives_back[atom.name]
+            for atom in self._detail
+            if atom.state == taskflow_states.REVERTED and self._gives_back.get(atom.name)
+        ]
+        return {
+            **error,
+            "given_back": sorted(reverted),
+            "owed": [f"{debt.kind} {debt.key}" for debt in debts],
+        }
+
+    def _move(self, fenced: Fenced, state: OperationState, **values: object) -> None:
+        moved = self._stores.operations.move(fenced.connection, self._operation.id, state, **values)
+        if not moved:
+            raise Internal(f"operation {self._operation.id} cannot become {state}")
+        fenced.events.append(
+            self._work.event("operation", state, error=values.get("error") or self._work.error)
+        )

@@ -1,0 +1,135 @@
+"""Who runs operations: one owner per controller, alive while its lock is held or renewed."""
+
+import fcntl
+import logging
+import os
+import platform
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from vmwright.errors import StoreUnavailable
+from vmwright.ids import OperationId, OwnerId, new_id
+from vmwright.persistence.records import Owner
+from vmwright.persistence.stores import Stores
+
+LOG = logging.getLogger(__name__)
+
+_MACHINE_ID = Path("/etc/machine-id")
+
+Beat = Callable[[Mapping[OperationId, str]], None]
+"""Called after each renewal with the operations that somebody wants cancelled, and why."""
+
+
+def machine() -> str:
+    """What tells this machine from others that share the store."""
+    try:
+        return _MACHINE_ID.read_text().strip() or platform.node()
+    except OSError:
+        return platform.node()
+
+
+def is_dead(owner: Owner, *, expired: bool, here: str) -> bool:
+    """Whether nobody speaks for this owner any more.
+
+    On its own machine a free lock proves death at once. Anywhere else, and where the lock's file
+    cannot be seen, only its expiry counts. No process id is ever compared.
+    """
+    if expired:
+        return True
+    return owner.machine == here and _lock_is_free(Path(owner.lock_path))
+
+
+def _lock_is_free(path: Path) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        # Shared: two who look at once do not take each other for the owner.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    else:
+        return True
+    finally:
+        os.close(descriptor)
+
+
+class Ownership:
+    """This process's owner: its row, its lock, and the thread that renews it.
+
+    `flock` and not `lockf`: another controller of the same process must find the lock taken.
+    """
+
+    def __init__(self, stores: Stores, state_dir: Path, lease: float) -> None:
+        self.id = OwnerId(new_id())
+        self._stores = stores
+        self._path = state_dir / "owners" / f"{self.id}.lock"
+        self._lease = lease
+        self._renewed = 0.0
+        self._closing = threading.Event()
+        self._descriptor: int | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self, beat: Beat) -> None:
+        """Take the lock, write the row, and keep both; call `beat` after each renewal."""
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        self._descriptor = os.open(self._path, flags, 0o600)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        self._add_row()
+        self._thread = threading.Thread(
+            target=self._renew_until_closed, args=[beat], name="vmwright-owner", daemon=True
+        )
+        self._thread.start()
+
+    def trusted(self) -> bool:
+        """Whether nobody can have taken over what is ours for want of a renewal."""
+        return time.monotonic() < self._renewed + self._lease
+
+    def close(self) -> None:
+        """Stop renewing; forget the row unless operations still name it; free the lock."""
+        self._closing.set()
+        if self._descriptor is None or self._thread is None:
+            return
+        self._thread.join()
+        try:
+            with self._stores.database.write() as connection:
+                self._stores.owners.remove(connection, self.id)
+        except StoreUnavailable as error:
+            LOG.warning("owner %s could not be forgotten: %s", self.id, error)
+        self._path.unlink(missing_ok=True)
+        os.close(self._descriptor)
+        self._descriptor = None
+
+    def _add_row(self) -> None:
+        began = time.monotonic()
+        with self._stores.database.write() as connection:
+            self._stores.owners.add(
+                connection,
+                self.id,
+                machine=machine(),
+                lock_path=str(self._path),
+                lease=self._lease,
+            )
+        self._renewed = began
+
+    def _renew_until_closed(self, beat: Beat) -> None:
+        while not self._closing.wait(min(1.0, self._lease / 3)):
+            try:
+                beat(self._renew())
+            except StoreUnavailable as error:
+                LOG.warning("owner %s could not be renewed: %s", self.id, error)
+
+    def _renew(self) -> Mapping[OperationId, str]:
+        began = time.monotonic()
+        with self._stores.database.write() as connection:
+            known = self._stores.owners.renew(connection, self.id, self._lease)
+            cancelled = self._stores.operations.cancelled_of(connection, self.id)
+        if known:
+            self._renewed = began
+        else:
+            self._add_row()
+        return cancelled

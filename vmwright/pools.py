@@ -1,0 +1,34 @@
+"""Threads, bounded: one pool for engines, one for the tasks of each host."""
+
+import threading
+from concurrent.futures import Executor, ThreadPoolExecutor
+
+
+class Pools:
+    """Engines and tasks never share threads: an engine waiting for its own task would hang.
+
+    Tasks on a slow host queue up behind each other, not behind those of other hosts.
+    """
+
+    def __init__(self, *, engines: int, tasks_per_host: int) -> None:
+        self.engines = ThreadPoolExecutor(engines, thread_name_prefix="vmwright-engine")
+        self._per_host = tasks_per_host
+        self._tasks: dict[str | None, ThreadPoolExecutor] = {}
+        self._lock = threading.Lock()
+
+    def of(self, host: str | None) -> Executor:
+        """The pool for tasks on this host; None for those that are not on one."""
+        with self._lock:
+            if host not in self._tasks:
+                self._tasks[host] = ThreadPoolExecutor(
+                    self._per_host, thread_name_prefix=f"vmwright-{host or 'controller'}"
+                )
+            return self._tasks[host]
+
+    def close(self) -> None:
+        """Wait for what runs; begin nothing more."""
+        self.engines.shutdown(wait=True, cancel_futures=True)
+        with self._lock:
+            pools = list(self._tasks.values())
+        for pool in pools:
+            pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,1 @@
+"""Loops that keep reality like the wish. Idempotent; they take no input."""

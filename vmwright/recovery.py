@@ -1,0 +1,82 @@
+"""What to do with unfinished operations. Pure: what the store says, who is dead, now -> plan.
+
+An operation that nobody runs is claimed, whether it never began, was put down, or lost its owner
+with its process. It is never claimed before its time (a pause between tries), before its
+predecessor on the same instance has ended, or by code that does not know its flow.
+"""
+
+from collections.abc import Collection, Iterable, Set
+from dataclasses import dataclass, field
+
+from vmwright.ids import OperationId, OwnerId
+from vmwright.persistence.records import Operation
+from vmwright.states import CLAIMABLE, ENDED, HELD, OperationState
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """An operation as the store has it, and how its predecessor on the instance stands."""
+
+    operation: Operation
+    predecessor: OperationState | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What to do now. Operations that are in none of these are none of our business now."""
+
+    claim: list[Operation] = field(default_factory=list)
+    park: list[Operation] = field(default_factory=list)
+    """Of flows that this code does not know."""
+    over: list[OperationId] = field(default_factory=list)
+    """Nothing will happen to these by itself any more."""
+
+
+def plan_recovery(
+    candidates: Iterable[Candidate],
+    *,
+    me: OwnerId,
+    active: Collection[OperationId],
+    dead: Set[OwnerId],
+    living: Set[OwnerId],
+    flows: Set[tuple[str, int]],
+    now: float,
+) -> Plan:
+    """Decide for each candidate. `active` are those that this process runs right now.
+
+    An owner that is neither `dead` nor `living` has no row: it is gone.
+    """
+    plan = Plan()
+    for candidate in candidates:
+        operation = candidate.operation
+        if operation.state not in CLAIMABLE:
+            plan.over.append(operation.id)
+        elif (operation.flow_name, operation.flow_version) not in flows:
+            if not _held_by_other(operation, me, dead, living):
+                plan.park.append(operation)
+        elif operation.id not in active and _may_claim(candidate, me, dead, living, now):
+            plan.claim.append(operation)
+    return plan
+
+
+def _may_claim(
+    candidate: Candidate, me: OwnerId, dead: Set[OwnerId], living: Set[OwnerId], now: float
+) -> bool:
+    operation = candidate.operation
+    if operation.not_before > now or not _predecessor_is_out_of_the_way(candidate):
+        return False
+    return not _held_by_other(operation, me, dead, living)
+
+
+def _held_by_other(
+    operation: Operation, me: OwnerId, dead: Set[OwnerId], living: Set[OwnerId]
+) -> bool:
+    if operation.state not in HELD or operation.owner_id in (None, me):
+        return False
+    return operation.owner_id in living and operation.owner_id not in dead
+
+
+def _predecessor_is_out_of_the_way(candidate: Candidate) -> bool:
+    return candidate.predecessor is None or candidate.predecessor in (
+        ENDED | {OperationState.STUCK, OperationState.PARKED}
+    )

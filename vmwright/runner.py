@@ -1,0 +1,355 @@
+"""Drives TaskFlow engines: the only module that knows them.
+
+The laws of a run live here. Before a task begins, one fenced transaction says so, together with
+all that ended before. A failing undo never becomes TaskFlow's REVERT_FAILURE: its task stays
+REVERTING and the run is suspended. REVERTED is written only if everything was taken back.
+"""
+
+import dataclasses
+import logging
+import threading
+from collections.abc import Callable
+from concurrent import futures
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from oslo_serialization import jsonutils
+from taskflow import exceptions as taskflow_errors
+from taskflow import states as taskflow_states
+from taskflow.engines.action_engine import engine as action_engine
+from taskflow.engines.action_engine import executor as action_executor
+from taskflow.flow import Flow
+from taskflow.persistence import models
+from taskflow.types.failure import Failure
+
+from vmwright.errors import (
+    Cancelled,
+    ClaimLost,
+    Internal,
+    StoreUnavailable,
+    Unavailable,
+    VmwrightError,
+)
+from vmwright.persistence.logbook import Fenced, UnitOfWork
+from vmwright.pools import Pools
+from vmwright.settings import OperationSettings
+from vmwright.states import Direction
+from vmwright.tasks.task import Owed, RemovingTask, Run, StoreTask, Task
+from vmwright.waiting import Wait, patiently
+
+LOG = logging.getLogger(__name__)
+
+_TAKEN_BACK = frozenset({taskflow_states.PENDING, taskflow_states.REVERTED, taskflow_states.IGNORE})
+
+
+class Outcome(Enum):
+    """How a run came to its end in this process."""
+
+    DONE = "done"
+    UNDONE = "undone"
+    STOPPED = "stopped"
+    """Everything that began is recorded; whoever claims the operation goes on."""
+    BLOCKED = "blocked"
+    """Something that must be removed could not be, for a reason that is not the host's absence."""
+    LOST = "lost"
+    """Another process owns the operation, or the store went away: nothing more was written."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assignment:
+    """One run to drive: what `drive` needs to know and whom it tells."""
+
+    run: Run
+    inputs: dict[str, Any]
+    work: UnitOfWork
+    settings: OperationSettings
+    cancelled: threading.Event
+    """Somebody wants the operation taken back."""
+    stopping: threading.Event
+    """This process is about to end: leave the run as it is."""
+    finish: Callable[[Fenced, Outcome, dict[str, Any] | None], None]
+    """Adds the end of the operation, or why it is blocked, to the last transaction."""
+    progress: Callable[[str, float, str], None]
+    owe: Callable[[Fenced, list[Owed]], None]
+
+
+def drive(flow: Flow, detail: models.FlowDetail, assignment: Assignment, pools: Pools) -> Outcome:
+    """Run, or go on with, one operation until it ends or cannot go on here."""
+    work = assignment.work
+    work.adopt(detail)
+    executor = _Executor(assignment, pools, _found_running(detail))
+    engine = _Engine(flow, detail, assignment, executor)
+    executor.suspend = engine.suspend
+    engine.storage.inject({**assignment.inputs, "run": assignment.run}, transient=True)
+    try:
+        engine.run()
+    except (VmwrightError, taskflow_errors.WrappedFailure) as error:
+        LOG.debug("operation %s: the engine ended with %s", work.operation.id, error)
+    if work.lost:
+        return Outcome.LOST
+    return engine.outcome(executor)
+
+
+def _found_running(detail: models.FlowDetail) -> frozenset[str]:
+    """Tasks whose calls may still be under way somewhere: whoever ran them was cut off."""
+    return frozenset(
+        atom.name
+        for atom in detail
+        if atom.state in (taskflow_states.RUNNING, taskflow_states.REVERTING)
+        or (atom.failure is not None and atom.failure.check(Unavailable))
+    )
+
+
+class _Engine(action_engine.ActionEngine):  # type: ignore[misc]  # TaskFlow is untyped
+    """TaskFlow's engine, whose ends are durable before anyone is told, and true."""
+
+    def __init__(
+        self,
+        flow: Flow,
+        detail: models.FlowDetail,
+        assignment: Assignment,
+        executor: "_Executor",
+    ) -> None:
+        super().__init__(flow, detail, assignment.work, {})
+        self._task_executor = executor
+        self._assignment = assignment
+        self._recorded = Outcome.STOPPED
+
+    def _change_state(self, state: str) -> None:
+        if state == taskflow_states.FAILURE or (
+            state == taskflow_states.REVERTED and not self._all_taken_back()
+        ):
+            # TaskFlow says REVERTED also after a graceful stop or a cancelled future, and
+            # FAILURE for a run that anybody may go on with.
+            super()._change_state(taskflow_states.SUSPENDING)
+            state = taskflow_states.SUSPENDED
+        super()._change_state(state)
+        ends = {taskflow_states.SUCCESS: Outcome.DONE, taskflow_states.REVERTED: Outcome.UNDONE}
+        if state in ends:
+            self._record(ends[state])
+
+    def outcome(self, executor: "_Executor") -> Outcome:
+        """How it ended; a run that is not over is put down durably first."""
+        if self._recorded is Outcome.STOPPED:
+            reason = executor.blocked
+            self._record(Outcome.STOPPED if reason is None else Outcome.BLOCKED, reason)
+        return self._recorded
+
+    def _record(self, outcome: Outcome, reason: dict[str, Any] | None = None) -> None:
+        finish = self._assignment.finish
+        self._assignment.work.commit(lambda fenced: finish(fenced, outcome, reason))
+        self._recorded = outcome
+
+    def _all_taken_back(self) -> bool:
+        return all(atom.state in _TAKEN_BACK for atom in self._flow_detail)
+
+
+class _Executor(action_executor.TaskExecutor):  # type: ignore[misc]  # TaskFlow is untyped
+    """Hands tasks to the pools of their hosts, each after its fenced transaction.
+
+    It runs in the engine's thread; only `_perform` runs in a pool's.
+    """
+
+    suspend: Callable[[], None]
+
+    def __init__(self, assignment: Assignment, pools: Pools, found_running: frozenset[str]) -> None:
+        self._assignment = assignment
+        self._work = assignment.work
+        self._pools = pools
+        self._late = set(found_running)
+        self.blocked: dict[str, Any] | None = None
+
+    def execute_task(
+        self, task: Task, _uuid: str, arguments: dict[str, Any], progress_callback: object = None
+    ) -> "futures.Future[Any]":
+        del progress_callback
+        return self._handle(task, Direction.EXECUTE, arguments)
+
+    def revert_task(
+        self,
+        task: Task,
+        _uuid: str,
+        arguments: dict[str, Any],
+        _result: object,
+        _failures: object,
+        progress_callback: object = None,
+    ) -> "futures.Future[Any]":
+        del progress_callback
+        return self._handle(task, Direction.REVERT, arguments)
+
+    def _handle(
+        self, task: Task, direction: Direction, arguments: dict[str, Any]
+    ) -> "futures.Future[Any]":
+        job = _Job(
+            task=task,
+            direction=direction,
+            arguments={**arguments, "run": self._run_of(task, direction)},
+        )
+        if self._assignment.stopping.is_set():
+            return _put_off(task)
+        if isinstance(task, StoreTask):
+            future = _ended(task, self._in_store(job))
+        else:
+            ready = self._announce(job)
+            future = (
+                _ended(task, (_WORD[direction], ready)) if ready is not None else self._submit(job)
+            )
+        return future
+
+    def _run_of(self, task: Task, direction: Direction) -> Run:
+        """What this task may know, with its own patience."""
+        settings, forward = self._assignment.settings, direction is Direction.EXECUTE
+        removing = isinstance(task, RemovingTask) or not forward
+        wait = Wait(
+            settings.undo_deadline if removing else settings.deadline,
+            cancelled=self._assignment.stopping if removing else self._assignment.cancelled,
+            report=lambda fraction, note: self._assignment.progress(task.name, fraction, note),
+        )
+        return dataclasses.replace(
+            self._assignment.run, wait=wait, late=removing and task.name in self._late, owed=[]
+        )
+
+    def _announce(self, job: "_Job") -> Failure | None:
+        """Commit the intent. A failure means that the task must not begin."""
+
+        def intend(fenced: Fenced) -> None:
+            self._begin(fenced, job)
+            if job.direction is Direction.EXECUTE:
+                job.task.intend(**job.within(fenced))
+
+        try:
+            self._work.commit(intend)
+        except (ClaimLost, StoreUnavailable):
+            raise
+        except VmwrightError as error:
+            return _failure_of(error)
+        return None
+
+    def _in_store(self, job: "_Job") -> tuple[str, Any]:
+        """The whole of a task whose effect lies in the store."""
+
+        def perform(fenced: Fenced) -> Any:
+            self._begin(fenced, job)
+            return job.method(**job.within(fenced))
+
+        try:
+            return _WORD[job.direction], _plain(self._work.commit(perform))
+        except (ClaimLost, StoreUnavailable):
+            raise
+        except VmwrightError as error:
+            return _WORD[job.direction], _failure_of(error)
+
+    def _begin(self, fenced: Fenced, job: "_Job") -> None:
+        """What every task's transaction says. Raises `Cancelled` if it must not begin."""
+        task, forward = job.task, job.direction is Direction.EXECUTE
+        if forward and fenced.cancel_reason is not None and not isinstance(task, RemovingTask):
+            raise Cancelled(f"cancelled: {fenced.cancel_reason}")
+        state = taskflow_states.RUNNING if forward else taskflow_states.REVERTING
+        fenced.events.append(
+            self._work.event("task", state, task=task.name, direction=job.direction)
+        )
+        if forward and task.task_state is not None:
+            self._work.enter(fenced, task.task_state)
+
+    def _submit(self, job: "_Job") -> "futures.Future[Any]":
+        host = job.arguments.get("host")
+        future = self._pools.of(host["id"] if host else None).submit(self._perform, job)
+        future.atom = job.task  # type: ignore[attr-defined]
+        return future
+
+    def _perform(self, job: "_Job") -> tuple[str, Any]:
+        """In a pool's thread: do it, patiently, and say how it went."""
+        run: Run = job.arguments["run"]
+        patience = self._assignment.settings.patience
+        try:
+            result = patiently(
+                lambda: job.method(**job.arguments), run.wait, job.task.name, patience
+            )
+        except VmwrightError as error:
+            return self._failed(job, error)
+        except Exception:
+            LOG.exception("operation %s: task %s is broken", run.operation, job.task.name)
+            return self._failed(job, Internal(f"task {job.task.name} is broken; see the log"))
+        if job.removes:
+            self._write_removal(job, run)
+        return _WORD[job.direction], _plain(result)
+
+    def _write_removal(self, job: "_Job", run: Run) -> None:
+        """With the next commit: what is owed for it, and that the store may forget it."""
+
+        def write(connection: Any) -> None:
+            fenced = Fenced(connection, None)
+            self._assignment.owe(fenced, run.owed)
+            job.task.forget(**job.within(fenced))
+
+        self._work.later(write)
+
+    def _failed(self, job: "_Job", error: VmwrightError) -> tuple[str, Any]:
+        error.host = (job.arguments.get("host") or {}).get("name")
+        if self._assignment.stopping.is_set() and isinstance(error, Cancelled):
+            raise futures.CancelledError
+        if job.removes:
+            LOG.warning("operation %s: %s: %s", self._work.operation.id, job.task.name, error)
+            self.blocked = error.to_store() | {"task": job.task.name}
+            self.suspend()
+            raise futures.CancelledError
+        if isinstance(error, Unavailable):
+            self._late.add(job.task.name)
+        return _WORD[job.direction], _failure_of(error)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    """One task, one way."""
+
+    task: Task
+    direction: Direction
+    arguments: dict[str, Any]
+
+    @property
+    def method(self) -> Callable[..., Any]:
+        name = "execute" if self.direction is Direction.EXECUTE else "revert"
+        method: Callable[..., Any] = getattr(self.task, name)
+        return method
+
+    @property
+    def removes(self) -> bool:
+        return self.direction is Direction.REVERT or isinstance(self.task, RemovingTask)
+
+    def within(self, fenced: Fenced) -> dict[str, Any]:
+        """The arguments of a store half."""
+        run = dataclasses.replace(self.arguments["run"], store_connection=fenced.connection)
+        return {**self.arguments, "run": run}
+
+
+_WORD = {
+    Direction.EXECUTE: action_executor.EXECUTED,
+    Direction.REVERT: action_executor.REVERTED,
+}
+
+
+def _plain(result: Any) -> Any:
+    """The result as a resumed run would read it."""
+    return jsonutils.loads(jsonutils.dumps(result))
+
+
+def _failure_of(error: VmwrightError) -> Failure:
+    """What TaskFlow stores: without the chain of causes, whose texts are not ours."""
+    error.__cause__ = error.__context__ = None
+    return Failure.from_exception(error)
+
+
+def _ended(task: Task, outcome: tuple[str, Any]) -> "futures.Future[Any]":
+    future: futures.Future[Any] = futures.Future()
+    future.set_result(outcome)
+    future.atom = task  # type: ignore[attr-defined]
+    return future
+
+
+def _put_off(task: Task) -> "futures.Future[Any]":
+    """A task that does not begin in this process any more."""
+    future: futures.Future[Any] = futures.Future()
+    future.set_exception(futures.CancelledError())
+    future.atom = task  # type: ignore[attr-defined]
+    return future

@@ -1,0 +1,151 @@
+"""Tasks that give an instance its volumes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from vmwright.backends.removal import Kind, Removal
+from vmwright.backends.volumes import Volume
+from vmwright.errors import Internal
+from vmwright.ids import (
+    HostId,
+    Mark,
+    VolumeId,
+    Whose,
+    data_role,
+    mark_of_volume,
+    new_id,
+    volume_name,
+)
+from vmwright.persistence.records import Attachment, VolumeRecord
+from vmwright.request import Spec, VolumeSpec
+from vmwright.states import TaskState
+from vmwright.tasks.image import GIB, base_of
+from vmwright.tasks.task import RemovingTask, Run, Task
+
+FORMAT = "qcow2"
+
+
+class MapBlockDevices(Task):
+    """Attach each volume, and make those that do not exist yet on the host."""
+
+    task_name = "map_block_devices"
+    task_state = TaskState.BLOCK_DEVICE_MAPPING
+    gives_back = "volumes"
+    default_provides = "block_devices"
+
+    def intend(self, run: Run, spec: Spec, host: dict[str, Any], **_: Any) -> None:
+        volumes = self._means.stores.volumes
+        for position, wish in enumerate(spec.volumes):
+            if wish.source != "existing":
+                volumes.add(run.connection, _new_volume(wish, spec))
+            volumes.attach(
+                run.connection,
+                Attachment(
+                    id=new_id(),
+                    volume_id=wish.volume,
+                    instance_id=run.instance,
+                    operation_id=run.operation,
+                    position=position,
+                    delete_on_termination=wish.delete_on_termination,
+                ),
+            )
+            volumes.put(
+                run.connection,
+                wish.volume,
+                host=HostId(host["id"]),
+                location=_location(run.mark, wish.volume),
+                made_by=run.operation,
+            )
+
+    def execute(self, run: Run, spec: Spec, host: dict[str, Any]) -> list[dict[str, Any]]:
+        stores = self._means.stores
+        with stores.database.read() as connection:
+            records = [stores.volumes.get(connection, wish.volume) for wish in spec.volumes]
+        devices = []
+        for wish, record in zip(spec.volumes, records, strict=True):
+            if record is None or record.location is None:
+                raise Internal(f"volume {wish.volume} has no place although it was given one")
+            if record.made_by == run.operation:
+                self._make(run, host, wish, record.location)
+            devices.append(
+                {"volume": record.location, "disk_format": FORMAT, "serial": serial(wish.volume)}
+            )
+        return devices
+
+    def _make(self, run: Run, host: dict[str, Any], wish: VolumeSpec, location: str) -> None:
+        place = self._means.backend.host(host["uri"]).volumes
+        base = None
+        if wish.image is not None:
+            base = base_of(wish.image)
+            place.ensure_base(base, self._means.images.path(wish.image.location), run.wait)
+        volume = Volume(
+            name=location, disk_format=FORMAT, size_bytes=wish.size_gib * GIB, base=base
+        )
+        place.ensure_volume(volume, run.wait)
+
+    def revert(self, run: Run, spec: Spec, host: dict[str, Any], **_: Any) -> None:
+        names = [_location(run.mark, wish.volume) for wish in spec.volumes]
+        run.remove(self._means.backend, host, removals(names, run))
+
+    def forget(self, run: Run, spec: Spec, **_: Any) -> None:
+        volumes = self._means.stores.volumes
+        volumes.detach(run.connection, run.instance, run.operation)
+        kept = [wish.volume for wish in spec.volumes if wish.source == "existing"]
+        volumes.forget_made_by(run.connection, run.operation, kept)
+
+
+class ReleaseBlockDevices(RemovingTask):
+    """Detach the instance's volumes and delete those that go with it."""
+
+    task_name = "release_block_devices"
+
+    def execute(self, run: Run, host: dict[str, Any] | None) -> None:
+        doomed = [volume for volume in self._doomed(run) if volume.location]
+        if host is None or not doomed:
+            return
+        # Volumes kept from another instance carry that one's mark: the row says they are ours.
+        for volume in doomed:
+            mark = mark_of_volume(str(volume.location))
+            whose = run.whose
+            if mark is not None:
+                whose = Whose(deployment=run.whose.deployment, instance=mark.instance)
+            removal = Removal(kind=Kind.VOLUME, key=str(volume.location), whose=whose)
+            run.remove(self._means.backend, host, [removal])
+
+    def forget(self, run: Run, **_: Any) -> None:
+        stores = self._means.stores
+        for attachment, volume in stores.volumes.attached(run.connection, run.instance):
+            if attachment.delete_on_termination:
+                stores.volumes.bury(run.connection, volume.id)
+        stores.volumes.detach(run.connection, run.instance, None)
+
+    def _doomed(self, run: Run) -> Sequence[VolumeRecord]:
+        stores = self._means.stores
+        with stores.database.read() as connection:
+            attached = stores.volumes.attached(connection, run.instance)
+        return [volume for attachment, volume in attached if attachment.delete_on_termination]
+
+
+def removals(names: Sequence[str], run: Run) -> list[Removal]:
+    """The volumes of these names, as far as this run may remove them."""
+    return [Removal(kind=Kind.VOLUME, key=name, whose=run.whose) for name in names]
+
+
+def serial(volume: VolumeId) -> str:
+    """What the guest sees: virtio keeps 20 characters."""
+    return volume[:20]
+
+
+def _location(mark: Mark, volume: VolumeId) -> str:
+    return volume_name(mark, data_role(volume), FORMAT)
+
+
+def _new_volume(wish: VolumeSpec, spec: Spec) -> VolumeRecord:
+    return VolumeRecord(
+        id=wish.volume,
+        project_id=spec.project,
+        name=wish.name,
+        size_gib=wish.size_gib,
+        disk_format=FORMAT,
+        image_id=wish.image.id if wish.image else None,
+    )

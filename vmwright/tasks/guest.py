@@ -1,0 +1,142 @@
+"""Tasks that bring a guest to life and end it."""
+
+from typing import Any
+
+from vmwright.backends.config_drive import Seed, SeedNic, config_drive
+from vmwright.backends.host import Host
+from vmwright.backends.hypervisor import Disk, Guest, Nic
+from vmwright.backends.removal import Kind, Removal
+from vmwright.backends.volumes import Volume
+from vmwright.ids import Mark, NetworkId, OperationId, PortId, base_name, volume_name
+from vmwright.request import ImageSpec, Spec
+from vmwright.states import PowerState, TaskState
+from vmwright.tasks.block_devices import FORMAT
+from vmwright.tasks.image import GIB, base_of
+from vmwright.tasks.task import RemovingTask, Run, Task
+
+
+class Spawn(Task):
+    """Make the root disk and the config drive, define the guest and see it run."""
+
+    task_name = "spawn"
+    task_state = TaskState.SPAWNING
+    gives_back = "guest, root disk and config drive"
+    default_provides = "power_state"
+
+    def execute(
+        self,
+        run: Run,
+        spec: Spec,
+        host: dict[str, Any],
+        base_image: dict[str, Any],
+        network_info: list[dict[str, Any]],
+        interfaces: list[dict[str, Any]],
+        block_devices: list[dict[str, Any]],
+    ) -> int:
+        place = self._means.backend.host(host["uri"])
+        if self._runs(run, place):
+            return int(PowerState.RUNNING)
+        disks = [self._root_disk(run, spec, place, base_image)]
+        disks += [Disk(**device) for device in block_devices]
+        if spec.config_drive:
+            disks.append(self._config_drive(run, spec, place, network_info))
+        guest = Guest(
+            instance=run.instance,
+            title=spec.name,
+            vcpus=spec.vcpus,
+            memory_mib=spec.ram_mib,
+            disks=tuple(disks),
+            nics=tuple(Nic(network=NetworkId(i["network"]), mac=i["mac"]) for i in interfaces),
+            kernel=self._cached(run, place, spec.kernel),
+            ramdisk=self._cached(run, place, spec.ramdisk),
+        )
+        place.hypervisor.ensure_domain(guest, run.mark, run.wait)
+        return int(place.hypervisor.ensure_running(run.instance, run.mark, run.wait))
+
+    def revert(self, run: Run, host: dict[str, Any], **_: Any) -> None:
+        run.remove(self._means.backend, host, _remains(run, [run.mark]))
+
+    def _runs(self, run: Run, place: Host) -> bool:
+        """Whether a run before us came this far: then no disk may be touched any more."""
+        found = place.hypervisor.find_domain(run.instance, run.wait)
+        if found is None or not run.whose.covers(found.mark):
+            return False
+        return found.power_state is PowerState.RUNNING
+
+    def _root_disk(self, run: Run, spec: Spec, place: Host, base_image: dict[str, Any]) -> Disk:
+        base = base_of(spec.image)
+        assert base.sha256 == base_image["sha256"], "the spec is frozen"
+        place.volumes.ensure_base(base, self._means.images.path(spec.image.location), run.wait)
+        size = max(spec.root_gib * GIB, spec.image.virtual_size_bytes)
+        name = volume_name(run.mark, "root", FORMAT)
+        volume = Volume(name=name, disk_format=FORMAT, size_bytes=size, base=base)
+        place.volumes.ensure_volume(volume, run.wait)
+        return Disk(volume=name, disk_format=FORMAT, serial="root")
+
+    def _config_drive(
+        self, run: Run, spec: Spec, place: Host, network_info: list[dict[str, Any]]
+    ) -> Disk:
+        seed = Seed(
+            instance=run.instance,
+            name=spec.name,
+            hostname=spec.hostname,
+            project=spec.project,
+            metadata=spec.metadata,
+            public_keys={"default": spec.key} if spec.key else {},
+            user_data=self._user_data(spec),
+            nics=tuple(
+                SeedNic(
+                    port=PortId(port["port"]),
+                    mac=port["mac"],
+                    network=NetworkId(port["network"]),
+                )
+                for port in network_info
+            ),
+        )
+        name = volume_name(run.mark, "config", "raw")
+        place.volumes.ensure_content(name, config_drive(seed), run.wait)
+        return Disk(volume=name, disk_format="raw", serial="config-2", read_only=True)
+
+    def _user_data(self, spec: Spec) -> bytes | None:
+        if spec.user_data is None:
+            return None
+        stores = self._means.stores
+        with stores.database.read() as connection:
+            return stores.secrets.reveal(connection, spec.user_data)
+
+    def _cached(self, run: Run, place: Host, image: ImageSpec | None) -> str | None:
+        if image is None:
+            return None
+        base = base_of(image)
+        place.volumes.ensure_base(base, self._means.images.path(image.location), run.wait)
+        return base_name(run.mark.deployment, base.sha256, base.disk_format)
+
+
+class DestroyGuest(RemovingTask):
+    """Switch the guest off for good and remove its root disk and config drive."""
+
+    task_name = "destroy_guest"
+
+    def execute(self, run: Run, host: dict[str, Any] | None, marks: list[dict[str, Any]]) -> None:
+        if host is None:
+            return
+        makers = [
+            Mark(
+                deployment=run.mark.deployment,
+                instance=run.instance,
+                operation=OperationId(mark["operation"]),
+                attempt=mark["attempt"],
+            )
+            for mark in marks
+        ]
+        run.remove(self._means.backend, host, _remains(run, makers))
+
+
+def _remains(run: Run, makers: list[Mark]) -> list[Removal]:
+    """The domain, then its disks: a disk is not removed under a guest that runs."""
+    found = [Removal(kind=Kind.DOMAIN, key=run.instance, whose=run.whose)]
+    for maker in makers:
+        for role, disk_format in (("root", FORMAT), ("config", "raw")):
+            name = volume_name(maker, role, disk_format)
+            found.append(Removal(kind=Kind.VOLUME, key=name, whose=run.whose))
+    return found

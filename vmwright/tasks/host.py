@@ -1,0 +1,106 @@
+"""Tasks that find a host and hold its room for a guest."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from vmwright.errors import Refused
+from vmwright.persistence.claims import Demand
+from vmwright.persistence.records import HostRecord
+from vmwright.request import Spec
+from vmwright.tasks.instance import host_value
+from vmwright.tasks.task import Run, StoreTask
+
+
+class ClaimHost(StoreTask):
+    """Hold room on a host for the guest: the emptiest one that fits."""
+
+    task_name = "claim_host"
+    gives_back = "room on the host"
+    default_provides = "host"
+
+    def execute(self, run: Run, spec: Spec) -> dict[str, Any]:
+        stores = self._means.stores
+        held = stores.claims.held(run.connection, run.instance, run.operation)
+        if held is not None:
+            return host_value(stores.registries.hosts.find(run.connection, held))
+        reasons = []
+        for host in self._emptiest_first(run.connection):
+            reason = self._why_not(run, spec, host)
+            if reason is None:
+                return host_value(host)
+            reasons.append(f"{host.name}: {reason}")
+        raise Refused(
+            "no host can take the guest: " + ("; ".join(reasons) or "none is registered"),
+            hint="see: vmwright host list",
+        )
+
+    def revert(self, run: Run, **_: Any) -> None:
+        stores = self._means.stores
+        stores.claims.release(run.connection, run.instance, run.whose.operation)
+        stores.instances.place(run.connection, run.instance, None)
+
+    def _emptiest_first(self, connection: sa.Connection) -> list[HostRecord]:
+        stores = self._means.stores
+        hosts = stores.registries.hosts.all(connection)
+        free = {
+            host.id: host.memory_mib * host.memory_ratio
+            - stores.claims.used(connection, host.id).memory_mib
+            for host in hosts
+        }
+        return sorted(hosts, key=lambda host: -free[host.id])
+
+    def _why_not(self, run: Run, spec: Spec, host: HostRecord) -> str | None:
+        """None once the host is claimed, else why it is not."""
+        stores, demand = self._means.stores, demand_of(spec)
+        if not host.enabled:
+            return f"disabled ({host.disabled_reason or 'no reason given'})"
+        for volume in spec.volumes:
+            record = stores.volumes.get(run.connection, volume.volume)
+            if record is not None and record.host_id not in (None, host.id):
+                return f"volume {record.name!r} is on another host"
+        claimed = stores.claims.claim(
+            run.connection,
+            host.id,
+            demand,
+            instance=run.instance,
+            operation=run.operation,
+            attempt=run.mark.attempt,
+        )
+        if not claimed:
+            return self._shortage(run.connection, host, demand)
+        stores.instances.place(run.connection, run.instance, host.id)
+        stores.operations.attempt(run.connection, run.operation, run.mark.attempt, host_id=host.id)
+        return None
+
+    def _shortage(self, connection: sa.Connection, host: HostRecord, demand: Demand) -> str:
+        used = self._means.stores.claims.used(connection, host.id)
+        room = {
+            "vCPUs": (demand.vcpus, host.vcpus * host.vcpu_ratio - used.vcpus),
+            "MiB memory": (
+                demand.memory_mib,
+                host.memory_mib * host.memory_ratio - used.memory_mib,
+            ),
+            "GiB disk": (demand.disk_gib, host.disk_gib * host.disk_ratio - used.disk_gib),
+        }
+        short = [
+            f"{wanted} {what} wanted, {free:g} free"
+            for what, (wanted, free) in room.items()
+            if wanted > free
+        ]
+        return ", ".join(short) or "taken by another build meanwhile"
+
+
+class ReleaseHost(StoreTask):
+    """Give the instance's room on its host back."""
+
+    task_name = "release_host"
+
+    def execute(self, run: Run) -> None:
+        self._means.stores.claims.release(run.connection, run.instance, None)
+
+
+def demand_of(spec: Spec) -> Demand:
+    """What the guest needs of a host."""
+    disk = spec.root_gib + sum(volume.size_gib for volume in spec.volumes)
+    return Demand(vcpus=spec.vcpus, memory_mib=spec.ram_mib, disk_gib=disk)

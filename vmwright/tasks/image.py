@@ -1,0 +1,56 @@
+"""Tasks about the image that a guest boots from."""
+
+from typing import Any
+
+from vmwright.backends.images import StoredImage
+from vmwright.backends.volumes import Base
+from vmwright.errors import InvalidRequest, Refused
+from vmwright.request import ImageSpec, Spec
+from vmwright.tasks.task import Run, Task
+
+GIB = 2**30
+
+
+class CheckImageSize(Task):
+    """Look again that every image is whole and safe, and that the first fits the root disk."""
+
+    task_name = "check_image_size"
+    default_provides = "base_image"
+
+    def execute(self, run: Run, spec: Spec) -> dict[str, Any]:
+        volumes = [volume.image for volume in spec.volumes]
+        for image in (spec.image, spec.kernel, spec.ramdisk, *volumes):
+            if image is not None:
+                run.wait.check(f"image {image.name}")
+                self._check(image)
+        if spec.root_gib and spec.image.virtual_size_bytes > spec.root_gib * GIB:
+            raise Refused(
+                f"image {spec.image.name!r} describes a disk of {spec.image.virtual_size_bytes} "
+                f"bytes, the flavor's disk is {spec.root_gib} GiB",
+                hint="choose a flavor with a larger disk",
+            )
+        base = base_of(spec.image)
+        return {"sha256": base.sha256, "disk_format": base.disk_format}
+
+    def _check(self, image: ImageSpec) -> None:
+        stored = StoredImage(
+            location=image.location,
+            disk_format=image.disk_format,
+            size_bytes=image.size_bytes,
+            virtual_size_bytes=image.virtual_size_bytes,
+            sha256=image.sha256,
+        )
+        try:
+            self._means.images.check(stored)
+        except InvalidRequest as error:
+            raise Refused(f"image {image.name!r}: {error.message}", hint=error.hint) from error
+
+
+def base_of(image: ImageSpec) -> Base:
+    """The image as hosts cache it."""
+    return Base(
+        sha256=image.sha256,
+        disk_format=image.disk_format,
+        size_bytes=image.size_bytes,
+        virtual_size_bytes=image.virtual_size_bytes,
+    )
