@@ -3,12 +3,12 @@
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
 import sqlalchemy as sa
 
-from vmwright import views
 from vmwright.admission import Caller, Door
 from vmwright.backends.file_images import FileImageStore
 from vmwright.backends.loading import load_backend
@@ -27,6 +27,8 @@ from vmwright.request import CreateRequest
 from vmwright.settings import Settings
 from vmwright.states import CLAIMABLE, OperationState
 from vmwright.tasks.task import Means
+from vmwright.views.graph import Graph, flow_graph, operation_graph
+from vmwright.views.records import records_of
 from vmwright.waiting import Wait
 from vmwright.worker import Worker
 
@@ -199,19 +201,20 @@ class Controller:
         with self._database.read() as connection:
             return self._describe.operation(connection, operation)
 
-    def graph(self, operation_or_flow: str) -> views.Graph:
+    def graph(self, operation_or_flow: str) -> Graph:
         """The graph of a flow by its name, or of an operation as it stands, by its id."""
         for known in RECIPES:
             if known.name == operation_or_flow:
-                return views.flow_graph(known.make(self._means))
+                return flow_graph(known.make(self._means))
         operation = self.operation(operation_or_flow)
         flow = recipe(operation.flow_name, operation.flow_version).make(self._means)
-        facts = self.describe_operation(operation)
-        return views.operation_graph(
-            views.flow_graph(flow),
-            views.records_of(self._all_events(operation.id)),
-            facts=facts,
-            now=time.time(),
+        with self._database.read() as connection:
+            facts = self._describe.facts(connection, operation)
+        return operation_graph(
+            flow_graph(flow),
+            records_of(map(_dated, self._all_events(operation.id))),
+            facts,
+            now=datetime.now(UTC),
         )
 
     def console(self, instance: str, wait: Wait) -> Iterator[bytes]:
@@ -293,3 +296,7 @@ class Controller:
                 return
         if errors:
             raise errors[0]
+
+
+def _dated(event: Event) -> dict[str, Any]:
+    return event.values() | {"at": datetime.fromtimestamp(event.at, UTC)}

@@ -23,7 +23,7 @@ from vmwright.recovery import Candidate, Plan, plan_recovery
 from vmwright.request import Spec
 from vmwright.runner import Assignment, Outcome, drive
 from vmwright.settings import OperationSettings
-from vmwright.states import OperationState
+from vmwright.states import HELD, OperationState
 from vmwright.tasks.task import Means, Owed, Run
 from vmwright.waiting import Wait
 
@@ -271,6 +271,7 @@ class Dispatcher:
         return Assignment(
             run=self._identity(operation),
             inputs={"spec": spec},
+            cut_off=operation.state in HELD,
             work=active.work,
             settings=self._settings,
             cancelled=active.cancelled,

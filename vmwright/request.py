@@ -14,9 +14,17 @@ from vmwright.ids import FlavorId, ImageId, NetworkId, PortId, VolumeId
 MAX_USER_DATA = 65535
 """Bytes of user data once base64 encoded (Nova's limit)."""
 
-_MAC = re.compile(r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$")
-_METADATA_KEY = re.compile(r"^[A-Za-z0-9\-_:. ]{1,255}$")
-_SSH_KEY = re.compile(r"^[a-z0-9@.\-]+ [A-Za-z0-9+/=]+( .*)?$")
+MAX_METADATA = 128
+
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+_METADATA_KEY = re.compile(r"[A-Za-z0-9\-_:. ]{1,255}")
+_SSH_KEY = re.compile(r"[a-z0-9@.\-]+ [A-Za-z0-9+/=]+( .*)?")
+_LONGEST_SSH_KEY = 16384
+_INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+
+
+def _has_invisible(text: str) -> bool:
+    return any(unicodedata.category(character) in _INVISIBLE for character in text)
 
 
 def _name(text: str) -> str:
@@ -24,15 +32,14 @@ def _name(text: str) -> str:
         raise ValueError(f"a name has 1 to 255 characters, this one has {len(text)}")
     if text != text.strip():
         raise ValueError("a name has no white space at its ends")
-    for character in text:
-        if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"):
-            raise ValueError("a name has no newlines, control or invisible characters")
+    if _has_invisible(text):
+        raise ValueError("a name has no newlines, control or invisible characters")
     return text
 
 
 def _mac(text: str) -> str:
     mac = text.lower().replace("-", ":")
-    if not _MAC.match(mac):
+    if not _MAC.fullmatch(mac):
         raise ValueError(f"{text!r} is not a MAC address such as 52:54:00:12:34:56")
     if int(mac[:2], 16) & 1:
         raise ValueError(f"{text!r} is a multicast address: the first byte must be even")
@@ -58,10 +65,12 @@ def _user_data(content: bytes) -> bytes:
 
 
 def _metadata(items: dict[str, str]) -> dict[str, str]:
-    if len(items) > 128:
-        raise ValueError(f"at most 128 metadata items are allowed, these are {len(items)}")
+    if len(items) > MAX_METADATA:
+        raise ValueError(
+            f"at most {MAX_METADATA} metadata items are allowed, these are {len(items)}"
+        )
     for key, value in items.items():
-        if not _METADATA_KEY.match(key):
+        if not _METADATA_KEY.fullmatch(key):
             raise ValueError(
                 "a metadata key has 1 to 255 of the characters A-Z a-z 0-9 - _ : . and blank"
             )
@@ -72,7 +81,7 @@ def _metadata(items: dict[str, str]) -> dict[str, str]:
 
 def _key(text: str) -> str:
     key = text.strip()
-    if not _SSH_KEY.match(key) or "\n" in key:
+    if not _SSH_KEY.fullmatch(key) or _has_invisible(key) or len(key) > _LONGEST_SSH_KEY:
         raise ValueError("an ssh key is one line such as: ssh-ed25519 AAAA... name")
     return key
 
@@ -80,27 +89,39 @@ def _key(text: str) -> str:
 Name = Annotated[str, AfterValidator(_name)]
 Mac = Annotated[str, AfterValidator(_mac)]
 Ip = Annotated[str, AfterValidator(_ip)]
+NameOrId = Name
+"""Of something that exists: what cannot be a name is refused before anything is looked up."""
 
 
-class _Model(BaseModel):
+class Model(BaseModel):
+    """Something that users ask for; unknown fields are refused, and inputs are never repeated."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
+    @classmethod
+    def parse(cls, **fields: Any) -> Self:
+        """Build one from what a user gave; `InvalidRequest` names the field and the rule."""
+        try:
+            return cls(**fields)
+        except ValidationError as error:
+            raise InvalidRequest(explain(error)) from None
 
-class NetworkRequest(_Model):
+
+class NetworkRequest(Model):
     """One interface: a network by name or id, and wishes for its addresses."""
 
-    network: str
+    network: NameOrId
     ip: Ip | None = None
     mac: Mac | None = None
 
 
-class VolumeRequest(_Model):
+class VolumeRequest(Model):
     """One volume: blank (`size`), from an image (`image`, `size`), or existing (`volume`)."""
 
     size: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
     """GiB. May be left out for an image: then the image's own size, rounded up."""
-    image: str | None = None
-    volume: str | None = None
+    image: NameOrId | None = None
+    volume: NameOrId | None = None
     name: Name | None = None
     delete_on_termination: bool | None = None
     """By default what is made with the instance goes with it, what was there before stays."""
@@ -114,12 +135,12 @@ class VolumeRequest(_Model):
         return self
 
 
-class CreateRequest(_Model):
+class CreateRequest(Model):
     """An instance to build. Everything named is a name or an id."""
 
     name: Name
-    image: str
-    flavor: str
+    image: NameOrId
+    flavor: NameOrId
     networks: tuple[NetworkRequest, ...] = Field(default=(), max_length=16)
     volumes: tuple[VolumeRequest, ...] = Field(default=(), max_length=20)
     user_data: Annotated[bytes, AfterValidator(_user_data)] | None = Field(default=None, repr=False)
@@ -127,8 +148,8 @@ class CreateRequest(_Model):
     key: Annotated[str, AfterValidator(_key)] | None = None
     """The text of an ssh public key."""
     config_drive: bool = True
-    kernel: str | None = None
-    ramdisk: str | None = None
+    kernel: NameOrId | None = None
+    ramdisk: NameOrId | None = None
     """Images to boot from directly, instead of from the first disk."""
 
     @model_validator(mode="after")
@@ -151,14 +172,6 @@ class CreateRequest(_Model):
             raise ValueError("user data reaches the guest by config drive only")
         return self
 
-    @classmethod
-    def parse(cls, **fields: Any) -> Self:
-        """Build one from what a user gave; `InvalidRequest` names the field and the rule."""
-        try:
-            return cls(**fields)
-        except ValidationError as error:
-            raise InvalidRequest(explain(error)) from None
-
 
 def explain(error: ValidationError) -> str:
     """The first thing that is wrong, without the input: that could be a secret."""
@@ -168,7 +181,7 @@ def explain(error: ValidationError) -> str:
     return f"{where}: {message}" if where else message
 
 
-class ImageSpec(_Model):
+class ImageSpec(Model):
     """An image as it was when the request was accepted."""
 
     id: ImageId
@@ -180,7 +193,7 @@ class ImageSpec(_Model):
     location: str
 
 
-class NicSpec(_Model):
+class NicSpec(Model):
     port: PortId
     network: NetworkId
     network_name: str
@@ -190,7 +203,7 @@ class NicSpec(_Model):
     mac: str | None
 
 
-class VolumeSpec(_Model):
+class VolumeSpec(Model):
     volume: VolumeId
     source: Literal["blank", "image", "existing"]
     name: str
@@ -199,7 +212,7 @@ class VolumeSpec(_Model):
     delete_on_termination: bool
 
 
-class Spec(_Model):
+class Spec(Model):
     """A request with every name resolved to an id: the input of the create flow."""
 
     version: Literal[1] = 1
@@ -231,7 +244,8 @@ class Spec(_Model):
 
 def hostname_of(name: str, instance: str) -> str:
     """A DNS label made of an instance's name, as Nova makes it (`nova.utils.sanitize_hostname`)."""
-    latin = "".join(character for character in name if ord(character) <= 0xFF)
+    latin = "".join(character for character in name if ord(character) <= 0xFF)[:63]
     hyphenated = re.sub(r"[ _.]", "-", latin)
-    label = re.sub(r"[^A-Za-z0-9-]+", "", hyphenated).lower()[:63].strip(".-")
+    # Nova keeps letters such as e with an acute accent: no DNS label may have them.
+    label = re.sub(r"[^A-Za-z0-9-]+", "", hyphenated).lower().strip("-")
     return label or f"server-{instance}"

@@ -62,6 +62,8 @@ class Assignment:
 
     run: Run
     inputs: dict[str, Any]
+    cut_off: bool
+    """Whether a process died while it ran this: calls of it may be under way somewhere."""
     work: UnitOfWork
     settings: OperationSettings
     cancelled: threading.Event
@@ -78,7 +80,7 @@ def drive(flow: Flow, detail: models.FlowDetail, assignment: Assignment, pools: 
     """Run, or go on with, one operation until it ends or cannot go on here."""
     work = assignment.work
     work.adopt(detail)
-    executor = _Executor(assignment, pools, _found_running(detail))
+    executor = _Executor(assignment, pools, _late(detail, cut_off=assignment.cut_off))
     engine = _Engine(flow, detail, assignment, executor)
     executor.suspend = engine.suspend
     engine.storage.inject({**assignment.inputs, "run": assignment.run}, transient=True)
@@ -91,12 +93,12 @@ def drive(flow: Flow, detail: models.FlowDetail, assignment: Assignment, pools: 
     return engine.outcome(executor)
 
 
-def _found_running(detail: models.FlowDetail) -> frozenset[str]:
-    """Tasks whose calls may still be under way somewhere: whoever ran them was cut off."""
+def _late(detail: models.FlowDetail, *, cut_off: bool) -> frozenset[str]:
+    """Tasks whose calls may still land: cut off with their process, or given up on."""
     return frozenset(
         atom.name
         for atom in detail
-        if atom.state in (taskflow_states.RUNNING, taskflow_states.REVERTING)
+        if (cut_off and atom.state in (taskflow_states.RUNNING, taskflow_states.REVERTING))
         or (atom.failure is not None and atom.failure.check(Unavailable))
     )
 
@@ -153,11 +155,11 @@ class _Executor(action_executor.TaskExecutor):  # type: ignore[misc]  # TaskFlow
 
     suspend: Callable[[], None]
 
-    def __init__(self, assignment: Assignment, pools: Pools, found_running: frozenset[str]) -> None:
+    def __init__(self, assignment: Assignment, pools: Pools, late: frozenset[str]) -> None:
         self._assignment = assignment
         self._work = assignment.work
         self._pools = pools
-        self._late = set(found_running)
+        self._late = set(late)
         self.blocked: dict[str, Any] | None = None
 
     def execute_task(

@@ -88,14 +88,23 @@ class Settings:
 OPTIONS: dict[str, list[cfg.Opt]] = {
     "DEFAULT": [
         cfg.StrOpt("backend", default="libvirt", help="Where guests run: an entry point."),
-        cfg.StrOpt("state_dir", help="Images, the key file and locks of this deployment."),
+        cfg.StrOpt(
+            "state_dir",
+            sample_default="~/.local/share/vmwright",
+            help="Images, the key file and locks of this deployment.",
+        ),
         cfg.IntOpt("max_image_gib", default=1024, min=1, help="Virtual size limit of images."),
         cfg.FloatOpt(
             "reconcile_interval", default=5.0, min=0.05, help="Seconds between two rounds."
         ),
     ],
     "database": [
-        cfg.StrOpt("connection", secret=True, help="SQLAlchemy URL of the store."),
+        cfg.StrOpt(
+            "connection",
+            secret=True,
+            sample_default="sqlite:///<state_dir>/vmwright.db",
+            help="SQLAlchemy URL of the store.",
+        ),
         cfg.Opt(
             "table_prefix",
             type=option_types.String(regex=r"^[a-z0-9_]{0,32}$"),
@@ -121,7 +130,11 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
         ),
     ],
     "simulated": [
-        cfg.StrOpt("world_dir", help="Where simulated hosts lie as files."),
+        cfg.StrOpt(
+            "world_dir",
+            sample_default="<state_dir>/world",
+            help="Where simulated hosts lie as files.",
+        ),
         cfg.StrOpt("host", default="host1", help="Name of the default host."),
         cfg.StrOpt("latency", default="0", help="Seconds per verb: a number, or verb:seconds,..."),
         cfg.ListOpt("faults", default=[], help="verb:nth:kind[:seconds],..."),

@@ -1,5 +1,6 @@
 """Where the bytes of images are kept: hashed and inspected before anything else sees them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -39,4 +40,8 @@ class ImageStore(Protocol):
         """Where the bytes are, for reading."""
 
     def remove(self, location: str) -> None:
-        """Forget an image; fine if it is not there."""
+        """Forget an image; fine if it is not there. The same content added twice has one
+        location: call it only where nobody else uses that."""
+
+    def locations(self, older_than: float) -> Sequence[str]:
+        """What is stored and was added more than so many seconds ago."""

@@ -1,0 +1,42 @@
+"""The same calls come to the same outcomes, whatever they are sent to."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from tests.support.calls import Call, Universe, call_sequences, outcomes
+from tests.support.model import Model
+from tests.support.places import Place, SimulatedPlace
+
+bounded = settings(
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@given(calls=call_sequences(longest=30))
+@settings(bounded, max_examples=150)
+def test_simulated_host_does_what_the_model_promises(
+    simulated_place: SimulatedPlace, tmp_path: Path, calls: list[Call]
+) -> None:
+    universe = Universe(simulated_place.backend.deployment, tmp_path)
+    simulated_place.clean()
+    promised = outcomes(calls, universe, Model(universe.deployment).host)
+    assert outcomes(calls, universe, simulated_place.host) == promised
+
+
+@pytest.mark.libvirt
+@given(calls=call_sequences(longest=8))
+@settings(bounded, max_examples=12)
+def test_libvirt_host_does_what_the_simulated_one_does(
+    simulated_place: SimulatedPlace, libvirt_place: Place, tmp_path: Path, calls: list[Call]
+) -> None:
+    simulated_place.clean()
+    libvirt_place.clean()
+    here, there = (
+        Universe(place.backend.deployment, tmp_path) for place in (simulated_place, libvirt_place)
+    )
+    promised = outcomes(calls, here, simulated_place.host)
+    assert outcomes(calls, there, libvirt_place.host) == promised

@@ -1,0 +1,263 @@
+"""The promises that every `Volumes` keeps."""
+
+import hashlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.support.marks import Marks, whose_create, whose_delete
+from tests.support.places import Place
+from tests.support.things import (
+    MIB,
+    blank,
+    defined_guest,
+    disk_of,
+    guest,
+    image,
+    overlay,
+    running_guest,
+)
+from vmwright.backends.host import Host
+from vmwright.backends.volumes import Base, Stored, Volume
+from vmwright.errors import Refused, Unavailable
+from vmwright.ids import Mark, Whose, base_name, volume_name
+from vmwright.waiting import Wait
+
+formats = pytest.mark.parametrize("disk_format", ["raw", "qcow2"])
+
+
+def names(host: Host, wait: Wait) -> set[str]:
+    return {stored.name for stored in host.volumes.volumes(wait)}
+
+
+@pytest.fixture
+def base(host: Host, tmp_path: Path, wait: Wait) -> Base:
+    """An image that lies on the host."""
+    base, source = image(tmp_path)
+    host.volumes.ensure_base(base, source, wait)
+    return base
+
+
+def test_new_host_has_no_volumes(host: Host, wait: Wait) -> None:
+    assert not host.volumes.volumes(wait)
+
+
+@formats
+def test_volume_is_known_by_name_size_and_mark(
+    host: Host, marks: Marks, disk_format: str, wait: Wait
+) -> None:
+    volume = blank(marks.ours, disk_format=disk_format)
+    host.volumes.ensure_volume(volume, wait)
+    expected = [Stored(name=volume.name, mark=marks.ours, size_bytes=MIB)]
+    assert list(host.volumes.volumes(wait)) == expected
+
+
+@formats
+def test_volume_can_be_asked_for_twice(
+    host: Host, marks: Marks, disk_format: str, wait: Wait
+) -> None:
+    volume = blank(marks.ours, disk_format=disk_format)
+    host.volumes.ensure_volume(volume, wait)
+    once = host.volumes.volumes(wait)
+    host.volumes.ensure_volume(volume, wait)
+    assert host.volumes.volumes(wait) == once
+
+
+def test_volume_that_was_put_by_hand_is_listed(place: Place, host: Host, wait: Wait) -> None:
+    place.put_volume("stranger.raw")
+    assert [(stored.name, stored.mark) for stored in host.volumes.volumes(wait)] == [
+        ("stranger.raw", None)
+    ]
+
+
+@formats
+def test_volume_of_other_size_is_refused(
+    host: Host, marks: Marks, disk_format: str, wait: Wait
+) -> None:
+    host.volumes.ensure_volume(blank(marks.ours, disk_format=disk_format), wait)
+    before = host.volumes.volumes(wait)
+    with pytest.raises(Refused):
+        host.volumes.ensure_volume(blank(marks.ours, disk_format=disk_format, mib=2), wait)
+    assert host.volumes.volumes(wait) == before
+
+
+@pytest.mark.parametrize(("first", "second"), [("raw", "qcow2"), ("qcow2", "raw")])
+def test_volume_of_other_format_is_refused(
+    host: Host, marks: Marks, first: str, second: str, wait: Wait
+) -> None:
+    name = volume_name(marks.ours, "root", first)
+    host.volumes.ensure_volume(Volume(name=name, disk_format=first, size_bytes=MIB), wait)
+    with pytest.raises(Refused):
+        host.volumes.ensure_volume(Volume(name=name, disk_format=second, size_bytes=MIB), wait)
+    host.volumes.ensure_volume(Volume(name=name, disk_format=first, size_bytes=MIB), wait)
+
+
+def test_base_carries_no_mark(host: Host, place: Place, base: Base, wait: Wait) -> None:
+    name = base_name(place.backend.deployment, base.sha256, base.disk_format)
+    expected = [Stored(name=name, mark=None, size_bytes=MIB)]
+    assert list(host.volumes.volumes(wait)) == expected
+
+
+def test_base_is_kept_once_however_many_ask(host: Host, tmp_path: Path, wait: Wait) -> None:
+    base, source = image(tmp_path)
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(lambda _: host.volumes.ensure_base(base, source, wait), range(4)))
+    assert len(host.volumes.volumes(wait)) == 1
+
+
+def test_cached_base_needs_no_source(
+    host: Host, base: Base, marks: Marks, tmp_path: Path, wait: Wait
+) -> None:
+    host.volumes.ensure_base(base, tmp_path / "gone", wait)
+    host.volumes.ensure_volume(overlay(marks.ours, base), wait)
+
+
+def test_overlay_of_a_cached_base_is_made(host: Host, base: Base, marks: Marks, wait: Wait) -> None:
+    volume = overlay(marks.ours, base)
+    for _ in range(2):
+        host.volumes.ensure_volume(volume, wait)
+    assert Stored(name=volume.name, mark=marks.ours, size_bytes=2 * MIB) in host.volumes.volumes(
+        wait
+    )
+
+
+def test_overlay_of_a_missing_base_is_refused(
+    host: Host, marks: Marks, tmp_path: Path, wait: Wait
+) -> None:
+    base, _ = image(tmp_path)
+    with pytest.raises(Refused):
+        host.volumes.ensure_volume(overlay(marks.ours, base), wait)
+    assert not host.volumes.volumes(wait)
+
+
+def test_base_with_an_overlay_is_not_removed(
+    host: Host, base: Base, marks: Marks, wait: Wait
+) -> None:
+    volume = overlay(marks.ours, base)
+    host.volumes.ensure_volume(volume, wait)
+
+    with pytest.raises(Refused):
+        host.volumes.ensure_no_base(base, wait)
+
+    host.volumes.ensure_no_volume(volume.name, whose_create(marks.ours), wait)
+    for _ in range(2):
+        host.volumes.ensure_no_base(base, wait)
+        assert not host.volumes.volumes(wait)
+
+
+def test_removing_a_base_leaves_the_others(
+    host: Host, base: Base, tmp_path: Path, wait: Wait
+) -> None:
+    before = host.volumes.volumes(wait)
+    other, source = image(tmp_path, b"\1")
+    host.volumes.ensure_base(other, source, wait)
+    host.volumes.ensure_no_base(other, wait)
+    assert host.volumes.volumes(wait) == before
+
+
+def test_base_is_not_removed_as_a_volume(
+    host: Host, place: Place, base: Base, marks: Marks, wait: Wait
+) -> None:
+    name = base_name(place.backend.deployment, base.sha256, base.disk_format)
+    host.volumes.ensure_no_volume(name, whose_delete(marks.ours), wait)
+    assert name in names(host, wait)
+
+
+def test_content_is_replaced_whole(place: Place, host: Host, marks: Marks, wait: Wait) -> None:
+    name = volume_name(marks.ours, "config", "raw")
+    for content in (b"first" * 1000, b"first" * 1000, b"second" * 2000, b"third" * 10):
+        host.volumes.ensure_content(name, content, wait)
+        assert place.digest_of(name) == hashlib.sha256(content).hexdigest()
+    expected = [Stored(name=name, mark=marks.ours, size_bytes=50)]
+    assert list(host.volumes.volumes(wait)) == expected
+
+
+def test_content_is_kept_by_those_who_ask_for_the_volume(
+    place: Place, host: Host, marks: Marks, wait: Wait
+) -> None:
+    content = b"data" * (MIB // 4)
+    volume = blank(marks.ours)
+    host.volumes.ensure_content(volume.name, content, wait)
+    host.volumes.ensure_volume(volume, wait)
+    assert place.digest_of(volume.name) == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize("whose", [whose_create, whose_delete])
+def test_volume_is_removed(
+    host: Host, marks: Marks, whose: Callable[[Mark], Whose], wait: Wait
+) -> None:
+    volume = blank(marks.ours)
+    host.volumes.ensure_volume(volume, wait)
+    for _ in range(2):
+        host.volumes.ensure_no_volume(volume.name, whose(marks.ours), wait)
+        assert not host.volumes.volumes(wait)
+
+
+def test_removing_an_unknown_volume_is_fine(host: Host, marks: Marks, wait: Wait) -> None:
+    host.volumes.ensure_no_volume(blank(marks.ours).name, whose_create(marks.ours), wait)
+
+
+@pytest.mark.parametrize(
+    "whose",
+    [
+        pytest.param(lambda marks: whose_create(marks.other_operation), id="other-operation"),
+        pytest.param(lambda marks: whose_delete(marks.other_instance), id="other-instance"),
+        pytest.param(lambda marks: whose_delete(marks.other_deployment), id="other-deployment"),
+    ],
+)
+def test_volume_of_others_is_not_removed(
+    host: Host, marks: Marks, whose: Callable[[Marks], Whose], wait: Wait
+) -> None:
+    volume = blank(marks.ours)
+    host.volumes.ensure_volume(volume, wait)
+    host.volumes.ensure_no_volume(volume.name, whose(marks), wait)
+    assert names(host, wait) == {volume.name}
+
+
+def test_volume_without_mark_is_not_removed(
+    place: Place, host: Host, marks: Marks, wait: Wait
+) -> None:
+    place.put_volume("stranger.raw")
+    host.volumes.ensure_no_volume("stranger.raw", whose_delete(marks.ours), wait)
+    assert names(host, wait) == {"stranger.raw"}
+
+
+def test_volume_of_a_running_guest_is_not_removed(host: Host, marks: Marks, wait: Wait) -> None:
+    volume = running_guest(host, marks.ours, wait)
+
+    with pytest.raises(Refused):
+        host.volumes.ensure_no_volume(volume.name, whose_create(marks.ours), wait)
+
+    assert names(host, wait) == {volume.name}
+    host.hypervisor.ensure_no_domain(marks.ours.instance, whose_create(marks.ours), wait)
+    host.volumes.ensure_no_volume(volume.name, whose_create(marks.ours), wait)
+    assert not names(host, wait)
+
+
+def test_volume_of_a_guest_that_is_off_is_removed(host: Host, marks: Marks, wait: Wait) -> None:
+    volume = defined_guest(host, marks.ours, wait)
+    host.volumes.ensure_no_volume(volume.name, whose_create(marks.ours), wait)
+    assert not names(host, wait)
+
+
+def test_overlay_boots_a_guest(host: Host, base: Base, marks: Marks, wait: Wait) -> None:
+    volume = overlay(marks.ours, base)
+    host.volumes.ensure_volume(volume, wait)
+    host.hypervisor.ensure_domain(guest(marks.ours.instance, disk_of(volume)), marks.ours, wait)
+    host.hypervisor.ensure_running(marks.ours.instance, marks.ours, wait)
+
+
+def test_idle_volume_is_settled(host: Host, marks: Marks, wait: Wait) -> None:
+    volume = blank(marks.ours)
+    host.volumes.settle_volume(volume.name, wait)
+    host.volumes.ensure_volume(volume, wait)
+    host.volumes.settle_volume(volume.name, wait)
+
+
+def test_ended_patience_is_told_from_failure(host: Host, marks: Marks) -> None:
+    with pytest.raises(Unavailable):
+        host.volumes.volumes(Wait(0))
+    with pytest.raises(Unavailable):
+        host.volumes.ensure_volume(blank(marks.ours), Wait(0))

@@ -1,0 +1,273 @@
+"""Sequences of calls over a few marks, volumes and addresses, so that they meet each other."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hypothesis import strategies as st
+
+from tests.support.marks import whose_create, whose_delete
+from tests.support.things import blank, disk_of, guest, image, overlay, reservation
+from vmwright.backends.host import Host
+from vmwright.backends.hypervisor import Guest, Nic
+from vmwright.backends.network import Subnet
+from vmwright.backends.volumes import Volume
+from vmwright.errors import Cancelled, HostFault, Refused, Unavailable
+from vmwright.ids import DeploymentId, InstanceId, Mark, NetworkId, OperationId, volume_name
+from vmwright.waiting import Wait
+
+_PATIENCE = 120.0
+
+
+def _uuid(number: int) -> str:
+    return f"00000000-0000-4000-8000-{number:012}"
+
+
+def _mark(deployment: DeploymentId, instance: int, operation: int) -> Mark:
+    return Mark(
+        deployment=deployment,
+        instance=InstanceId(_uuid(instance)),
+        operation=OperationId(_uuid(operation)),
+        attempt=1,
+    )
+
+
+@dataclass(frozen=True)
+class Universe:
+    """All that calls are about. The third network has the subnet of the first."""
+
+    deployment: DeploymentId
+    directory: Path
+
+    @property
+    def marks(self) -> list[Mark]:
+        """Two operations of one instance, and one of another."""
+        return [_mark(self.deployment, *numbers) for numbers in ((1, 11), (1, 12), (2, 21))]
+
+    @property
+    def subnets(self) -> list[Subnet]:
+        return [
+            Subnet(
+                network=NetworkId(_uuid(100 + n)),
+                cidr=f"10.61.{third}.0/24",
+                gateway=(f"10.61.{third}.1"),
+            )
+            for n, third in enumerate((7, 8, 7))
+        ]
+
+    def volume(self, mark: int, kind: str) -> Volume:
+        """A volume: ``overlay``, ``blank``, ``larger`` or ``raw`` all want one name."""
+        base, _ = image(self.directory)
+        root = overlay(self.marks[mark], base)
+        match kind:
+            case "overlay":
+                return root
+            case "blank":
+                return replace(root, base=None)
+            case "larger":
+                return replace(root, base=None, size_bytes=2 * root.size_bytes)
+            case "raw":
+                return replace(root, base=None, disk_format="raw")
+        return blank(self.marks[mark], "data")
+
+    def guest(self, mark: int, disks: str, network: int | None) -> Guest:
+        """A guest with its root disk, the first mark's data volume, or both."""
+        found = []
+        if "root" in disks:
+            found.append(disk_of(self.volume(mark, "overlay")))
+        if "data" in disks:
+            found.append(disk_of(self.volume(0, "data"), "data"))
+        mac = f"52:54:00:61:00:{mark:02x}"
+        nics = () if network is None else (Nic(network=self.subnets[network].network, mac=mac),)
+        return guest(self.marks[mark].instance, *found, nics=nics)
+
+
+Act = Callable[[Universe, Host, Wait], object]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A verb with all its arguments, for any host of any deployment."""
+
+    text: str
+    act: Act
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def outcome(self, universe: Universe, host: Host) -> str:
+        """``returned`` and what, or the class of the error."""
+        try:
+            answer = self.act(universe, host, Wait(_PATIENCE))
+        except (Refused, HostFault, Unavailable, Cancelled) as error:
+            return type(error).__name__
+        return f"returned {answer}"
+
+
+def outcomes(calls: list[Call], universe: Universe, host: Host) -> list[str]:
+    """What every call in turn came to, and what the host looks like afterwards."""
+    return [call.outcome(universe, host) for call in [*calls, *looks(universe)]]
+
+
+def looks(universe: Universe) -> list[Call]:
+    """Calls that together see all of the universe on a host."""
+    return [
+        Call("domains", lambda u, h, w: sorted(map(str, h.hypervisor.domains(w)))),
+        Call("networks", lambda u, h, w: sorted(h.network.networks(w))),
+        Call("volumes", lambda u, h, w: sorted(map(str, h.volumes.volumes(w)))),
+        *(_reservations(number) for number in range(len(universe.subnets))),
+    ]
+
+
+def _reservations(network: int) -> Call:
+    return Call(
+        f"reservations({network})",
+        lambda u, h, w: sorted(map(str, h.network.reservations(u.subnets[network].network, w))),
+    )
+
+
+mark_numbers = st.integers(0, 2)
+network_numbers = st.integers(0, 2)
+whose_kinds = st.sampled_from([whose_create, whose_delete])
+kinds = st.sampled_from(["overlay", "overlay", "overlay", "blank", "larger", "raw", "data"])
+last_bytes = st.integers(10, 11)
+
+
+@st.composite
+def volume_calls(draw: st.DrawFn) -> Call:
+    mark, kind, verb = draw(mark_numbers), draw(kinds), draw(st.sampled_from(["make", "remove"]))
+    if verb == "make":
+        return Call(
+            f"ensure_volume({mark}, {kind})",
+            lambda u, h, w: h.volumes.ensure_volume(u.volume(mark, kind), w),
+        )
+    whose, owner = draw(whose_kinds), draw(mark_numbers)
+    return Call(
+        f"ensure_no_volume({mark}, {kind}, {whose.__name__}({owner}))",
+        lambda u, h, w: h.volumes.ensure_no_volume(
+            u.volume(mark, kind).name, whose(u.marks[owner]), w
+        ),
+    )
+
+
+@st.composite
+def content_calls(draw: st.DrawFn) -> Call:
+    mark, length = draw(mark_numbers), draw(st.sampled_from([512, 1024]))
+    role = draw(st.sampled_from(["config.raw", "root.qcow2"]))
+    return Call(
+        f"ensure_content({mark}, {role}, {length})",
+        lambda u, h, w: h.volumes.ensure_content(
+            volume_name(u.marks[mark], *role.split(".")), b"x" * length, w
+        ),
+    )
+
+
+@st.composite
+def base_calls(draw: st.DrawFn) -> Call:
+    if draw(st.booleans()):
+        return Call("ensure_base", lambda u, h, w: h.volumes.ensure_base(*image(u.directory), w))
+    return Call(
+        "ensure_no_base", lambda u, h, w: h.volumes.ensure_no_base(image(u.directory)[0], w)
+    )
+
+
+@st.composite
+def network_calls(draw: st.DrawFn) -> Call:
+    network = draw(network_numbers)
+    if draw(st.sampled_from([True, True, False])):
+        return Call(
+            f"ensure_network({network})",
+            lambda u, h, w: h.network.ensure_network(u.subnets[network], w),
+        )
+    return Call(
+        f"ensure_no_network({network})",
+        lambda u, h, w: h.network.ensure_no_network(u.subnets[network].network, w),
+    )
+
+
+@st.composite
+def reservation_calls(draw: st.DrawFn) -> Call:
+    network, mark = draw(network_numbers), draw(mark_numbers)
+    mac = f"52:54:00:61:00:{draw(last_bytes):02x}"
+    host_part, whose = draw(last_bytes), draw(whose_kinds)
+
+    def pair(universe: Universe) -> tuple[NetworkId, str, str]:
+        subnet = universe.subnets[network]
+        return subnet.network, mac, subnet.cidr.replace(".0/24", f".{host_part}")
+
+    if draw(st.sampled_from([True, True, False])):
+        return Call(
+            f"ensure_reservation({network}, {mac}, .{host_part}, {mark})",
+            lambda u, h, w: h.network.ensure_reservation(reservation(*pair(u)), u.marks[mark], w),
+        )
+    return Call(
+        f"ensure_no_reservation({network}, {mac}, .{host_part}, {whose.__name__}({mark}))",
+        lambda u, h, w: h.network.ensure_no_reservation(*pair(u), whose(u.marks[mark]), w),
+    )
+
+
+@st.composite
+def guest_calls(draw: st.DrawFn) -> Call:
+    mark, disks = draw(mark_numbers), draw(st.sampled_from(["root", "root+data", "data"]))
+    network = draw(st.none() | network_numbers)
+    verb, whose = draw(st.sampled_from(["define", "run", "run", "forget"])), draw(whose_kinds)
+    match verb:
+        case "define":
+            return Call(
+                f"ensure_domain({mark}, {disks}, {network})",
+                lambda u, h, w: h.hypervisor.ensure_domain(
+                    u.guest(mark, disks, network), u.marks[mark], w
+                ),
+            )
+        case "run":
+            return Call(
+                f"ensure_running({mark})",
+                lambda u, h, w: h.hypervisor.ensure_running(
+                    u.marks[mark].instance, u.marks[mark], w
+                ),
+            )
+    return Call(
+        f"ensure_no_domain({whose.__name__}({mark}))",
+        lambda u, h, w: h.hypervisor.ensure_no_domain(
+            u.marks[mark].instance, whose(u.marks[mark]), w
+        ),
+    )
+
+
+@st.composite
+def complete_builds(draw: st.DrawFn) -> list[Call]:
+    """All calls of a build in their order: what follows meets a guest that runs."""
+    mark = draw(mark_numbers)
+    return [
+        Call("ensure_base", lambda u, h, w: h.volumes.ensure_base(*image(u.directory), w)),
+        Call(
+            f"ensure_volume({mark}, overlay)",
+            lambda u, h, w: h.volumes.ensure_volume(u.volume(mark, "overlay"), w),
+        ),
+        Call(
+            f"ensure_domain({mark}, root, None)",
+            lambda u, h, w: h.hypervisor.ensure_domain(
+                u.guest(mark, "root", None), u.marks[mark], w
+            ),
+        ),
+        Call(
+            f"ensure_running({mark})",
+            lambda u, h, w: h.hypervisor.ensure_running(u.marks[mark].instance, u.marks[mark], w),
+        ),
+    ]
+
+
+single_calls = st.one_of(
+    volume_calls(),
+    content_calls(),
+    base_calls(),
+    network_calls(),
+    reservation_calls(),
+    guest_calls(),
+).map(lambda call: [call])
+
+
+def call_sequences(longest: int) -> st.SearchStrategy[list[Call]]:
+    """Single calls and whole builds in any order."""
+    parts = st.lists(single_calls | complete_builds(), min_size=1, max_size=longest)
+    return parts.map(lambda groups: [call for group in groups for call in group])

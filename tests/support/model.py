@@ -1,0 +1,188 @@
+"""What a host promises, in dictionaries: neither files nor time, only the outcomes."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from vmwright.backends.host import Host
+from vmwright.backends.hypervisor import Domain, Guest, HostFacts
+from vmwright.backends.network import Reservation, Reserved, Subnet
+from vmwright.backends.volumes import Base, Stored, Volume
+from vmwright.errors import HostFault, Refused
+from vmwright.ids import (
+    DeploymentId,
+    InstanceId,
+    Mark,
+    NetworkId,
+    Whose,
+    base_name,
+    domain_name,
+    mark_of_volume,
+)
+from vmwright.states import PowerState
+from vmwright.waiting import Wait
+
+
+def refuse_if(condition: object) -> None:
+    if condition:
+        raise Refused("the model says no")
+
+
+@dataclass
+class Model:
+    """One host; it is its own hypervisor, network and storage."""
+
+    deployment: DeploymentId
+    guests: dict[InstanceId, tuple[Guest, Mark]] = field(default_factory=dict)
+    running: set[InstanceId] = field(default_factory=set)
+    subnets: dict[NetworkId, Subnet] = field(default_factory=dict)
+    reserved: dict[tuple[NetworkId, str], tuple[str, Mark]] = field(default_factory=dict)
+    stored: dict[str, Volume] = field(default_factory=dict)
+    bases: dict[str, Base] = field(default_factory=dict)
+
+    @property
+    def host(self) -> Host:
+        return Host(hypervisor=self, network=self, volumes=self)
+
+    def facts(self, wait: Wait) -> HostFacts:
+        raise NotImplementedError("no two hosts say the same of themselves")
+
+    def domains(self, wait: Wait) -> Sequence[Domain]:
+        return [self._domain(instance) for instance in sorted(self.guests)]
+
+    def find_domain(self, instance: InstanceId, wait: Wait) -> Domain | None:
+        return self._domain(instance) if instance in self.guests else None
+
+    def find_domain_named(self, name: str, wait: Wait) -> Domain | None:
+        found = (self._domain(known) for known in self.guests if domain_name(known) == name)
+        return next(found, None)
+
+    def ensure_domain(self, guest: Guest, mark: Mark, wait: Wait) -> None:
+        _, known = self.guests.get(guest.instance, (None, mark))
+        refuse_if(known != mark)
+        if guest.instance in self.running:
+            return
+        refuse_if({disk.volume for disk in guest.disks} - self.stored.keys())
+        refuse_if({nic.network for nic in guest.nics} - self.subnets.keys())
+        self.guests[guest.instance] = (guest, mark)
+
+    def ensure_running(self, instance: InstanceId, mark: Mark, wait: Wait) -> PowerState:
+        guest, known = self.guests.get(instance, (None, None))
+        refuse_if(guest is None or known != mark)
+        assert guest
+        if instance not in self.running and not self._startable(guest):
+            raise HostFault("the model cannot")
+        self.running.add(instance)
+        return PowerState.RUNNING
+
+    def ensure_no_domain(self, instance: InstanceId, whose: Whose, wait: Wait) -> None:
+        if instance in self.guests and whose.covers(self.guests[instance][1]):
+            del self.guests[instance]
+            self.running.discard(instance)
+
+    def settle_domain(self, instance: InstanceId, wait: Wait) -> None:
+        """Nothing is ever under way."""
+
+    def console(self, instance: InstanceId, wait: Wait) -> Iterator[bytes]:
+        refuse_if(instance not in self.running)
+        return iter(())
+
+    def networks(self, wait: Wait) -> Sequence[str]:
+        return sorted(self.subnets)
+
+    def ensure_network(self, subnet: Subnet, wait: Wait) -> None:
+        others = (known for known in self.subnets.values() if known != subnet)
+        if any(IPv4Network(known.cidr).overlaps(IPv4Network(subnet.cidr)) for known in others):
+            raise HostFault("the model routes it elsewhere")
+        self.subnets[subnet.network] = subnet
+
+    def ensure_no_network(self, network: NetworkId, wait: Wait) -> None:
+        if network in self.subnets:
+            refuse_if(network in {known for known, _ in self.reserved})
+            nics = (nic for guest, _ in self.guests.values() for nic in guest.nics)
+            refuse_if(network in {nic.network for nic in nics})
+            del self.subnets[network]
+
+    def reservations(self, network: NetworkId, wait: Wait) -> Sequence[Reserved]:
+        return [
+            Reserved(mac=mac, ip=ip, mark=mark)
+            for (known, mac), (ip, mark) in sorted(self.reserved.items())
+            if known == network
+        ]
+
+    def ensure_reservation(self, reservation: Reservation, mark: Mark, wait: Wait) -> None:
+        network, mac, ip = reservation.network, reservation.mac, reservation.ip
+        refuse_if(network not in self.subnets)
+        for known in self.reservations(network, wait):
+            rival = known.mac == mac or known.ip == ip
+            refuse_if(rival and known != Reserved(mac=mac, ip=ip, mark=mark))
+        self.reserved[network, mac] = (ip, mark)
+
+    def ensure_no_reservation(
+        self, network: NetworkId, mac: str, ip: str, whose: Whose, wait: Wait
+    ) -> None:
+        _, mark = self.reserved.get((network, mac), (None, None))
+        if whose.covers(mark):
+            del self.reserved[network, mac]
+
+    def settle_reservation(self, network: NetworkId, mac: str, wait: Wait) -> None:
+        """Nothing is ever under way."""
+
+    def volumes(self, wait: Wait) -> Sequence[Stored]:
+        made = [
+            Stored(name=v.name, mark=mark_of_volume(v.name), size_bytes=v.size_bytes)
+            for v in self.stored.values()
+        ]
+        cached = [
+            Stored(name=name, mark=None, size_bytes=base.virtual_size_bytes)
+            for name, base in self.bases.items()
+        ]
+        return sorted(made + cached, key=lambda stored: stored.name)
+
+    def ensure_base(self, base: Base, source: Path, wait: Wait) -> None:
+        self.bases[self._name_of(base)] = base
+
+    def ensure_no_base(self, base: Base, wait: Wait) -> None:
+        refuse_if(base in [volume.base for volume in self.stored.values()])
+        self.bases.pop(self._name_of(base), None)
+
+    def ensure_volume(self, volume: Volume, wait: Wait) -> None:
+        known = self.stored.get(volume.name)
+        if known:
+            refuse_if(known.disk_format != volume.disk_format)
+            refuse_if(known.size_bytes != volume.size_bytes)
+            return
+        refuse_if(volume.base and self._name_of(volume.base) not in self.bases)
+        self.stored[volume.name] = volume
+
+    def ensure_content(self, name: str, content: bytes, wait: Wait) -> None:
+        known = self.stored.get(name)
+        refuse_if(known and known.disk_format != "raw")
+        self.stored[name] = Volume(name=name, disk_format="raw", size_bytes=len(content))
+
+    def ensure_no_volume(self, name: str, whose: Whose, wait: Wait) -> None:
+        if name in self.stored and whose.covers(mark_of_volume(name)):
+            refuse_if(any(self._writers(name)))
+            del self.stored[name]
+
+    def settle_volume(self, name: str, wait: Wait) -> None:
+        """Nothing is ever under way."""
+
+    def _domain(self, instance: InstanceId) -> Domain:
+        state = PowerState.RUNNING if instance in self.running else PowerState.SHUTDOWN
+        _, mark = self.guests[instance]
+        return Domain(uuid=instance, name=domain_name(instance), mark=mark, power_state=state)
+
+    def _startable(self, guest: Guest) -> bool:
+        """Whether every volume is there and no other guest that runs has it open."""
+        wanted = {disk.volume for disk in guest.disks}
+        return wanted <= self.stored.keys() and not any(map(list, map(self._writers, wanted)))
+
+    def _writers(self, volume: str) -> Iterator[InstanceId]:
+        for instance in self.running:
+            if volume in {disk.volume for disk in self.guests[instance][0].disks}:
+                yield instance
+
+    def _name_of(self, base: Base) -> str:
+        return base_name(self.deployment, base.sha256, base.disk_format)

@@ -1,0 +1,343 @@
+"""What the command line makes of its arguments, before anything is opened."""
+
+import io
+import subprocess
+import sys
+from argparse import ArgumentTypeError
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from vmwright.cli import parsing
+from vmwright.cli.commands import Commands
+from vmwright.cli.console import lines_of
+from vmwright.cli.main import run
+from vmwright.cli.outcomes import exit_code_of, exit_code_of_undo, sentences
+from vmwright.cli.values import plain, safe, shown
+from vmwright.errors import InvalidRequest
+from vmwright.states import OperationState, PowerState
+
+HEAVY = {"taskflow", "sqlalchemy", "alembic", "libvirt", "networkx", "rich", "pydantic"}
+
+
+def called(*words: str) -> tuple[int, str, str]:
+    out, err = io.StringIO(), io.StringIO()
+    code = run(words, out, err)
+    return code, out.getvalue(), err.getvalue()
+
+
+def test_network_is_a_name_with_wishes() -> None:
+    assert parsing.network("lan") == {"network": "lan"}
+    assert parsing.network("lan,mac=52:54:00:00:00:01,ip=10.0.0.5") == {
+        "network": "lan",
+        "ip": "10.0.0.5",
+        "mac": "52:54:00:00:00:01",
+    }
+
+
+@pytest.mark.parametrize("text", ["", ",ip=10.0.0.1", "lan,ip", "lan,ip=", "lan,v6=::1", "lan,"])
+def test_network_that_makes_no_sense_is_refused(text: str) -> None:
+    with pytest.raises(ArgumentTypeError):
+        parsing.network(text)
+
+
+def test_a_wish_may_not_be_given_twice() -> None:
+    with pytest.raises(ArgumentTypeError, match="twice"):
+        parsing.network("lan,ip=10.0.0.1,ip=10.0.0.2")
+
+
+def test_volume_says_what_it_is_made_of() -> None:
+    assert parsing.volume("size=3") == {"size": 3}
+    assert parsing.volume("volume=data") == {"volume": "data"}
+    assert parsing.volume("size=2,image=cirros,name=root,delete=false") == {
+        "size": 2,
+        "image": "cirros",
+        "name": "root",
+        "delete_on_termination": False,
+    }
+
+
+@pytest.mark.parametrize(
+    "text", ["", "3", "size=", "size=-1", "size=1.5", "size=¹", "size=1,delete=maybe", "colour=red"]
+)
+def test_volume_that_makes_no_sense_is_refused(text: str) -> None:
+    with pytest.raises(ArgumentTypeError):
+        parsing.volume(text)
+
+
+@pytest.mark.parametrize("text", ["-1", "nan", "inf", "soon", ""])
+def test_patience_is_a_finite_number_of_seconds(text: str) -> None:
+    with pytest.raises(ArgumentTypeError):
+        parsing.seconds(text)
+
+
+def test_property_keeps_equals_signs_of_its_value() -> None:
+    assert parsing.pair("path=a=b") == ("path", "a=b")
+    assert parsing.pair("empty=") == ("empty", "")
+    with pytest.raises(ArgumentTypeError):
+        parsing.pair("=value")
+
+
+def test_property_may_not_be_given_twice() -> None:
+    with pytest.raises(InvalidRequest, match="twice"):
+        parsing.unique([("a", "1"), ("a", "2")], "--property")
+
+
+def test_file_that_is_too_long_is_not_read_to_its_end(tmp_path: Path) -> None:
+    file = tmp_path / "data"
+    file.write_bytes(b"x" * 11)
+    assert parsing.content(str(file), 11) == b"x" * 11
+    with pytest.raises(InvalidRequest, match="longer than 10 bytes"):
+        parsing.content(str(file), 10)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("nonsense",),
+        ("volume",),
+        ("d", "web"),
+        ("--nonsense", "list"),
+        ("list", "--nonsense"),
+        ("list", "-f", "nonsense"),
+        ("list", "-c", "nonsense"),
+        ("show",),
+        ("show", "one", "two"),
+        ("create",),
+        ("create", "web", "--image", "i"),
+        ("create", "web", "--image", "i", "--flavor", "f", "--network", ",ip=1"),
+        ("create", "web", "--image", "i", "--flavor", "f", "--network", "lan,ip=300.1.1.1"),
+        (
+            "create",
+            "web",
+            "--image",
+            "i",
+            "--flavor",
+            "f",
+            "--network",
+            "lan,mac=01:00:00:00:00:00",
+        ),
+        ("create", "web", "--image", "i", "--flavor", "f", "--volume", "size=0"),
+        ("create", "web", "--image", "i", "--flavor", "f", "--volume", "name=x"),
+        ("create", "web", "--image", "i", "--flavor", "f", "--property", "novalue"),
+        (
+            "create",
+            "web",
+            "--image",
+            "i",
+            "--flavor",
+            "f",
+            "--property",
+            "a=1",
+            "--property",
+            "a=2",
+        ),
+        ("create", "web", "--image", "i", "--flavor", "f", "--user-data", "/nonexistent/file"),
+        ("create", "web", "--image", "i", "--flavor", "f", "--key", "nokey"),
+        ("create", "web", "--image", "i", "--flavor", "f", "--key", "k", "--key-file", "f"),
+        ("create", "web", "--image", "i", "--flavor", "f", "--ramdisk", "r"),
+        ("create", "web", "--image", "i", "--flavor", "f", "--wait", "--no-wait"),
+        ("create", "web", "--image", "i", "--flavor", "f", "--timeout", "soon"),
+        ("create", "we\nb", "--image", "i", "--flavor", "f"),
+        ("create", "", "--image", "i", "--flavor", "f"),
+        ("create", "web", "--image", "i", "--flav", "f"),
+        ("flavor", "create", "small", "--vcpus", "many", "--ram", "1", "--disk", "1"),
+        ("host", "set", "h"),
+        ("host", "set", "h", "--enable", "--disable"),
+        ("host", "set", "h", "--enable", "--reason", "why"),
+        ("graph", "create", "--format", "png"),
+        ("graph", "create", "--output", "/nonexistent/directory/file"),
+        ("--config-file", "/nonexistent/file", "list"),
+        ("help", "nonsense"),
+    ],
+    ids=" ".join,
+)
+def test_bad_arguments_are_refused_in_one_line(words: tuple[str, ...]) -> None:
+    code, out, err = called(*words)
+    assert (code, out) == (2, "")
+    assert err.startswith("vmwright: ")
+    assert err.count("\n") == 1
+
+
+def test_unknown_command_names_those_that_come_close() -> None:
+    assert "did you mean: create" in called("creat", "web")[2]
+    assert "volume create, volume delete" in called("volume", "web")[2]
+
+
+def test_words_of_a_command_are_never_abbreviated() -> None:
+    assert called("del", "web")[0] == 2
+
+
+def test_refused_column_is_known_before_anything_is_begun() -> None:
+    code, _, err = called("create", "web", "--image", "i", "--flavor", "f", "-c", "colour")
+    assert code == 2
+    assert "there is no column 'colour'" in err
+    assert "vm_state" in err
+
+
+def test_no_wait_shows_an_operation_and_its_columns() -> None:
+    words = ("create", "web", "--image", "i", "--flavor", "f", "--no-wait", "-c", "vm_state")
+    assert "there is no column 'vm_state'" in called(*words)[2]
+
+
+def test_global_options_stand_before_and_behind_the_command() -> None:
+    before = called("--config-file", "/nonexistent/file", "list")
+    assert before == called("list", "--config-file", "/nonexistent/file")
+    assert "/nonexistent/file" in before[2]
+
+
+def test_debug_shows_where_an_error_comes_from() -> None:
+    _, _, err = called("list", "--debug", "--config-file", "/nonexistent/file")
+    assert "Traceback" in err
+    assert err.splitlines()[-1].startswith("vmwright: ")
+
+
+def test_version_and_help_are_data() -> None:
+    code, out, err = called("--version")
+    assert (code, err) == (0, "")
+    assert out.startswith("vmwright ")
+    for words in (["--help"], ["-h"], ["help"]):
+        code, out, err = called(*words)
+        assert (code, err) == (0, "")
+        assert all(name in out for name, _ in Commands())
+
+
+@pytest.mark.parametrize("name", [name for name, _ in Commands()])
+def test_every_command_explains_itself(name: str) -> None:
+    code, out, err = called(*name.split(), "--help")
+    assert (code, err) == (0, "")
+    assert out.startswith(f"usage: vmwright {name}")
+    assert called("help", *name.split()) == (code, out, err)
+
+
+def test_completion_knows_the_commands_and_their_options() -> None:
+    code, out, err = called("complete")
+    assert (code, err) == (0, "")
+    assert "--subnet-range" in out
+    assert "cmds_operation='cancel list resume retry show wait'" in out
+
+
+def test_help_imports_nothing_heavy() -> None:
+    program = (
+        "import io, sys\n"
+        "from vmwright.cli.main import run\n"
+        "assert run(['--help'], io.StringIO(), sys.stderr) == 0\n"
+        "print(*{name.partition('.')[0] for name in sys.modules})\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert not HEAVY & set(done.stdout.split())
+
+
+def test_flow_is_drawn_without_store_or_backend(tmp_path: Path) -> None:
+    for output in ("text", "dot", "mermaid", "svg", "json"):
+        file = tmp_path / output
+        code, out, err = called("graph", "create", "--format", output)
+        assert (code, err) == (0, "")
+        assert "spawn" in out
+        assert called("graph", "create_instance", "--format", output, "--output", str(file)) == (
+            0,
+            "",
+            "",
+        )
+        assert file.read_text() == out
+
+
+def test_values_for_programs_keep_their_types() -> None:
+    value = {"ip": ("10.0.0.1",), "up": True, "state": OperationState.DONE, "n": PowerState.RUNNING}
+    assert shown(value, "json") == {"ip": ["10.0.0.1"], "up": True, "state": "done", "n": 1}
+    assert type(plain(OperationState.DONE)) is str
+    assert type(plain(PowerState.RUNNING)) is int
+
+
+def test_values_for_people_are_text() -> None:
+    nics = [{"network": "lan", "ip": "10.0.0.5"}, {"network": "dmz", "ip": "10.1.0.5"}]
+    assert shown(nics, "table") == "network=lan, ip=10.0.0.5\nnetwork=dmz, ip=10.1.0.5"
+    assert shown(nics, "value") == "network=lan, ip=10.0.0.5; network=dmz, ip=10.1.0.5"
+    assert shown({"a": ["x", "y"], "b": None}, "csv") == "a=x, y, b=None"
+    assert shown(None, "table") is None
+    assert shown(3, "table") == 3
+
+
+def test_text_cannot_steer_a_terminal() -> None:
+    assert safe("a\x1b[2Jb\r\tc\n") == "a\\x1b[2Jb\\r\tc\n"
+    assert shown("\x9b31m", "table") == "\\x9b31m"
+    assert shown("\x1b", "json") == "\x1b"
+
+
+def test_console_is_lines_of_text() -> None:
+    written = [b"\x1b[1;32mok\x1b[0m boot\r", b"ing\r\n\xc3", b"\xa4\n\x1b]0;title\x07", b"login: "]
+    assert list(lines_of(written)) == ["ok booting", "ä", "login: "]
+    assert list(lines_of([b"\xff\x07\n"])) == ["\ufffd\\x07"]
+
+
+def test_console_does_not_wait_for_the_end_of_a_prompt() -> None:
+    def written() -> Iterator[bytes]:
+        yield b"log"
+        yield b"in: "
+        raise AssertionError("the prompt was seen")
+
+    assert next(lines_of(written(), "login:")) == "login: "
+
+
+def test_console_without_line_ends_is_not_kept_for_ever() -> None:
+    chunks = [b"x" * 60000] * 3
+    assert list(map(len, lines_of(chunks))) == [120000, 60000]
+
+
+@pytest.mark.parametrize(
+    ("state", "owes", "code", "code_of_undo"),
+    [
+        ("done", 0, 0, 0),
+        ("done", 1, 0, 0),
+        ("undone", 0, 1, 0),
+        ("undone", 1, 3, 3),
+        ("cancelled", 0, 1, 0),
+        ("cancelled", 1, 3, 3),
+        ("stuck", 0, 3, 3),
+        ("parked", 0, 3, 3),
+    ],
+)
+def test_exit_code_says_how_an_operation_ended(
+    state: str, owes: int, code: int, code_of_undo: int
+) -> None:
+    debt = {"kind": "volume", "key": "v", "host": "h", "reason": "host away"}
+    operation = {"state": state, "owes": [debt] * owes}
+    assert exit_code_of(operation) == code
+    assert exit_code_of_undo(operation) == code_of_undo
+
+
+def test_failure_is_told_with_all_that_is_known() -> None:
+    operation = {
+        "id": "op",
+        "kind": "create",
+        "state": "undone",
+        "error": None,
+        "owes": [{"kind": "volume", "key": "v", "host": "h2", "reason": "host away"}],
+    }
+    fault = {
+        "code": "HostFault",
+        "task": "spawn",
+        "host": "h1",
+        "message": "no room",
+        "hint": "make some",
+        "given_back": ["address and MAC", "guest"],
+    }
+    assert list(sentences(operation, fault)) == [
+        "vmwright: create op failed",
+        "  task: spawn",
+        "  host: h1",
+        "  reason: no room",
+        "  hint: make some",
+        "  given back: address and MAC, guest",
+        "  owed: volume v on h2 (host away)",
+        "  next: vmwright resume, once the host answers",
+    ]
+
+
+def test_success_is_not_talked_about() -> None:
+    operation = {"id": "op", "kind": "create", "state": "done", "error": None, "owes": []}
+    assert list(sentences(operation, None)) == []

@@ -1,0 +1,49 @@
+"""Which running guests have a volume open."""
+
+from collections.abc import Iterator
+
+from vmwright.backends.simulated.records import runs
+from vmwright.backends.simulated.world import Folder, HostFiles, Record
+from vmwright.errors import HostFault
+
+
+def opened_by(files: HostFiles, volume: str) -> Iterator[tuple[Record, Record]]:
+    """Each running guest that has the volume open, with the disk by which it has."""
+    for instance in (files.find(Folder.OPENED, volume) or {}).get("domains", []):
+        domain = files.find(Folder.DOMAINS, instance)
+        if domain is not None and runs(domain):
+            yield from ((domain, disk) for disk in domain["disks"] if disk["volume"] == volume)
+
+
+def open_disks(files: HostFiles, domain: Record) -> None:
+    """Note that this guest opens its disks; `HostFault` where another one forbids that.
+
+    Like QEMU's image locks: many may read a volume, who writes to it must be alone.
+    """
+    for disk in domain["disks"]:
+        for other, others_disk in opened_by(files, disk["volume"]):
+            shared = disk["read_only"] and others_disk["read_only"]
+            if other["uuid"] != domain["uuid"] and not shared:
+                raise HostFault(
+                    f"host {files.name}: guest {domain['uuid']} cannot lock volume "
+                    f"{disk['volume']}: guest {other['uuid']} has it open"
+                )
+    for volume in {disk["volume"] for disk in domain["disks"]}:
+        _note(files, volume, {*_noted(files, volume), domain["uuid"]})
+
+
+def close_disks(files: HostFiles, domain: Record) -> None:
+    """Forget what `open_disks` noted. Once the guest is gone: until then the note is needed."""
+    for volume in {disk["volume"] for disk in domain["disks"]}:
+        _note(files, volume, _noted(files, volume) - {domain["uuid"]})
+
+
+def _noted(files: HostFiles, volume: str) -> set[str]:
+    return set((files.find(Folder.OPENED, volume) or {}).get("domains", []))
+
+
+def _note(files: HostFiles, volume: str, domains: set[str]) -> None:
+    if domains:
+        files.put(Folder.OPENED, volume, {"domains": sorted(domains)})
+    else:
+        files.remove(Folder.OPENED, volume)

@@ -1,0 +1,194 @@
+"""The files of a simulated world: one directory per host, one JSON file per thing."""
+
+import json
+import os
+import re
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from vmwright.backends.simulated.faults import Fault, count_call
+from vmwright.backends.simulated.locking import Turn
+from vmwright.errors import HostFault, Refused
+from vmwright.waiting import Wait
+
+Record = dict[str, Any]
+"""What one file holds."""
+
+_LEGAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
+_SUFFIX = ".json"
+_MAC_LENGTH = len("52-54-00-00-00-00")
+_NO_DEVICES: Record = {"memory_mib": 0, "disks": [], "nics": [], "kernel": None, "ramdisk": None}
+_CAPACITY = {"vcpus": 64, "memory_mib": 262144, "disk_gib": 4096}
+
+
+class Folder(StrEnum):
+    """The directories of a host. The first three, and how their files are named, are promised
+    to scripts; the last three are indexes, true only where the record confirms them.
+    """
+
+    DOMAINS = "domains"
+    VOLUMES = "volumes"
+    RESERVATIONS = "reservations"
+    NETWORKS = "networks"
+    BASES = "bases"
+    LEASES = "leases"
+    JOBS = "jobs"
+    NAMES = "names"
+    ADDRESSES = "addresses"
+    OPENED = "opened"
+
+
+class HostFiles:
+    """One host's records. They appear, change and vanish whole, whenever the process dies.
+
+    Whoever writes holds `turn`, so a temporary file that is seen under it was left by the dead
+    and may be overwritten. Nothing is flushed to the disk: the machine itself is not simulated.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.name = directory.name
+        self._directory = directory
+        self._root = str(directory)
+        self._ready = False
+        self._kept = False
+        self._turn = Turn(f"{self._root}/lock")
+
+    @contextmanager
+    def turn(self, wait: Wait, what: str) -> Iterator[None]:
+        """Hold the host against every other thread and process."""
+        self._prepare()
+        with self._turn.held(wait, what):
+            self._keep_host()
+            yield
+
+    def find(self, folder: Folder, key: str) -> Record | None:
+        """The record, or None. `HostFault` if the file does not hold one.
+
+        Files made by hand may leave out what is not worth saying.
+        """
+        if not _LEGAL.fullmatch(key):
+            return None
+        record = self._read(self._path(folder, key))
+        return None if record is None else {**_unsaid(folder, key), **record}
+
+    def put(self, folder: Folder, key: str, record: Record) -> None:
+        """Write the record in one step. Only under `turn`. Refused for a key that is no name."""
+        if not _LEGAL.fullmatch(key):
+            raise Refused(f"host {self.name}: {key!r} cannot name anything in {folder}")
+        self._write(self._path(folder, key), record)
+
+    def remove(self, folder: Folder, key: str) -> None:
+        """Remove a record that `find` finds. Only under `turn`."""
+        Path(self._path(folder, key)).unlink(missing_ok=True)
+
+    def keys(self, folder: Folder) -> Sequence[str]:
+        """The keys of all records, in no order."""
+        self._prepare()
+        names = os.listdir(f"{self._root}/{folder}")
+        return [name[: -len(_SUFFIX)] for name in names if name[-len(_SUFFIX) :] == _SUFFIX]
+
+    def records(self, folder: Folder) -> Iterator[Record]:
+        """All records in the order of their keys, without those that vanish meanwhile."""
+        for key in sorted(self.keys(folder)):
+            record = self.find(folder, key)
+            if record is not None:
+                yield record
+
+    def host(self) -> Record:
+        """The host's uuid and capacity: what its file says, or what it is given on first use."""
+        path = f"{self._root}/host{_SUFFIX}"
+        stored = self._read(path) or {}
+        derived = uuid.uuid5(uuid.NAMESPACE_URL, f"simulated://{self._root}")
+        return {"uuid": str(derived), **_CAPACITY, **stored}
+
+    def flagged(self, flag: str) -> bool:
+        """Whether the host's directory holds a file of this name, as an operator may put there."""
+        return os.path.exists(f"{self._root}/{flag}")
+
+    def flag(self, flag: str) -> None:
+        Path(f"{self._root}/{flag}").touch()
+
+    def unflag(self, flag: str) -> None:
+        Path(f"{self._root}/{flag}").unlink(missing_ok=True)
+
+    def _prepare(self) -> None:
+        if not self._ready:
+            for folder in Folder:
+                (self._directory / folder).mkdir(parents=True, exist_ok=True)
+            self._ready = True
+
+    def _keep_host(self) -> None:
+        path = f"{self._root}/host{_SUFFIX}"
+        if not self._kept and not os.path.exists(path):
+            self._write(path, self.host())
+        self._kept = True
+
+    def _path(self, folder: Folder, key: str) -> str:
+        return f"{self._root}/{folder}/{key}{_SUFFIX}"
+
+    def _read(self, path: str) -> Record | None:
+        return read_record(path, f"host {self.name}")
+
+    def _write(self, path: str, record: Record) -> None:
+        write_record(path, f"{self._root}/.new", record)
+
+
+class Calls:
+    """How often the verbs that have faults were called, by every process of this world."""
+
+    def __init__(self, world_dir: Path, faults: Sequence[Fault]) -> None:
+        self._faults = faults
+        self._path = f"{world_dir}/calls.json"
+        self._temporary = f"{world_dir}/.calls.new"
+        self._turn = Turn(f"{world_dir}/calls.lock")
+
+    def count(self, verb: str, host: str, wait: Wait) -> Fault | None:
+        """Count this call, and say which fault it meets."""
+        if not any(fault.concerns(verb, host) for fault in self._faults):
+            return None
+        with self._turn.held(wait, f"{verb} on host {host}"):
+            counts = read_record(self._path, "the count of calls") or {}
+            fault, counted = count_call(self._faults, counts, verb, host)
+            write_record(self._path, self._temporary, counted)
+        return fault
+
+
+def _unsaid(folder: Folder, key: str) -> Record:
+    """What a record says where its file is silent."""
+    match folder:
+        case Folder.DOMAINS:
+            return {"uuid": key, "name": key, "mark": None, "state": "shutdown", **_NO_DEVICES}
+        case Folder.VOLUMES | Folder.BASES:
+            return {"name": key, "disk_format": "raw", "size_bytes": 0, "content_sha256": None}
+        case Folder.RESERVATIONS | Folder.LEASES:
+            network, mac = key[: -_MAC_LENGTH - 1], key[-_MAC_LENGTH:]
+            return {"network": network, "mac": mac.replace("-", ":"), "ip": "", "mark": None}
+        case Folder.NETWORKS:
+            return {"uuid": key, "cidr": None, "gateway": None}
+        case _:
+            return {}
+
+
+def read_record(path: str, whose: str) -> Record | None:
+    """The record in this file, or None without one; `HostFault` if it holds anything else."""
+    try:
+        with open(path, "rb") as file:
+            record = json.loads(file.read())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise HostFault(f"{whose}: {path} is not JSON", hint="repair or remove it") from error
+    if not isinstance(record, dict):
+        raise HostFault(f"{whose}: {path} is not a JSON object", hint="repair or remove it")
+    return record
+
+
+def write_record(path: str, temporary: str, record: Record) -> None:
+    """Have exactly this record in the file, in one step."""
+    with open(temporary, "wb") as file:
+        file.write(json.dumps(record, sort_keys=True).encode() + b"\n")
+    os.replace(temporary, path)

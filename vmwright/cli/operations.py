@@ -1,0 +1,158 @@
+"""Commands on operations: what was begun, and what is to become of it."""
+
+import argparse
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from vmwright.cli import parsing
+from vmwright.cli.command import Lister, ShowOne
+from vmwright.cli.outcomes import OWING, exit_code_of, exit_code_of_undo
+from vmwright.errors import Conflict
+from vmwright.states import ENDED, OperationState
+
+COLUMNS = (
+    "id",
+    "kind",
+    "state",
+    "instance_id",
+    "attempt",
+    "error",
+    "owes",
+    "cancel_reason",
+    "created_at",
+    "started_at",
+    "finished_at",
+)
+SHORT_COLUMNS = ("id", "kind", "state", "instance_id", "attempt", "owes")
+
+
+class List(Lister):
+    """List the operations that have not ended, oldest first."""
+
+    shown_columns = COLUMNS
+    short_columns = SHORT_COLUMNS
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--all", action="store_true", help="also those that have ended")
+
+    def describe(self, arguments: argparse.Namespace) -> Iterable[Mapping[str, Any]]:
+        controller = self.session.controller
+        states = [state for state in OperationState if arguments.all or state not in ENDED]
+        return map(controller.describe_operation, controller.operations(states))
+
+
+class Show(ShowOne):
+    """Show an operation."""
+
+    shown_columns = COLUMNS
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("operation", metavar="ID")
+
+    def describe(self, arguments: argparse.Namespace) -> Mapping[str, Any]:
+        controller = self.session.controller
+        return controller.describe_operation(controller.operation(arguments.operation))
+
+
+class Await(ShowOne):
+    """Wait for the end of an operation that some process runs."""
+
+    shown_columns = COLUMNS
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        _add_operation(parser)
+
+    def describe(self, arguments: argparse.Namespace) -> Mapping[str, Any]:
+        from vmwright.cli.progress import follow
+
+        operation = self.session.controller.operation(arguments.operation)
+        ended = follow(self.session, operation, arguments.timeout)
+        self.exit_code = exit_code_of(ended)
+        return ended
+
+
+class ResumeOne(ShowOne):
+    """Go on with an operation whose process is gone, in the direction that it had."""
+
+    shown_columns = COLUMNS
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        _add_operation(parser)
+
+    def describe(self, arguments: argparse.Namespace) -> Mapping[str, Any]:
+        from vmwright.cli.progress import follow
+
+        (operation,) = self.session.controller.resume(arguments.operation)
+        ended = follow(self.session, operation, arguments.timeout)
+        self.exit_code = exit_code_of(ended)
+        return ended
+
+
+class Cancel(ShowOne):
+    """Take a build back: whatever was made for it so far is removed."""
+
+    shown_columns = COLUMNS
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        _add_operation(parser)
+        parser.add_argument("--reason", default="asked by the user", help="kept with the fault")
+
+    def describe(self, arguments: argparse.Namespace) -> Mapping[str, Any]:
+        from vmwright.cli.progress import follow
+
+        operation = self.session.controller.cancel(arguments.operation, arguments.reason)
+        ended = follow(self.session, operation, arguments.timeout)
+        if ended["state"] == OperationState.DONE:
+            raise Conflict(
+                f"operation {operation.id} was done before it could be cancelled",
+                hint=f"delete the instance: vmwright delete {operation.instance_id}",
+            )
+        self.exit_code = exit_code_of_undo(ended)
+        return ended
+
+
+class Retry(ShowOne):
+    """Try the undo that an operation is stuck in once more."""
+
+    shown_columns = COLUMNS
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        _add_operation(parser)
+
+    def describe(self, arguments: argparse.Namespace) -> Mapping[str, Any]:
+        from vmwright.cli.progress import follow
+
+        operation = self.session.controller.retry(arguments.operation)
+        ended = follow(self.session, operation, arguments.timeout)
+        self.exit_code = exit_code_of_undo(ended)
+        return ended
+
+
+class Resume(Lister):
+    """Go on with all interrupted work of this store, wait for it, and pay debts that are due."""
+
+    shown_columns = COLUMNS
+    short_columns = SHORT_COLUMNS
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--timeout", type=parsing.seconds, metavar="SECONDS")
+
+    def describe(self, arguments: argparse.Namespace) -> Iterable[Mapping[str, Any]]:
+        from vmwright.cli.progress import follow_all
+
+        controller = self.session.controller
+        operations = controller.resume()
+        _, self.exit_code = follow_all(self.session, operations, arguments.timeout)
+        owed = controller.pay_debts()
+        if owed:
+            self.session.tell(f"{owed} debts remain: their hosts are away, or they are not due yet")
+            self.exit_code = max(self.exit_code, OWING)
+        known = (controller.operation(operation.id) for operation in operations)
+        return [controller.describe_operation(operation) for operation in known]
+
+
+def _add_operation(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("operation", metavar="ID")
+    parser.add_argument(
+        "--timeout", type=parsing.seconds, metavar="SECONDS", help="wait no longer than this"
+    )

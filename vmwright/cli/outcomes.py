@@ -1,0 +1,70 @@
+"""What the end of an operation means for whoever asked for it: an exit code and some sentences."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from vmwright.states import OperationState
+
+DONE, FAILED, OWING = 0, 1, 3
+
+_TAKEN_BACK = (OperationState.UNDONE, OperationState.CANCELLED)
+_WORDS = {
+    OperationState.UNDONE: "failed",
+    OperationState.CANCELLED: "was cancelled",
+    OperationState.STUCK: "is stuck",
+    OperationState.PARKED: "is parked: no vmwright that looked at it knows its flow",
+}
+
+
+def exit_code_of(operation: Mapping[str, Any]) -> int:
+    """The exit code of a command that asked for this operation and saw it end or get stuck."""
+    state = OperationState(operation["state"])
+    if state is OperationState.DONE:
+        return DONE
+    return FAILED if state in _TAKEN_BACK and not operation["owes"] else OWING
+
+
+def exit_code_of_undo(operation: Mapping[str, Any]) -> int:
+    """The exit code of a command that asked for an operation to be taken back."""
+    code = exit_code_of(operation)
+    return DONE if code == FAILED else code
+
+
+def sentences(operation: Mapping[str, Any], fault: Mapping[str, Any] | None) -> Iterator[str]:
+    """What a person needs to know of an operation's end; nothing if all is as was asked for.
+
+    `fault` is the instance's, if it has one; the operation's own error serves else.
+    """
+    state = OperationState(operation["state"])
+    if state in _WORDS:
+        yield f"vmwright: {operation['kind']} {operation['id']} {_WORDS[state]}"
+        error = fault or operation["error"] or {}
+        yield from _facts(error)
+        yield from _facts(error.get("blocked") or {}, prefix="blocked ")
+    yield from (f"  owed: {_debt(debt)}" for debt in operation["owes"])
+    yield from _next_steps(operation, state)
+
+
+def _facts(error: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    given_back = ", ".join(error.get("given_back") or ())
+    facts = {
+        "task": error.get("task"),
+        "host": error.get("host"),
+        "reason": error.get("message"),
+        "hint": error.get("hint"),
+        "given back": given_back,
+    }
+    yield from (f"  {prefix}{name}: {value}" for name, value in facts.items() if value)
+
+
+def _debt(debt: Mapping[str, Any]) -> str:
+    return f"{debt['kind']} {debt['key']} on {debt['host']} ({debt['reason']})"
+
+
+def _next_steps(operation: Mapping[str, Any], state: OperationState) -> Iterator[str]:
+    if state is OperationState.STUCK:
+        yield f"  next: vmwright operation retry {operation['id']}"
+    elif state is OperationState.PARKED:
+        yield f"  next: vmwright operation resume {operation['id']}, with a version that knows it"
+    elif operation["owes"]:
+        yield "  next: vmwright resume, once the host answers"

@@ -1,0 +1,156 @@
+"""What is written on the command line, taken apart; whatever is wrong with it is one sentence."""
+
+import argparse
+from pathlib import Path
+from typing import Any, NoReturn
+
+from vmwright.errors import InvalidRequest
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that raises `InvalidRequest` instead of writing to the terminal and leaving."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InvalidRequest(message, hint=f"see: {self.prog} --help")
+
+
+def add_global_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """The options that may stand before and behind the command; absent ones are not set."""
+    group = parser.add_argument_group("global options")
+    group.add_argument(
+        "--config-file",
+        default=argparse.SUPPRESS,
+        metavar="FILE",
+        help="read this configuration, and no other",
+    )
+    loudness = group.add_mutually_exclusive_group()
+    loudness.add_argument(
+        "-v",
+        "--verbose",
+        action="count",
+        default=argparse.SUPPRESS,
+        help="show more of what happens; twice for everything",
+    )
+    loudness.add_argument(
+        "-q",
+        "--quiet",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="show no progress",
+    )
+    group.add_argument(
+        "--debug",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="show tracebacks of errors",
+    )
+    return group
+
+
+def network(given: str) -> dict[str, str]:
+    """``N[,ip=A][,mac=M]`` as the fields of a `NetworkRequest`."""
+    name, *options = given.split(",")
+    if not name:
+        raise argparse.ArgumentTypeError("a network begins with its name: NAME[,ip=A][,mac=M]")
+    return {"network": name} | _pairs(options, ("ip", "mac"))
+
+
+_VOLUME_KEYS = {
+    "size": "size",
+    "image": "image",
+    "volume": "volume",
+    "name": "name",
+    "delete": "delete_on_termination",
+}
+
+
+def volume(text: str) -> dict[str, Any]:
+    """``size=1[,image=I][,name=X][,delete=true|false]`` or ``volume=V``, for a `VolumeRequest`."""
+    given = _pairs(text.split(","), tuple(_VOLUME_KEYS))
+    fields: dict[str, Any] = {_VOLUME_KEYS[key]: value for key, value in given.items()}
+    if "size" in fields:
+        fields["size"] = gib(fields["size"])
+    if "delete_on_termination" in fields:
+        fields["delete_on_termination"] = _truth(fields["delete_on_termination"])
+    return fields
+
+
+def gib(text: str) -> int:
+    """A size in whole GiB."""
+    if not text.isascii() or not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of GiB")
+    return int(text)
+
+
+def count(text: str) -> int:
+    """A whole number that is not negative."""
+    if not text.isascii() or not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """A patience: a finite number of seconds, not negative."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return value
+
+
+def pair(text: str) -> tuple[str, str]:
+    """``key=value``; the value may hold further equals signs."""
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form key=value")
+    return key, value
+
+
+def content(path: str, limit: int) -> bytes:
+    """What a file of the user holds; `InvalidRequest` if it cannot be read or is too long."""
+    try:
+        with Path(path).open("rb") as file:
+            read = file.read(limit + 1)
+    except OSError as error:
+        raise InvalidRequest(f"file {path!r} cannot be read: {error.strerror}") from error
+    if len(read) > limit:
+        raise InvalidRequest(f"file {path!r} is longer than {limit} bytes")
+    return read
+
+
+def text(path: str, limit: int) -> str:
+    """What a text file of the user holds; raises as `content` does."""
+    try:
+        return content(path, limit).decode()
+    except UnicodeDecodeError:
+        raise InvalidRequest(f"file {path!r} is not text") from None
+
+
+def unique(pairs: list[tuple[str, str]], option: str) -> dict[str, str]:
+    """The pairs as a mapping; `InvalidRequest` if a key comes twice."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise InvalidRequest(f"{option}: the same key is given twice")
+    return found
+
+
+def _pairs(options: list[str], known: tuple[str, ...]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for option in options:
+        key, equals, value = option.partition("=")
+        if key not in known or not equals or not value:
+            allowed = ", ".join(f"{name}=..." for name in known)
+            raise argparse.ArgumentTypeError(f"{option!r} is not one of: {allowed}")
+        if key in found:
+            raise argparse.ArgumentTypeError(f"{key}= is given twice")
+        found[key] = value
+    return found
+
+
+def _truth(text: str) -> bool:
+    words = {"true": True, "yes": True, "false": False, "no": False}
+    if text.lower() not in words:
+        raise argparse.ArgumentTypeError(f"delete={text!r} is neither true nor false")
+    return words[text.lower()]

@@ -1,0 +1,77 @@
+"""What one call of the command works with, opened when it is first needed."""
+
+import argparse
+import logging
+import traceback
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from functools import cached_property
+from typing import TYPE_CHECKING, TextIO
+
+from vmwright.cli.values import safe
+
+if TYPE_CHECKING:
+    from vmwright.controller import Controller
+    from vmwright.errors import VmwrightError
+    from vmwright.settings import Settings
+
+
+class Session:
+    """Settings, controller and streams. Close it: what runs in this process is put down safely."""
+
+    def __init__(self, options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> None:
+        self.stdout = stdout
+        self.stderr = stderr
+        self.quiet: bool = getattr(options, "quiet", False)
+        self.debug: bool = getattr(options, "debug", False)
+        self.in_hand: list[str] = []
+        """Ids of the operations that this call has begun to wait for, and not yet seen ended."""
+        self._config_file: str | None = getattr(options, "config_file", None)
+        self._verbosity: int = getattr(options, "verbose", 0)
+        self._opened = ExitStack()
+
+    @cached_property
+    def settings(self) -> "Settings":
+        from vmwright.settings import Settings
+
+        return Settings.from_files(self._config_file)
+
+    @cached_property
+    def controller(self) -> "Controller":
+        settings = self.settings
+        from vmwright.controller import Controller
+
+        self._opened.enter_context(self._logging())
+        return self._opened.enter_context(Controller(settings))
+
+    def tell(self, text: str) -> None:
+        """A message for the person at the terminal, one line or more."""
+        # Whoever closed standard error does not want to know; the work is not ended by that.
+        with suppress(BrokenPipeError):
+            print(safe(text), file=self.stderr, flush=True)
+
+    def complain(self, error: "VmwrightError") -> None:
+        """An error as one line; with ``--debug`` its traceback before it."""
+        if self.debug:
+            self.tell("".join(traceback.format_exception(error)).rstrip())
+        hint = f" ({error.hint})" if error.hint else ""
+        self.tell("vmwright: " + " ".join(f"{error.message}{hint}".split()))
+
+    def close(self) -> None:
+        """Put down what runs here and let go of the store. May be repeated."""
+        self._opened.close()
+
+    @contextmanager
+    def _logging(self) -> Iterator[None]:
+        """Write the program's log to standard error, as loud as was asked for."""
+        handler = logging.StreamHandler(self.stderr)
+        handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+        root, level = logging.getLogger(), logging.getLogger().level
+        loudest = {0: logging.ERROR, 1: logging.INFO}.get(self._verbosity, logging.DEBUG)
+        root.addHandler(handler)
+        root.setLevel(loudest)
+        try:
+            yield
+        finally:
+            root.removeHandler(handler)
+            root.setLevel(level)

@@ -1,0 +1,63 @@
+"""Values as programs and as people read them."""
+
+import dataclasses
+import unicodedata
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from typing import Any
+
+DATA_FORMATS = frozenset({"json", "yaml"})
+"""Output formats for programs: values keep their types, and nothing is left out for room."""
+
+
+def fields_of(record: Any, names: Iterable[str]) -> dict[str, Any]:
+    """These fields of a stored record, as `plain` values."""
+    values = {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
+    return {name: _field(name, values[name]) for name in names}
+
+
+def plain(value: Any) -> Any:
+    """The value in JSON's types only: YAML's writer knows no others."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, Enum):
+        return plain(value.value)
+    if isinstance(value, int | float | None):
+        return value
+    if isinstance(value, Iterable):
+        return [plain(item) for item in value]
+    return str(value)
+
+
+def shown(value: Any, formatter: str) -> Any:
+    """The value as this output format takes it: structures become text where people read."""
+    if formatter in DATA_FORMATS:
+        return plain(value)
+    return _words(plain(value), "\n" if formatter == "table" else "; ")
+
+
+def safe(text: str) -> str:
+    """The text without characters that steer a terminal: they are spelt out."""
+    return "".join(
+        character
+        if character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cs")
+        else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
+def _field(name: str, value: Any) -> Any:
+    from vmwright.descriptions import moment
+
+    return moment(value) if name.endswith("_at") else plain(value)
+
+
+def _words(value: Any, between: str) -> Any:
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={_words(item, ', ')}" for key, item in value.items())
+    if isinstance(value, list):
+        simple = not any(isinstance(item, dict) for item in value)
+        return (", " if simple else between).join(str(_words(item, ", ")) for item in value)
+    return safe(value) if isinstance(value, str) else value
