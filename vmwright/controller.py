@@ -10,7 +10,7 @@ from typing import Any, Self
 import sqlalchemy as sa
 
 from vmwright.admission import Caller, Door
-from vmwright.backends.file_images import FileImageStore
+from vmwright.backends.file_images import FileImageStore, images_of
 from vmwright.backends.loading import load_backend
 from vmwright.descriptions import Descriptions
 from vmwright.errors import Conflict, DeadlinePassed, Unavailable
@@ -63,7 +63,9 @@ class Controller:
         schema_version.make_ready(self._database)
         self.deployment = deployment_of(self._database)
         self._stores = Stores.of(self._database, settings.state_dir / "key")
-        images = FileImageStore(settings.state_dir / "images", settings.max_image_gib * _GIB)
+        images = FileImageStore(
+            images_of(settings.state_dir, self.deployment), settings.max_image_gib * _GIB
+        )
         self._means = Means(self._stores, load_backend(settings, self.deployment), images)
         self.inventory = Inventory(
             self._stores, self._means.backend, images, self.deployment, settings
@@ -299,4 +301,4 @@ class Controller:
 
 
 def _dated(event: Event) -> dict[str, Any]:
-    return event.values() | {"at": datetime.fromtimestamp(event.at, UTC)}
+    return event.values() | {"seq": event.seq, "at": datetime.fromtimestamp(event.at, UTC)}

@@ -213,10 +213,10 @@ class Dispatcher:
         try:
             outcome = self._drive(operation)
             LOG.info("operation %s (%s): %s", operation.id, operation.kind, outcome.value)
-        except UnknownFlow as error:
-            self._park(operation, error)
-        except VmwrightError as error:
+        except (ClaimLost, StoreUnavailable) as error:
             LOG.warning("operation %s was put down: %s", operation.id, error)
+        except VmwrightError as error:
+            self._park(operation, error)
         except Exception:
             # One broken operation must not end the others.
             LOG.exception("operation %s is broken", operation.id)

@@ -129,20 +129,23 @@ def network_name(network: NetworkId) -> str:
 
 def bridge_name(network: NetworkId) -> str:
     """The host's network device: Linux allows 15 characters."""
-    return f"vmw{network.replace('-', '')[:11]}"
+    return f"vmw{network.replace('-', '')[-11:]}"
 
 
-def reservation_name(hostname: str, mark: Mark) -> str:
-    """The name in a DHCP host entry: the guest is given its first label, the rest is the mark."""
-    return f"{hostname}.{mark.token()}.vmw"
+def reservation_name(hostname: str, mac: str, mark: Mark) -> str:
+    """The name in a DHCP host entry: the guest is given its first label, the rest is the mark.
+
+    The MAC makes it unique: libvirt refuses a name twice, and a guest may have two interfaces.
+    """
+    return f"{hostname}.{mac.replace(':', '')}.{mark.token()}.vmw"
 
 
 def mark_of_reservation(name: str) -> Mark | None:
     """The mark in the name of a DHCP host entry, or None if it is not one of ours."""
     labels = name.split(".")
-    if len(labels) != 6 or labels[-1] != "vmw":
+    if len(labels) != 7 or labels[-1] != "vmw":
         return None
-    return Mark.from_token(".".join(labels[1:5]))
+    return Mark.from_token(".".join(labels[2:6]))
 
 
 def _packed(identifier: str) -> str:

@@ -76,6 +76,8 @@ def _metadata(items: dict[str, str]) -> dict[str, str]:
             )
         if len(value) > 255:
             raise ValueError(f"the value of metadata key {key!r} is longer than 255 characters")
+        if "\0" in value or any(unicodedata.category(character) == "Cs" for character in value):
+            raise ValueError(f"the value of metadata key {key!r} is not text")
     return items
 
 

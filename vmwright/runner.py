@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent import futures
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
 from oslo_serialization import jsonutils
 from taskflow import exceptions as taskflow_errors
@@ -37,6 +37,8 @@ from vmwright.settings import OperationSettings
 from vmwright.states import Direction
 from vmwright.tasks.task import Owed, RemovingTask, Run, StoreTask, Task
 from vmwright.waiting import Wait, patiently
+
+T = TypeVar("T")
 
 LOG = logging.getLogger(__name__)
 
@@ -188,16 +190,15 @@ class _Executor(action_executor.TaskExecutor):  # type: ignore[misc]  # TaskFlow
             direction=direction,
             arguments={**arguments, "run": self._run_of(task, direction)},
         )
-        if self._assignment.stopping.is_set():
+        try:
+            if self._assignment.stopping.is_set():
+                raise futures.CancelledError
+            if isinstance(task, StoreTask):
+                return _ended(task, self._guarded(job, lambda: self._in_store(job)))
+            refused = self._guarded(job, lambda: self._announce(job))
+        except futures.CancelledError:
             return _put_off(task)
-        if isinstance(task, StoreTask):
-            future = _ended(task, self._in_store(job))
-        else:
-            ready = self._announce(job)
-            future = (
-                _ended(task, (_WORD[direction], ready)) if ready is not None else self._submit(job)
-            )
-        return future
+        return self._submit(job) if refused is None else _ended(task, refused)
 
     def _run_of(self, task: Task, direction: Direction) -> Run:
         """What this task may know, with its own patience."""
@@ -212,44 +213,32 @@ class _Executor(action_executor.TaskExecutor):  # type: ignore[misc]  # TaskFlow
             self._assignment.run, wait=wait, late=removing and task.name in self._late, owed=[]
         )
 
-    def _announce(self, job: "_Job") -> Failure | None:
-        """Commit the intent. A failure means that the task must not begin."""
+    def _announce(self, job: "_Job") -> None:
+        """Commit the intent."""
 
         def intend(fenced: Fenced) -> None:
             self._begin(fenced, job)
             if job.direction is Direction.EXECUTE:
-                job.task.intend(**job.within(fenced))
+                job.task.intend(**job.within(fenced, self._work))
 
-        try:
-            self._work.commit(intend)
-        except (ClaimLost, StoreUnavailable):
-            raise
-        except VmwrightError as error:
-            return _failure_of(error)
-        return None
+        self._work.commit(intend)
 
     def _in_store(self, job: "_Job") -> tuple[str, Any]:
         """The whole of a task whose effect lies in the store."""
 
         def perform(fenced: Fenced) -> Any:
             self._begin(fenced, job)
-            return job.method(**job.within(fenced))
+            return job.method(**job.within(fenced, self._work))
 
-        try:
-            return _WORD[job.direction], _plain(self._work.commit(perform))
-        except (ClaimLost, StoreUnavailable):
-            raise
-        except VmwrightError as error:
-            return _WORD[job.direction], _failure_of(error)
+        return _WORD[job.direction], _plain(self._work.commit(perform))
 
     def _begin(self, fenced: Fenced, job: "_Job") -> None:
         """What every task's transaction says. Raises `Cancelled` if it must not begin."""
         task, forward = job.task, job.direction is Direction.EXECUTE
         if forward and fenced.cancel_reason is not None and not isinstance(task, RemovingTask):
             raise Cancelled(f"cancelled: {fenced.cancel_reason}")
-        state = taskflow_states.RUNNING if forward else taskflow_states.REVERTING
         fenced.events.append(
-            self._work.event("task", state, task=task.name, direction=job.direction)
+            self._work.event("task", _BEGUN[job.direction], task=task.name, direction=job.direction)
         )
         if forward and task.task_state is not None:
             self._work.enter(fenced, task.task_state)
@@ -262,20 +251,32 @@ class _Executor(action_executor.TaskExecutor):  # type: ignore[misc]  # TaskFlow
 
     def _perform(self, job: "_Job") -> tuple[str, Any]:
         """In a pool's thread: do it, patiently, and say how it went."""
+        return self._guarded(job, lambda: self._outside(job))
+
+    def _outside(self, job: "_Job") -> tuple[str, Any]:
         run: Run = job.arguments["run"]
-        patience = self._assignment.settings.patience
-        try:
-            result = patiently(
-                lambda: job.method(**job.arguments), run.wait, job.task.name, patience
-            )
-        except VmwrightError as error:
-            return self._failed(job, error)
-        except Exception:
-            LOG.exception("operation %s: task %s is broken", run.operation, job.task.name)
-            return self._failed(job, Internal(f"task {job.task.name} is broken; see the log"))
+        result = patiently(
+            lambda: job.method(**job.arguments),
+            run.wait,
+            job.task.name,
+            self._assignment.settings.patience,
+        )
         if job.removes:
             self._write_removal(job, run)
         return _WORD[job.direction], _plain(result)
+
+    def _guarded(self, job: "_Job", call: Callable[[], T]) -> T | tuple[str, Any]:
+        """What the call returns, or how the task failed. A run that is not ours ends here."""
+        try:
+            return call()
+        except (ClaimLost, StoreUnavailable):
+            raise
+        except VmwrightError as error:
+            return self._failed(job, error)
+        except Exception:
+            # A defect of one task must not end the others.
+            LOG.exception("operation %s: task %s is broken", self._work.operation.id, job.task.name)
+            return self._failed(job, Internal(f"task {job.task.name} is broken; see the log"))
 
     def _write_removal(self, job: "_Job", run: Run) -> None:
         """With the next commit: what is owed for it, and that the store may forget it."""
@@ -283,7 +284,7 @@ class _Executor(action_executor.TaskExecutor):  # type: ignore[misc]  # TaskFlow
         def write(connection: Any) -> None:
             fenced = Fenced(connection, None)
             self._assignment.owe(fenced, run.owed)
-            job.task.forget(**job.within(fenced))
+            job.task.forget(**job.within(fenced, self._work))
 
         self._work.later(write)
 
@@ -294,6 +295,15 @@ class _Executor(action_executor.TaskExecutor):  # type: ignore[misc]  # TaskFlow
         if job.removes:
             LOG.warning("operation %s: %s: %s", self._work.operation.id, job.task.name, error)
             self.blocked = error.to_store() | {"task": job.task.name}
+            self._work.note(
+                self._work.event(
+                    "task",
+                    _BEGUN[job.direction],
+                    task=job.task.name,
+                    direction=job.direction,
+                    error=self.blocked,
+                )
+            )
             self.suspend()
             raise futures.CancelledError
         if isinstance(error, Unavailable):
@@ -319,11 +329,20 @@ class _Job:
     def removes(self) -> bool:
         return self.direction is Direction.REVERT or isinstance(self.task, RemovingTask)
 
-    def within(self, fenced: Fenced) -> dict[str, Any]:
+    def within(self, fenced: Fenced, work: UnitOfWork) -> dict[str, Any]:
         """The arguments of a store half."""
-        run = dataclasses.replace(self.arguments["run"], store_connection=fenced.connection)
+        run = dataclasses.replace(
+            self.arguments["run"],
+            store_connection=fenced.connection,
+            note=lambda kind, state: fenced.events.append(work.event(kind, state)),
+        )
         return {**self.arguments, "run": run}
 
+
+_BEGUN = {
+    Direction.EXECUTE: taskflow_states.RUNNING,
+    Direction.REVERT: taskflow_states.REVERTING,
+}
 
 _WORD = {
     Direction.EXECUTE: action_executor.EXECUTED,

@@ -73,7 +73,7 @@ class Settings:
         """
         conf = cfg.ConfigOpts()
         for group, options in OPTIONS.items():
-            conf.register_opts(options, group=group)
+            conf.register_opts(options, group=None if group == "DEFAULT" else group)
         files = _config_files(config_file)
         try:
             conf([], project=_APP, default_config_files=files, default_config_dirs=[])

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -14,13 +15,14 @@ from tests.support.things import (
     defined_guest,
     disk_of,
     guest,
+    image,
     running_guest,
     subnet,
 )
 from vmwright.backends.host import Host
 from vmwright.backends.hypervisor import Nic
 from vmwright.errors import Cancelled, HostFault, Refused, Unavailable
-from vmwright.ids import InstanceId, Mark, Whose, domain_name, new_id
+from vmwright.ids import InstanceId, Mark, Whose, base_name, domain_name, new_id
 from vmwright.states import PowerState
 from vmwright.waiting import Wait
 
@@ -120,6 +122,18 @@ def test_guest_with_a_missing_kernel_is_refused(host: Host, marks: Marks, wait: 
     assert not host.hypervisor.domains(wait)
 
 
+def test_kernel_may_be_a_cached_image(
+    place: Place, host: Host, marks: Marks, tmp_path: Path, wait: Wait
+) -> None:
+    base, source = image(tmp_path)
+    host.volumes.ensure_base(base, source, wait)
+    host.volumes.ensure_volume(blank(marks.ours), wait)
+    kernel = base_name(place.backend.deployment, base.sha256, base.disk_format)
+    wanted = guest(marks.ours.instance, disk_of(blank(marks.ours)), kernel=kernel)
+    host.hypervisor.ensure_domain(wanted, marks.ours, wait)
+    assert host.hypervisor.find_domain(marks.ours.instance, wait)
+
+
 def test_guest_with_a_missing_network_is_refused(host: Host, marks: Marks, wait: Wait) -> None:
     volume = blank(marks.ours)
     host.volumes.ensure_volume(volume, wait)
@@ -202,6 +216,14 @@ def test_two_guests_can_read_one_volume(host: Host, marks: Marks, wait: Wait) ->
         host.hypervisor.ensure_running(mark.instance, mark, wait)
     states = [domain.power_state for domain in host.hypervisor.domains(wait)]
     assert states == [PowerState.RUNNING, PowerState.RUNNING]
+
+
+def test_guest_cannot_read_what_another_writes(host: Host, marks: Marks, wait: Wait) -> None:
+    volume, second = running_guest(host, marks.ours, wait), marks.other_instance
+    reading = replace(disk_of(volume), read_only=True)
+    host.hypervisor.ensure_domain(guest(second.instance, reading), second, wait)
+    with pytest.raises(HostFault):
+        host.hypervisor.ensure_running(second.instance, second, wait)
 
 
 def test_guest_larger_than_the_host_does_not_start(host: Host, marks: Marks, wait: Wait) -> None:

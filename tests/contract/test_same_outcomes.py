@@ -31,12 +31,11 @@ def test_simulated_host_does_what_the_model_promises(
 @given(calls=call_sequences(longest=8))
 @settings(bounded, max_examples=12)
 def test_libvirt_host_does_what_the_simulated_one_does(
-    simulated_place: SimulatedPlace, libvirt_place: Place, tmp_path: Path, calls: list[Call]
+    libvirt_place: Place, tmp_path: Path, calls: list[Call]
 ) -> None:
+    universe = Universe(libvirt_place.backend.deployment, tmp_path)
+    simulated_place = SimulatedPlace.at(tmp_path / "world", universe.deployment)
     simulated_place.clean()
     libvirt_place.clean()
-    here, there = (
-        Universe(place.backend.deployment, tmp_path) for place in (simulated_place, libvirt_place)
-    )
-    promised = outcomes(calls, here, simulated_place.host)
-    assert outcomes(calls, there, libvirt_place.host) == promised
+    promised = outcomes(calls, universe, simulated_place.host)
+    assert outcomes(calls, universe, libvirt_place.host) == promised

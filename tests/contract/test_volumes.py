@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -234,6 +235,24 @@ def test_volume_of_a_running_guest_is_not_removed(host: Host, marks: Marks, wait
     host.hypervisor.ensure_no_domain(marks.ours.instance, whose_create(marks.ours), wait)
     host.volumes.ensure_no_volume(volume.name, whose_create(marks.ours), wait)
     assert not names(host, wait)
+
+
+def test_volume_is_open_until_its_last_reader_is_gone(host: Host, marks: Marks, wait: Wait) -> None:
+    shared, second = blank(marks.ours, "config"), marks.other_instance
+    host.volumes.ensure_volume(shared, wait)
+    seed = replace(disk_of(shared, "config"), read_only=True)
+    for mark in (marks.ours, second):
+        host.volumes.ensure_volume(blank(mark), wait)
+        wanted = guest(mark.instance, disk_of(blank(mark)), seed)
+        host.hypervisor.ensure_domain(wanted, mark, wait)
+        host.hypervisor.ensure_running(mark.instance, mark, wait)
+    host.hypervisor.ensure_no_domain(second.instance, whose_create(second), wait)
+
+    with pytest.raises(Refused):
+        host.volumes.ensure_no_volume(shared.name, whose_create(marks.ours), wait)
+
+    host.hypervisor.ensure_no_domain(marks.ours.instance, whose_create(marks.ours), wait)
+    host.volumes.ensure_no_volume(shared.name, whose_create(marks.ours), wait)
 
 
 def test_volume_of_a_guest_that_is_off_is_removed(host: Host, marks: Marks, wait: Wait) -> None:

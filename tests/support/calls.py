@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from tests.support.things import blank, disk_of, guest, image, overlay, reservat
 from vmwright.backends.host import Host
 from vmwright.backends.hypervisor import Guest, Nic
 from vmwright.backends.network import Subnet
-from vmwright.backends.volumes import Volume
+from vmwright.backends.volumes import Base, Volume
 from vmwright.errors import Cancelled, HostFault, Refused, Unavailable
 from vmwright.ids import DeploymentId, InstanceId, Mark, NetworkId, OperationId, volume_name
 from vmwright.waiting import Wait
@@ -39,7 +40,11 @@ class Universe:
     deployment: DeploymentId
     directory: Path
 
-    @property
+    @cached_property
+    def image(self) -> tuple[Base, Path]:
+        return image(self.directory)
+
+    @cached_property
     def marks(self) -> list[Mark]:
         """Two operations of one instance, and one of another."""
         return [_mark(self.deployment, *numbers) for numbers in ((1, 11), (1, 12), (2, 21))]
@@ -57,7 +62,7 @@ class Universe:
 
     def volume(self, mark: int, kind: str) -> Volume:
         """A volume: ``overlay``, ``blank``, ``larger`` or ``raw`` all want one name."""
-        base, _ = image(self.directory)
+        base, _ = self.image
         root = overlay(self.marks[mark], base)
         match kind:
             case "overlay":
@@ -69,6 +74,12 @@ class Universe:
             case "raw":
                 return replace(root, base=None, disk_format="raw")
         return blank(self.marks[mark], "data")
+
+    def pair(self, network: int, mac: int, ip: int) -> tuple[NetworkId, str, str]:
+        """A network, and a MAC and an address on it, by their last bytes."""
+        subnet = self.subnets[network]
+        address = subnet.cidr.replace(".0/24", f".{ip}")
+        return subnet.network, f"52:54:00:61:00:{mac:02x}", address
 
     def guest(self, mark: int, disks: str, network: int | None) -> Guest:
         """A guest with its root disk, the first mark's data volume, or both."""
@@ -131,17 +142,57 @@ network_numbers = st.integers(0, 2)
 whose_kinds = st.sampled_from([whose_create, whose_delete])
 kinds = st.sampled_from(["overlay", "overlay", "overlay", "blank", "larger", "raw", "data"])
 last_bytes = st.integers(10, 11)
+mostly = st.sampled_from([True, True, False])
+disk_kinds = st.sampled_from(["root", "root+data", "data"])
+
+
+def make_volume(mark: int, kind: str) -> Call:
+    return Call(
+        f"ensure_volume({mark}, {kind})",
+        lambda u, h, w: h.volumes.ensure_volume(u.volume(mark, kind), w),
+    )
+
+
+def make_base() -> Call:
+    return Call("ensure_base", lambda u, h, w: h.volumes.ensure_base(*u.image, w))
+
+
+def make_network(network: int) -> Call:
+    return Call(
+        f"ensure_network({network})",
+        lambda u, h, w: h.network.ensure_network(u.subnets[network], w),
+    )
+
+
+def reserve(network: int, mark: int, mac: int, ip: int) -> Call:
+    return Call(
+        f"ensure_reservation({network}, mac {mac}, ip {ip}, {mark})",
+        lambda u, h, w: h.network.ensure_reservation(
+            reservation(*u.pair(network, mac, ip)), u.marks[mark], w
+        ),
+    )
+
+
+def define(mark: int, disks: str, network: int | None) -> Call:
+    return Call(
+        f"ensure_domain({mark}, {disks}, {network})",
+        lambda u, h, w: h.hypervisor.ensure_domain(u.guest(mark, disks, network), u.marks[mark], w),
+    )
+
+
+def switch_on(mark: int) -> Call:
+    return Call(
+        f"ensure_running({mark})",
+        lambda u, h, w: h.hypervisor.ensure_running(u.marks[mark].instance, u.marks[mark], w),
+    )
 
 
 @st.composite
 def volume_calls(draw: st.DrawFn) -> Call:
-    mark, kind, verb = draw(mark_numbers), draw(kinds), draw(st.sampled_from(["make", "remove"]))
-    if verb == "make":
-        return Call(
-            f"ensure_volume({mark}, {kind})",
-            lambda u, h, w: h.volumes.ensure_volume(u.volume(mark, kind), w),
-        )
-    whose, owner = draw(whose_kinds), draw(mark_numbers)
+    mark, kind = draw(mark_numbers), draw(kinds)
+    if draw(st.booleans()):
+        return make_volume(mark, kind)
+    whose, owner = draw(whose_kinds), draw(st.just(mark) | mark_numbers)
     return Call(
         f"ensure_no_volume({mark}, {kind}, {whose.__name__}({owner}))",
         lambda u, h, w: h.volumes.ensure_no_volume(
@@ -165,20 +216,15 @@ def content_calls(draw: st.DrawFn) -> Call:
 @st.composite
 def base_calls(draw: st.DrawFn) -> Call:
     if draw(st.booleans()):
-        return Call("ensure_base", lambda u, h, w: h.volumes.ensure_base(*image(u.directory), w))
-    return Call(
-        "ensure_no_base", lambda u, h, w: h.volumes.ensure_no_base(image(u.directory)[0], w)
-    )
+        return make_base()
+    return Call("ensure_no_base", lambda u, h, w: h.volumes.ensure_no_base(u.image[0], w))
 
 
 @st.composite
 def network_calls(draw: st.DrawFn) -> Call:
     network = draw(network_numbers)
-    if draw(st.sampled_from([True, True, False])):
-        return Call(
-            f"ensure_network({network})",
-            lambda u, h, w: h.network.ensure_network(u.subnets[network], w),
-        )
+    if draw(mostly):
+        return make_network(network)
     return Call(
         f"ensure_no_network({network})",
         lambda u, h, w: h.network.ensure_no_network(u.subnets[network].network, w),
@@ -187,45 +233,28 @@ def network_calls(draw: st.DrawFn) -> Call:
 
 @st.composite
 def reservation_calls(draw: st.DrawFn) -> Call:
-    network, mark = draw(network_numbers), draw(mark_numbers)
-    mac = f"52:54:00:61:00:{draw(last_bytes):02x}"
-    host_part, whose = draw(last_bytes), draw(whose_kinds)
-
-    def pair(universe: Universe) -> tuple[NetworkId, str, str]:
-        subnet = universe.subnets[network]
-        return subnet.network, mac, subnet.cidr.replace(".0/24", f".{host_part}")
-
-    if draw(st.sampled_from([True, True, False])):
-        return Call(
-            f"ensure_reservation({network}, {mac}, .{host_part}, {mark})",
-            lambda u, h, w: h.network.ensure_reservation(reservation(*pair(u)), u.marks[mark], w),
-        )
+    network, mark, mac, ip = (
+        draw(numbers) for numbers in (network_numbers, mark_numbers, last_bytes, last_bytes)
+    )
+    if draw(mostly):
+        return reserve(network, mark, mac, ip)
+    whose = draw(whose_kinds)
     return Call(
-        f"ensure_no_reservation({network}, {mac}, .{host_part}, {whose.__name__}({mark}))",
-        lambda u, h, w: h.network.ensure_no_reservation(*pair(u), whose(u.marks[mark]), w),
+        f"ensure_no_reservation({network}, mac {mac}, ip {ip}, {whose.__name__}({mark}))",
+        lambda u, h, w: h.network.ensure_no_reservation(
+            *u.pair(network, mac, ip), whose(u.marks[mark]), w
+        ),
     )
 
 
 @st.composite
 def guest_calls(draw: st.DrawFn) -> Call:
-    mark, disks = draw(mark_numbers), draw(st.sampled_from(["root", "root+data", "data"]))
-    network = draw(st.none() | network_numbers)
-    verb, whose = draw(st.sampled_from(["define", "run", "run", "forget"])), draw(whose_kinds)
-    match verb:
+    mark, whose = draw(mark_numbers), draw(whose_kinds)
+    match draw(st.sampled_from(["define", "run", "run", "forget"])):
         case "define":
-            return Call(
-                f"ensure_domain({mark}, {disks}, {network})",
-                lambda u, h, w: h.hypervisor.ensure_domain(
-                    u.guest(mark, disks, network), u.marks[mark], w
-                ),
-            )
+            return define(mark, draw(disk_kinds), draw(st.none() | network_numbers))
         case "run":
-            return Call(
-                f"ensure_running({mark})",
-                lambda u, h, w: h.hypervisor.ensure_running(
-                    u.marks[mark].instance, u.marks[mark], w
-                ),
-            )
+            return switch_on(mark)
     return Call(
         f"ensure_no_domain({whose.__name__}({mark}))",
         lambda u, h, w: h.hypervisor.ensure_no_domain(
@@ -235,25 +264,17 @@ def guest_calls(draw: st.DrawFn) -> Call:
 
 
 @st.composite
-def complete_builds(draw: st.DrawFn) -> list[Call]:
+def builds(draw: st.DrawFn) -> list[Call]:
     """All calls of a build in their order: what follows meets a guest that runs."""
-    mark = draw(mark_numbers)
+    mark, network, disks = draw(mark_numbers), draw(st.integers(0, 1)), draw(disk_kinds)
     return [
-        Call("ensure_base", lambda u, h, w: h.volumes.ensure_base(*image(u.directory), w)),
-        Call(
-            f"ensure_volume({mark}, overlay)",
-            lambda u, h, w: h.volumes.ensure_volume(u.volume(mark, "overlay"), w),
-        ),
-        Call(
-            f"ensure_domain({mark}, root, None)",
-            lambda u, h, w: h.hypervisor.ensure_domain(
-                u.guest(mark, "root", None), u.marks[mark], w
-            ),
-        ),
-        Call(
-            f"ensure_running({mark})",
-            lambda u, h, w: h.hypervisor.ensure_running(u.marks[mark].instance, u.marks[mark], w),
-        ),
+        make_network(network),
+        reserve(network, mark, mac=draw(last_bytes), ip=draw(last_bytes)),
+        make_base(),
+        make_volume(mark, "overlay"),
+        make_volume(0, "data"),
+        define(mark, disks, draw(st.sampled_from([None, network]))),
+        switch_on(mark),
     ]
 
 
@@ -269,5 +290,5 @@ single_calls = st.one_of(
 
 def call_sequences(longest: int) -> st.SearchStrategy[list[Call]]:
     """Single calls and whole builds in any order."""
-    parts = st.lists(single_calls | complete_builds(), min_size=1, max_size=longest)
+    parts = st.lists(single_calls | builds(), min_size=longest // 3, max_size=longest)
     return parts.map(lambda groups: [call for group in groups for call in group])

@@ -1,4 +1,4 @@
-"""Mermaid's own parser, for tests: needs node and npm, and installs itself into the user's cache."""
+"""Mermaid's own parser, for tests: needs node and npm, and installs itself into a cache."""
 
 import hashlib
 import html
@@ -41,7 +41,9 @@ def _installed() -> Path:
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is missing, and Mermaid's parser needs it: apt-get install npm")
     digest = hashlib.sha256(b"".join((_PROGRAM / name).read_bytes() for name in _FILES))
-    directory = platformdirs.user_cache_path("vmwright-tests") / f"mermaid-{digest.hexdigest()[:12]}"
+    directory = (
+        platformdirs.user_cache_path("vmwright-tests") / f"mermaid-{digest.hexdigest()[:12]}"
+    )
     directory.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(directory / "lock"):
         if not (directory / "complete").exists():

@@ -48,9 +48,9 @@ class SimulatedPlace:
     directory: Path
 
     @classmethod
-    def at(cls, world_dir: Path) -> "SimulatedPlace":
+    def at(cls, world_dir: Path, deployment: DeploymentId | None = None) -> "SimulatedPlace":
         settings = SimulatedSettings(world_dir=world_dir)
-        backend = SimulatedBackend(settings, DeploymentId(new_id()))
+        backend = SimulatedBackend(settings, deployment or DeploymentId(new_id()))
         return cls(backend, world_dir / "hosts" / settings.host)
 
     @property

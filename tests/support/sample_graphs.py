@@ -1,12 +1,14 @@
 """Flows shaped like real ones, and operations on them in every state worth a picture."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 from taskflow import retry, task
 from taskflow.patterns import linear_flow, unordered_flow
 
+from vmwright.flows import RECIPES, Recipe
 from vmwright.states import Direction, OperationState
 from vmwright.views.graph import (
     Graph,
@@ -17,6 +19,9 @@ from vmwright.views.graph import (
     flow_graph,
     operation_graph,
 )
+
+if TYPE_CHECKING:
+    from vmwright.tasks.task import Means
 
 START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 NOW = START + timedelta(seconds=20)
@@ -274,7 +279,7 @@ def running_delete() -> Graph:
     return operation_graph(flow_graph(delete_flow()), tasks, operation, now=NOW)
 
 
-SAMPLES = {
+SAMPLES: dict[str, Callable[[], Graph]] = {
     "plain_create": plain_create,
     "running_create": running_create,
     "failing_create": failing_create,
@@ -336,3 +341,11 @@ class Named(task.Task):
 
 
 SAMPLES |= {"hostile": hostile, "hostile_names": hostile_names}
+
+
+def real(known: Recipe) -> Graph:
+    """The graph of a flow that is in use. Tasks only keep their means for when they are run."""
+    return flow_graph(known.make(cast("Means", None)))
+
+
+SAMPLES |= {f"{known.name}_{known.version}": partial(real, known) for known in RECIPES}

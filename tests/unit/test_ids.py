@@ -32,6 +32,8 @@ roles = st.sampled_from(["root", "config"]) | uuids.map(lambda v: ids.data_role(
 formats = st.sampled_from(["raw", "qcow2"])
 hostnames = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", fullmatch=True)
 
+MAC = "52:54:00:61:07:0a"
+
 
 def fresh_mark() -> Mark:
     return Mark(
@@ -91,7 +93,7 @@ def test_volume_name_holds_the_mark(mark: Mark, role: str, disk_format: str) -> 
 
 @given(marks, hostnames)
 def test_reservation_name_holds_the_mark(mark: Mark, hostname: str) -> None:
-    name = ids.reservation_name(hostname, mark)
+    name = ids.reservation_name(hostname, MAC, mark)
     assert ids.mark_of_reservation(name) == mark
     assert name.split(".")[0] == hostname
     assert all(len(label) <= 63 for label in name.split("."))
@@ -102,6 +104,12 @@ def test_label_with_spare_bits_set_is_not_a_mark() -> None:
     labels = fresh_mark().token().split(".")
     labels[0] = labels[0][:-1] + chr(ord(labels[0][-1]) + 1)
     assert Mark.from_token(".".join(labels)) is None
+
+
+def test_reservations_of_two_interfaces_differ() -> None:
+    mark = fresh_mark()
+    other = ids.reservation_name("guest", MAC.replace("0a", "0b"), mark)
+    assert ids.reservation_name("guest", MAC, mark) != other
 
 
 def test_names_without_mark_are_not_ours() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.marks import Marks, whose_create
-from tests.support.things import blank, defined_guest, running_guest
+from tests.support.things import blank, defined_guest, disk_of, guest, running_guest
 from tests.support.verbs import every_verb
 from vmwright.backends.host import Host
 from vmwright.backends.simulated import SimulatedBackend
@@ -261,7 +261,8 @@ def test_host_that_went_down_comes_back_with_its_guests_off(
     found = {domain.mark: domain.power_state for domain in opened().hypervisor.domains(wait)}
     assert found == {marks.ours: PowerState.SHUTDOWN, off: PowerState.SHUTDOWN}
     assert volume.name in volumes(host, wait)
-    host.hypervisor.ensure_running(marks.ours.instance, marks.ours, wait)
+    host.hypervisor.ensure_domain(guest(off.instance, disk_of(volume)), off, wait)
+    host.hypervisor.ensure_running(off.instance, off, wait)
 
 
 def test_power_cut_ends_calls_that_were_still_to_land(

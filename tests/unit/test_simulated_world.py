@@ -375,6 +375,19 @@ def test_guest_whose_volume_is_gone_does_not_start(host: Host, marks: Marks, wai
         host.hypervisor.ensure_running(marks.ours.instance, marks.ours, wait)
 
 
+def test_guest_whose_network_is_gone_does_not_start(
+    place: SimulatedPlace, host: Host, network: NetworkId, marks: Marks, wait: Wait
+) -> None:
+    volume = blank(marks.ours)
+    host.volumes.ensure_volume(volume, wait)
+    nic = Nic(network=network, mac=MAC)
+    wanted = guest(marks.ours.instance, disk_of(volume), nics=(nic,))
+    host.hypervisor.ensure_domain(wanted, marks.ours, wait)
+    (place.directory / "networks" / f"{network}.json").unlink()
+    with pytest.raises(HostFault, match=network):
+        host.hypervisor.ensure_running(marks.ours.instance, marks.ours, wait)
+
+
 def test_closed_backend_holds_nothing(place: SimulatedPlace, host: Host, wait: Wait) -> None:
     host.hypervisor.facts(wait)
     place.backend.close()

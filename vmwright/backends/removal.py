@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from vmwright.backends.host import Host
+from vmwright.backends.volumes import Base
 from vmwright.ids import InstanceId, NetworkId, Whose
 from vmwright.waiting import Wait
 
@@ -14,6 +15,7 @@ class Kind(StrEnum):
     VOLUME = "volume"
     RESERVATION = "reservation"
     NETWORK = "network"
+    BASE = "base"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +24,8 @@ class Removal:
 
     kind: Kind
     key: str
-    """Instance id, volume name, network id, or ``network/mac/ip`` of a reservation."""
+    """Instance id, volume name, network id, ``network/mac/ip`` of a reservation, or
+    ``sha256/format`` of a cached image."""
     whose: Whose
 
     def settle(self, host: Host, wait: Wait) -> None:
@@ -35,7 +38,7 @@ class Removal:
             case Kind.RESERVATION:
                 network, mac, _ = self.key.split("/")
                 host.network.settle_reservation(NetworkId(network), mac, wait)
-            case Kind.NETWORK:
+            case Kind.NETWORK | Kind.BASE:
                 return
 
     def carry_out(self, host: Host, wait: Wait) -> None:
@@ -50,6 +53,13 @@ class Removal:
                 host.network.ensure_no_reservation(NetworkId(network), mac, ip, self.whose, wait)
             case Kind.NETWORK:
                 host.network.ensure_no_network(NetworkId(self.key), wait)
+            case Kind.BASE:
+                sha256, disk_format = self.key.split("/")
+                # Its name on the host holds nothing else of it.
+                base = Base(
+                    sha256=sha256, disk_format=disk_format, size_bytes=0, virtual_size_bytes=0
+                )
+                host.volumes.ensure_no_base(base, wait)
 
     def describe(self) -> str:
         return f"{self.kind} {self.key}"

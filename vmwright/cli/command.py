@@ -120,7 +120,7 @@ class DeleteEach(Command):
 
 
 def _row(thing: Mapping[str, Any], columns: Columns, formatter: str) -> Sequence[Any]:
-    return tuple(shown(thing[column], formatter) for column in columns)
+    return tuple(shown(column, thing[column], formatter) for column in columns)
 
 
 def _check_columns(wanted: Iterable[str], known: Columns) -> None:

@@ -32,9 +32,10 @@ class Console(Command):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         name, until = parsed_args.name, parsed_args.until
+        controller = self.session.controller
         patience = Wait(_A_DAY if parsed_args.timeout is None else parsed_args.timeout)
         try:
-            for line in lines_of(self.session.controller.console(name, patience), until):
+            for line in lines_of(controller.console(name, patience), until):
                 self.session.stdout.write(f"{line}\n")
                 self.session.stdout.flush()
                 if until is not None and until in line:

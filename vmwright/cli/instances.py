@@ -63,7 +63,7 @@ class Create(ShowOne):
         if not arguments.wait:
             operation = controller.submit(request)
             self.session.tell("stored, and run by whoever resumes (run it here: vmwright resume)")
-            return controller.describe_operation(operation)
+            return controller.describe_operation(controller.operation(operation.id))
         from vmwright.cli.progress import follow
 
         operation = controller.create(request)
@@ -116,8 +116,11 @@ class Delete(Lister):
 
         controller = self.session.controller
         doomed = dict.fromkeys(controller.instance(name).id for name in arguments.names)
-        operations = [controller.delete(instance) for instance in doomed]
-        ended, self.exit_code = follow_all(self.session, operations, arguments.timeout)
+        for instance in doomed:
+            operation = controller.delete(instance)
+            self.session.in_hand[operation.id] = operation
+        begun = [*self.session.in_hand.values()]
+        ended, self.exit_code = follow_all(self.session, begun, arguments.timeout)
         return ended
 
 

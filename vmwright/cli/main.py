@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from typing import NoReturn, TextIO
 
-from vmwright.cli.shell import Shell
-
 _INTERRUPTED = 130
 
 
@@ -19,9 +17,7 @@ def main() -> int:
     leaves at once; what is in the store then looks as after a power cut.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    for stream in (sys.stdout, sys.stderr):
-        # A name that the terminal cannot show must not end the command that lists it.
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    _prepare_streams()
     try:
         return run(sys.argv[1:], sys.stdout, sys.stderr)
     except KeyboardInterrupt:
@@ -32,8 +28,20 @@ def main() -> int:
 
 def run(argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
     """Run one command with these streams; errors become one line and an exit code."""
+    from vmwright.cli.shell import Shell
+
     with redirect_stdout(stdout), redirect_stderr(stderr):
         return Shell(stdout, stderr).run(argv)
+
+
+def _prepare_streams() -> None:
+    """Have streams that take whatever is written: it must not end the command that writes."""
+    # Where the caller closed them, Python has none, and the next file opened, such as the
+    # database, would get their descriptors.
+    sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    sys.stderr = sys.stderr or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
 
 def _leave_at_once() -> NoReturn:

@@ -143,12 +143,21 @@ class Resume(Lister):
         controller = self.session.controller
         operations = controller.resume()
         _, self.exit_code = follow_all(self.session, operations, arguments.timeout)
-        owed = controller.pay_debts()
-        if owed:
-            self.session.tell(f"{owed} debts remain: their hosts are away, or they are not due yet")
-            self.exit_code = max(self.exit_code, OWING)
+        self._tell_what_remains(
+            controller.pay_debts(),
+            len(controller.operations([OperationState.STUCK, OperationState.PARKED])),
+        )
         known = (controller.operation(operation.id) for operation in operations)
         return [controller.describe_operation(operation) for operation in known]
+
+    def _tell_what_remains(self, debts: int, halted: int) -> None:
+        tell = self.session.tell
+        if debts:
+            tell(f"debts that remain: {debts}; their hosts are away, or they are not due yet")
+        if halted:
+            tell(f"operations that are stuck or parked: {halted}; see: vmwright operation list")
+        if debts or halted:
+            self.exit_code = max(self.exit_code, OWING)
 
 
 def _add_operation(parser: argparse.ArgumentParser) -> None:

@@ -1,9 +1,12 @@
 """What the end of an operation means for whoever asked for it: an exit code and some sentences."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from vmwright.states import OperationState
+
+if TYPE_CHECKING:
+    from vmwright.persistence.records import Operation
 
 DONE, FAILED, OWING = 0, 1, 3
 
@@ -30,19 +33,33 @@ def exit_code_of_undo(operation: Mapping[str, Any]) -> int:
     return DONE if code == FAILED else code
 
 
-def sentences(operation: Mapping[str, Any], fault: Mapping[str, Any] | None) -> Iterator[str]:
+def sentences(
+    operation: Mapping[str, Any], name: str, fault: Mapping[str, Any] | None
+) -> Iterator[str]:
     """What a person needs to know of an operation's end; nothing if all is as was asked for.
 
-    `fault` is the instance's, if it has one; the operation's own error serves else.
+    `name` and `fault` are the instance's; a fault is about its build.
     """
     state = OperationState(operation["state"])
     if state in _WORDS:
-        yield f"vmwright: {operation['kind']} {operation['id']} {_WORDS[state]}"
-        error = fault or operation["error"] or {}
+        yield f"vmwright: {operation['kind']} of {name!r} {_WORDS[state]}"
+        yield f"  operation: {operation['id']}"
+        error = (fault if operation["kind"] == "create" else None) or operation["error"] or {}
         yield from _facts(error)
-        yield from _facts(error.get("blocked") or {}, prefix="blocked ")
+        if state is OperationState.STUCK:
+            yield from _facts(error.get("blocked") or {}, prefix="blocked ")
+    elif operation["owes"]:
+        yield f"vmwright: {operation['kind']} of {name!r} is done, but something is still owed"
+        yield f"  operation: {operation['id']}"
     yield from (f"  owed: {_debt(debt)}" for debt in operation["owes"])
     yield from _next_steps(operation, state)
+
+
+def ways_on(operations: Sequence["Operation"]) -> str:
+    """What to type next where operations were left before their end. A delete has no way back."""
+    builds = [operation.id for operation in operations if operation.kind == "create"]
+    back = [f"take back: vmwright operation cancel {build}" for build in builds]
+    return "; ".join(["go on: vmwright resume", *back])
 
 
 def _facts(error: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console, RenderableType
 from rich.live import Live
 
-from vmwright.cli.outcomes import exit_code_of, sentences
+from vmwright.cli.outcomes import exit_code_of, sentences, ways_on
 from vmwright.errors import DeadlinePassed, StoreUnavailable
 from vmwright.persistence.records import Event, Operation
 from vmwright.views.tree import tree
@@ -33,23 +33,10 @@ def follow(session: "Session", operation: Operation, timeout: float | None) -> d
     What went wrong is told on standard error. Raises `DeadlinePassed` after `timeout` seconds:
     nothing is taken back then.
     """
-    session.in_hand.append(operation.id)
     try:
-        with _shown(session, operation) as note:
-            for event in session.controller.watch(operation.id, timeout=timeout):
-                note(event)
+        return _followed(session, operation, timeout)
     except DeadlinePassed as error:
-        raise DeadlinePassed(
-            f"operation {operation.id} has not ended within {timeout:g} seconds: "
-            "nothing was taken back",
-            hint=f"go on: vmwright resume; take back: vmwright operation cancel {operation.id}",
-        ) from error
-    session.in_hand.remove(operation.id)
-    ended = session.controller.operation(operation.id)
-    description = session.controller.describe_operation(ended)
-    for line in sentences(description, session.controller.instance_of(ended).fault):
-        session.tell(line)
-    return description
+        raise _too_late(operation, timeout) from error
 
 
 def follow_all(
@@ -61,18 +48,42 @@ def follow_all(
     `DeadlinePassed`.
     """
     controller, code = session.controller, 0
+    session.in_hand.update({operation.id: operation for operation in operations})
     ends = None if timeout is None else time.monotonic() + timeout
     for operation in operations:
         left = None if ends is None else max(0.0, ends - time.monotonic())
         try:
-            code = max(code, exit_code_of(follow(session, operation, left)))
-        except DeadlinePassed as error:
-            session.complain(error)
-            code = error.exit_code
+            code = max(code, exit_code_of(_followed(session, operation, left)))
+        except DeadlinePassed:
+            late = _too_late(operation, timeout)
+            session.complain(late)
+            code = late.exit_code
     return [
         controller.describe_operation(controller.operation(operation.id))
         for operation in operations
     ], code
+
+
+def _followed(session: "Session", operation: Operation, timeout: float | None) -> dict[str, Any]:
+    controller = session.controller
+    session.in_hand.setdefault(operation.id, operation)
+    with _shown(session, operation) as note:
+        for event in controller.watch(operation.id, timeout=timeout):
+            note(event)
+    del session.in_hand[operation.id]
+    ended = controller.operation(operation.id)
+    description, instance = controller.describe_operation(ended), controller.instance_of(ended)
+    for line in sentences(description, instance.name, instance.fault):
+        session.tell(line)
+    return description
+
+
+def _too_late(operation: Operation, timeout: float | None) -> DeadlinePassed:
+    return DeadlinePassed(
+        f"operation {operation.id} has not ended within {timeout:g} seconds: "
+        "nothing was taken back",
+        hint=ways_on([operation]),
+    )
 
 
 @contextmanager
@@ -81,7 +92,7 @@ def _shown(session: "Session", operation: Operation) -> Iterator[Callable[[Event
     console = Console(file=session.stderr)
     if session.quiet:
         yield lambda _event: None
-    elif console.is_terminal and not console.is_dumb_terminal:
+    elif session.stderr.isatty() and not console.is_dumb_terminal:
         picture = _Picture(session.controller, operation.id)
         with Live(
             get_renderable=picture.render,

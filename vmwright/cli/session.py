@@ -13,6 +13,7 @@ from vmwright.cli.values import safe
 if TYPE_CHECKING:
     from vmwright.controller import Controller
     from vmwright.errors import VmwrightError
+    from vmwright.persistence.records import Operation
     from vmwright.settings import Settings
 
 
@@ -24,8 +25,8 @@ class Session:
         self.stderr = stderr
         self.quiet: bool = getattr(options, "quiet", False)
         self.debug: bool = getattr(options, "debug", False)
-        self.in_hand: list[str] = []
-        """Ids of the operations that this call has begun to wait for, and not yet seen ended."""
+        self.in_hand: dict[str, Operation] = {}
+        """The operations that this call has begun or waits for, and has not yet seen ended."""
         self._config_file: str | None = getattr(options, "config_file", None)
         self._verbosity: int = getattr(options, "verbose", 0)
         self._opened = ExitStack()
@@ -67,7 +68,10 @@ class Session:
         handler = logging.StreamHandler(self.stderr)
         handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
         root, level = logging.getLogger(), logging.getLogger().level
-        loudest = {0: logging.ERROR, 1: logging.INFO}.get(self._verbosity, logging.DEBUG)
+        loudest = {0: logging.WARNING, 1: logging.INFO}.get(self._verbosity, logging.DEBUG)
+        if not self._verbosity:
+            # Libraries warn of what is their own concern, or of what we tell in our own words.
+            handler.addFilter(logging.Filter("vmwright"))
         root.addHandler(handler)
         root.setLevel(loudest)
         try:

@@ -9,6 +9,7 @@ from cliff.app import App
 from cliff.command import Command as CliffCommand
 
 from vmwright.cli.commands import Commands
+from vmwright.cli.outcomes import ways_on
 from vmwright.cli.parsing import Parser, add_global_options
 from vmwright.cli.session import Session
 from vmwright.errors import InvalidRequest, PackageMissing, Unavailable, VmwrightError
@@ -102,11 +103,10 @@ class Shell(App):
         kept = self.session.in_hand
         if not kept:
             return Interrupted("interrupted")
-        plural = "operation" if len(kept) == 1 else "operations"
-        stays = "stays" if len(kept) == 1 else "stay"
+        word, stay = ("operation", "stays") if len(kept) == 1 else ("operations", "stay")
         return Interrupted(
-            f"interrupted: {plural} {', '.join(kept)} {stays} as far as it got",
-            hint=f"go on: {self.NAME} resume; take back: {self.NAME} operation cancel {kept[0]}",
+            f"interrupted: {word} {', '.join(kept)} {stay} unfinished",
+            hint=ways_on([*kept.values()]),
         )
 
 

@@ -2,7 +2,8 @@
 
 import dataclasses
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from typing import Any
 
@@ -31,11 +32,15 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
-def shown(value: Any, formatter: str) -> Any:
-    """The value as this output format takes it: structures become text where people read."""
+def shown(column: str, value: Any, formatter: str) -> Any:
+    """The value of a column as this output format takes it: people get text for structures."""
+    known = plain(value)
     if formatter in DATA_FORMATS:
-        return plain(value)
-    return _words(plain(value), "\n" if formatter == "table" else "; ")
+        return known
+    between = "\n" if formatter == "table" else "; "
+    if column in _READINGS and known is not None:
+        return safe(between.join(_READINGS[column](known)))
+    return _words(known, between)
 
 
 def safe(text: str) -> str:
@@ -46,6 +51,34 @@ def safe(text: str) -> str:
         else character.encode("unicode_escape").decode()
         for character in text
     )
+
+
+def _addresses(nics: list[dict[str, Any]]) -> Iterable[str]:
+    return (f"{nic['network']}={nic['ip']}" for nic in nics)
+
+
+def _volumes(volumes: list[dict[str, Any]]) -> Iterable[str]:
+    return (f"{volume['name']} ({volume['size']} GiB)" for volume in volumes)
+
+
+def _error(error: dict[str, Any]) -> Iterable[str]:
+    where = " on ".join(str(error[part]) for part in ("task", "host") if error.get(part))
+    yield f"{where}: {error.get('message')}" if where else str(error.get("message"))
+
+
+def _debts(debts: list[dict[str, Any]]) -> Iterable[str]:
+    kinds = Counter((debt["kind"], debt["host"]) for debt in debts)
+    return (f"{number} {kind} on {host}" for (kind, host), number in kinds.items())
+
+
+_READINGS: dict[str, Callable[[Any], Iterable[str]]] = {
+    "addresses": _addresses,
+    "volumes": _volumes,
+    "fault": _error,
+    "error": _error,
+    "owes": _debts,
+}
+"""How people read the columns that hold structures; programs get them whole."""
 
 
 def _field(name: str, value: Any) -> Any:

@@ -60,7 +60,11 @@ class ClaimStore:
             *(sa.literal(value) for value in (instance, operation, attempt)),
             *(sa.literal(getattr(demand, amount), sa.BigInteger()) for amount in amounts),
         ).where(self._hosts.c.id == host, self._hosts.c.enabled, *self._fits(demand))
-        claimed = connection.execute(sa.insert(self._claims).from_select([*columns, *amounts], row))
+        claimed = connection.execute(
+            sa.insert(self._claims).from_select([*columns, *amounts], row),
+            # Else SQLAlchemy forgets how many rows an INSERT made, except on SQLite.
+            execution_options={"preserve_rowcount": True},
+        )
         return claimed.rowcount == 1
 
     def used(self, connection: sa.Connection, host: HostId) -> Demand:

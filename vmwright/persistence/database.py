@@ -11,7 +11,7 @@ from oslo_db.sqlalchemy import enginefacade, exc_filters
 from oslo_serialization import jsonutils
 from sqlalchemy import pool
 
-from vmwright.errors import InvalidRequest
+from vmwright.errors import InvalidRequest, PackageMissing
 from vmwright.persistence.failures import translated
 from vmwright.persistence.tables import Schema
 from vmwright.settings import DatabaseSettings
@@ -126,14 +126,36 @@ def _checked_url(connection: str) -> sa.URL:
         )
     if name in ("mysql", "mariadb"):
         url = url.update_query_dict({"charset": "utf8mb4"})
+    _check_driver(url)
     return url
+
+
+def _check_driver(url: sa.URL) -> None:
+    try:
+        url.get_dialect().import_dbapi()
+    except sa.exc.NoSuchModuleError:
+        raise InvalidRequest(
+            f"[database] connection: no driver {url.drivername!r} is known",
+            hint="use sqlite, postgresql+psycopg or mysql+pymysql",
+        ) from None
+    except ImportError as error:
+        raise PackageMissing(
+            f"the driver of {url.drivername!r} is not installed",
+            hint="pip install 'vmwright[postgresql]' or 'vmwright[mysql]'",
+        ) from error
 
 
 def _prepare_sqlite_file(path: Path) -> None:
     """Make the file ours alone before SQLite could make it with the umask's mode."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if not path.exists():
-        path.touch(mode=0o600, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not path.exists():
+            path.touch(mode=0o600, exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"the database {path} cannot be made: {error.strerror}",
+            hint="let [database] connection name a file in a directory that this user may write",
+        ) from error
 
 
 def _engine(url: sa.URL, tune: Callable[[sa.Engine], None]) -> sa.Engine:

@@ -72,6 +72,16 @@ class DebtStore:
         )
         return [Debt.of(row) for row in rows]
 
+    def of_host(self, connection: sa.Connection, host: HostId) -> Sequence[Debt]:
+        rows = connection.execute(sa.select(self._table).where(self._table.c.host_id == host))
+        return [Debt.of(row) for row in rows]
+
+    def drop(self, connection: sa.Connection, *, kind: str, key: str) -> None:
+        """No host owes this any more: it is wanted again."""
+        connection.execute(
+            sa.delete(self._table).where(self._table.c.kind == kind, self._table.c.key == key)
+        )
+
     def all(self, connection: sa.Connection) -> Sequence[Debt]:
         rows = connection.execute(sa.select(self._table).order_by(self._table.c.seq))
         return [Debt.of(row) for row in rows]

@@ -11,6 +11,10 @@ from vmwright.errors import SchemaMismatch, StoreUnavailable
 Duplicate = db.DBDuplicateEntry
 """A unique constraint refused a row; `columns` names it."""
 
+Dangling = db.DBReferenceError
+"""A row that another one refers to is not there, or is about to go."""
+
+_UNDEFINED_TABLE_POSTGRESQL, _UNDEFINED_TABLE_MYSQL = "42P01", 1146
 _LOST = (db.DBConnectionError, sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
 
 
@@ -20,22 +24,40 @@ def translated() -> Iterator[None]:
     try:
         yield
     except db.DBNonExistentTable as error:
-        raise SchemaMismatch(
-            "the database has no vmwright tables", hint="run: vmwright db upgrade"
-        ) from error
+        raise _no_tables() from error
     except _LOST as error:
         raise StoreUnavailable(
             f"the database does not answer ({_first_line(error)})",
             hint="check [database] connection and that the server runs",
         ) from error
     except db.DBError as error:
-        if isinstance(error, Duplicate | db.DBReferenceError):
+        if isinstance(error, Duplicate | Dangling):
             raise
+        if _says_no_table(error):
+            raise _no_tables() from error
+        if type(error.inner_exception) is sa.exc.DatabaseError:  # SQLite: damaged, or another file
+            raise StoreUnavailable(
+                f"the database cannot be read ({_first_line(error)})",
+                hint="check [database] connection; a damaged file must come back from a backup",
+            ) from error
         if isinstance(error, db.DBDeadlock) or isinstance(error.inner_exception, _LOST):
             raise StoreUnavailable(
                 f"the database gave up ({_first_line(error)})", hint="try again"
             ) from error
         raise
+
+
+def _says_no_table(error: db.DBError) -> bool:
+    """oslo.db knows this of SQLite only."""
+    original = getattr(error.inner_exception, "orig", None)
+    if getattr(original, "sqlstate", None) == _UNDEFINED_TABLE_POSTGRESQL:
+        return True
+    arguments = getattr(original, "args", ())
+    return bool(arguments) and arguments[0] == _UNDEFINED_TABLE_MYSQL
+
+
+def _no_tables() -> SchemaMismatch:
+    return SchemaMismatch("the database has no vmwright tables", hint="run: vmwright db upgrade")
 
 
 def _first_line(error: Exception) -> str:

@@ -78,6 +78,24 @@ class InstanceStore:
             )
         ).scalar_one()
 
+    def mentioning(self, connection: sa.Connection, text: str) -> Sequence[Instance]:
+        """Living instances whose request holds this text anywhere."""
+        rows = connection.execute(
+            sa.select(self._table).where(
+                self._table.c.deleted_at.is_(None),
+                sa.cast(self._table.c.request, sa.Text).contains(text, autoescape=True),
+            )
+        )
+        return [_instance(row) for row in rows]
+
+    def on_host(self, connection: sa.Connection, host: HostId) -> int:
+        """How many living instances are there."""
+        return connection.execute(
+            sa.select(sa.func.count()).where(
+                self._table.c.host_id == host, self._table.c.deleted_at.is_(None)
+            )
+        ).scalar_one()
+
     def take(
         self,
         connection: sa.Connection,

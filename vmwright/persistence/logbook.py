@@ -128,7 +128,8 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
         self._events: list[Event] = []
         self._later: list[Write] = []
         self._states: dict[str, str] = {}
-        self.error: dict[str, Any] | None = operation.error
+        known = operation.error or {}
+        self.error: dict[str, Any] | None = known if "code" in known else None
         """The first failure: what the undo is about."""
         self.lost = False
 
@@ -167,6 +168,11 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
         """Have this written in the next commit, before anything else of it."""
         with self._lock:
             self._later.append(write)
+
+    def note(self, event: Event) -> None:
+        """Have this event written in the next commit."""
+        with self._lock:
+            self._events.append(event)
 
     def event(self, kind: str, state: str, **more: Any) -> Event:
         """An event of this operation, now."""

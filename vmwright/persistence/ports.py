@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from vmwright.errors import Conflict
+from vmwright.errors import Conflict, NotFound
 from vmwright.ids import InstanceId, NetworkId, OperationId, PortId
-from vmwright.persistence.failures import Duplicate
+from vmwright.persistence.failures import Dangling, Duplicate
 from vmwright.persistence.records import Port
 from vmwright.persistence.tables import Schema
 
@@ -66,7 +66,8 @@ class PortStore:
     ) -> Port:
         """Give the port a MAC and an IP; asked again, give the same ones.
 
-        `ip` and `mac` are the user's wishes. `Conflict` if a wish is taken or the subnet is full.
+        `ip` and `mac` are the user's wishes. `Conflict` if a wish is taken or the subnet is full,
+        `NotFound` if the network was deleted meanwhile.
         """
         held = connection.execute(
             sa.select(self._ports).where(self._ports.c.id == port)
@@ -111,6 +112,8 @@ class PortStore:
                 connection.execute(sa.insert(self._ports).values(port.values()))
         except Duplicate as error:
             return "mac" if any("mac" in column for column in error.columns) else "ip"
+        except Dangling:
+            raise NotFound(f"network {port.network_id} was deleted") from None
         return None
 
     def _free_offset(

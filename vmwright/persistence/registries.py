@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from vmwright.errors import Conflict, NotFound
 from vmwright.persistence.database import now
-from vmwright.persistence.failures import Duplicate
+from vmwright.persistence.failures import Dangling, Duplicate
 from vmwright.persistence.records import Flavor, HostRecord, Image, NetworkRecord, Record
 from vmwright.persistence.tables import Schema
 
@@ -53,10 +53,28 @@ class Registry(Generic[R]):
                 return self._record.of(row)
         return None
 
+    def pin(self, connection: sa.Connection, name_or_id: str) -> R:
+        """As `find`; it cannot be removed before the caller's transaction has ended."""
+        found = self.find(connection, name_or_id)
+        identifier = found.values()["id"]
+        # Not in the search itself: that finds by name too, and MySQL would lock the gaps.
+        pinned = connection.execute(
+            sa.select(self._table.c.seq)
+            .where(self._table.c.id == identifier)
+            .with_for_update(read=True)
+        ).first()
+        return found if pinned is not None else self.find(connection, identifier)
+
+    def where(self, connection: sa.Connection, **values: object) -> Sequence[R]:
+        """Those with these values, oldest first."""
+        rows = connection.execute(
+            sa.select(self._table).filter_by(**values).order_by(self._table.c.seq)
+        )
+        return [self._record.of(row) for row in rows]
+
     def all(self, connection: sa.Connection) -> Sequence[R]:
         """Every one, oldest first."""
-        rows = connection.execute(sa.select(self._table).order_by(self._table.c.seq))
-        return [self._record.of(row) for row in rows]
+        return self.where(connection)
 
     def change(self, connection: sa.Connection, identifier: str, **values: object) -> None:
         connection.execute(
@@ -64,14 +82,24 @@ class Registry(Generic[R]):
         )
 
     def remove(self, connection: sa.Connection, identifier: str) -> None:
-        connection.execute(sa.delete(self._table).where(self._table.c.id == identifier))
+        """Forget it. `Conflict` if another row refers to it."""
+        try:
+            connection.execute(sa.delete(self._table).where(self._table.c.id == identifier))
+        except Dangling:
+            raise Conflict(f"{self._noun} {identifier} is in use") from None
 
 
 class Registries:
     """All kinds of named things of one store."""
 
     def __init__(self, schema: Schema) -> None:
+        self._deployment = schema.deployment
         self.flavors = Registry(schema.flavors, Flavor, "flavor")
         self.images = Registry(schema.images, Image, "image")
         self.networks = Registry(schema.networks, NetworkRecord, "network")
         self.hosts = Registry(schema.hosts, HostRecord, "host")
+
+    def take_turn(self, connection: sa.Connection) -> None:
+        """Until this transaction ends, no other one that takes a turn goes on: for rules about
+        several rows, which no constraint can hold."""
+        connection.execute(sa.select(self._deployment.c.seq).with_for_update()).all()

@@ -18,6 +18,8 @@ from vmwright.persistence.database import Database
 _ADVISORY_LOCK = 0x766D7772
 """Any number, the same in every process: 'vmwr'."""
 
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
 
 def current_version(database: Database) -> str | None:
     """The version that the database is at, or None if it has none of our tables."""
@@ -38,10 +40,7 @@ def check(database: Database) -> None:
     if version is None:
         raise SchemaMismatch("the database has no vmwright tables", hint="run: vmwright db upgrade")
     if version not in _known_versions():
-        raise SchemaMismatch(
-            f"the database is at version {version!r}, which this vmwright does not know",
-            hint="a newer vmwright has upgraded it: install that version",
-        )
+        raise _unknown(version)
     if version != newest_version():
         raise SchemaMismatch(
             f"the database is at version {version}, this vmwright writes {newest_version()}",
@@ -67,7 +66,7 @@ def upgrade(database: Database) -> str | None:
     with database.write() as connection, _locked(connection):
         version = _version_of(connection, database)
         if version is not None and version not in _known_versions():
-            raise SchemaMismatch(f"the database is at unknown version {version!r}")
+            raise _unknown(version)
         copy = None
         if version not in (None, newest_version()) and connection.dialect.name == "sqlite":
             copy = _copy_of(Path(str(database.writer.url.database)), str(version))
@@ -80,8 +79,15 @@ def upgrade(database: Database) -> str | None:
     return copy
 
 
+def _unknown(version: str) -> SchemaMismatch:
+    return SchemaMismatch(
+        f"the database is at version {version!r}, which this vmwright does not know",
+        hint="a newer vmwright has upgraded it: install that version",
+    )
+
+
 def _script(config: Config) -> ScriptDirectory:
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(_MIGRATIONS))
     return ScriptDirectory.from_config(config)
 
 

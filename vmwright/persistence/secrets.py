@@ -1,6 +1,8 @@
 """Secrets: kept encrypted while a build needs them, erased once it has ended."""
 
 import os
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -10,6 +12,8 @@ from vmwright.errors import NotFound, Unavailable
 from vmwright.ids import InstanceId
 from vmwright.persistence.database import now
 from vmwright.persistence.tables import Schema
+
+_REMEDY = "run where the key file of this deployment is, or bring it back from a backup"
 
 
 class SecretStore:
@@ -28,13 +32,15 @@ class SecretStore:
         kind: str,
         content: bytes,
     ) -> None:
-        """Keep `content` under the id `secret`."""
+        """Keep `content` under the id `secret`. `Unavailable` if there can be no key."""
+        if not self._key_file.exists():
+            self._make_key()
         connection.execute(
             sa.insert(self._table).values(
                 id=secret,
                 instance_id=instance,
                 kind=kind,
-                ciphertext=Fernet(self._key()).encrypt(content).decode(),
+                ciphertext=self._cipher().encrypt(content).decode(),
                 created_at=now(),
             )
         )
@@ -47,11 +53,11 @@ class SecretStore:
         if ciphertext is None:
             raise NotFound(f"secret {secret} was erased")
         try:
-            return Fernet(self._key()).decrypt(ciphertext)
+            return self._cipher().decrypt(ciphertext)
         except InvalidToken:
             raise Unavailable(
                 f"secret {secret} was encrypted with another key than {self._key_file} holds",
-                hint="run where the key file of this deployment is",
+                hint=_REMEDY,
             ) from None
 
     def erase(self, connection: sa.Connection, instance: InstanceId) -> None:
@@ -62,19 +68,37 @@ class SecretStore:
             .values(ciphertext=None, erased_at=now())
         )
 
-    def _key(self) -> bytes:
-        """The key; made on first use. Of several processes that make it, one wins."""
-        if not self._key_file.exists():
-            self._key_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            draft = self._key_file.with_name(f".{self._key_file.name}.{os.getpid()}")
-            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as f:
-                f.write(Fernet.generate_key())
-                f.flush()
-                os.fsync(f.fileno())
-            try:
-                os.link(draft, self._key_file)
-            except FileExistsError:
-                pass
-            finally:
-                draft.unlink()
-        return self._key_file.read_bytes()
+    def _cipher(self) -> Fernet:
+        try:
+            return Fernet(self._key_file.read_bytes())
+        except (OSError, ValueError) as error:
+            raise Unavailable(
+                f"the key file {self._key_file} holds no key that can be read", hint=_REMEDY
+            ) from error
+
+    def _make_key(self) -> None:
+        """Make the key, durable and whole. Of several that make it at once, one wins."""
+        directory = self._key_file.parent
+        try:
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with tempfile.NamedTemporaryFile(dir=directory, prefix=".key-") as draft:
+                draft.write(Fernet.generate_key())
+                draft.flush()
+                os.fsync(draft.fileno())
+                with suppress(FileExistsError):
+                    os.link(draft.name, self._key_file)
+            _make_durable(directory)
+        except OSError as error:
+            raise Unavailable(
+                f"the key file {self._key_file} cannot be made: {error.strerror}",
+                hint="state_dir must be a directory that this user may write",
+            ) from error
+
+
+def _make_durable(directory: Path) -> None:
+    """A key that a power cut takes back would take every secret with it."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from vmwright.errors import Conflict, NotFound
-from vmwright.ids import HostId, InstanceId, OperationId, VolumeId
+from vmwright.ids import HostId, ImageId, InstanceId, OperationId, VolumeId
 from vmwright.persistence.database import now
 from vmwright.persistence.failures import Duplicate
 from vmwright.persistence.records import Attachment, VolumeRecord
@@ -71,6 +71,19 @@ class VolumeStore:
         )
         return [VolumeRecord.of(row) for row in rows]
 
+    def on_host(self, connection: sa.Connection, host: HostId) -> int:
+        """How many living volumes lie there."""
+        return self._count(connection, self._volumes.c.host_id == host)
+
+    def uses_of_image(self, connection: sa.Connection, image: ImageId) -> int:
+        """How many living volumes were made from it."""
+        return self._count(connection, self._volumes.c.image_id == image)
+
+    def _count(self, connection: sa.Connection, condition: sa.ColumnElement[bool]) -> int:
+        return connection.execute(
+            sa.select(sa.func.count()).where(condition, self._volumes.c.deleted_at.is_(None))
+        ).scalar_one()
+
     def attachment_of(self, connection: sa.Connection, volume: VolumeId) -> Attachment | None:
         row = connection.execute(
             sa.select(self._attachments).where(self._attachments.c.volume_id == volume)
@@ -94,7 +107,11 @@ class VolumeStore:
         return pairs
 
     def attach(self, connection: sa.Connection, attachment: Attachment) -> None:
-        """Attach; asked again by the same operation, do nothing. `Conflict` if it is in use."""
+        """Attach; asked again by the same operation, do nothing.
+
+        `Conflict` if it is in use, `NotFound` if it was deleted meanwhile.
+        """
+        self._keep_living(connection, attachment.volume_id)
         held = self.attachment_of(connection, attachment.volume_id)
         if held is None:
             try:
@@ -106,6 +123,16 @@ class VolumeStore:
                 return
         if held is None or held.operation_id != attachment.operation_id:
             raise Conflict(f"volume {attachment.volume_id} is in use")
+
+    def _keep_living(self, connection: sa.Connection, volume: VolumeId) -> None:
+        """Hold the row, so that nobody deletes the volume before our transaction has ended."""
+        living = connection.execute(
+            sa.select(self._volumes.c.seq)
+            .where(self._volumes.c.id == volume, self._volumes.c.deleted_at.is_(None))
+            .with_for_update()
+        ).first()
+        if living is None:
+            raise NotFound(f"volume {volume} was deleted")
 
     def put(
         self,

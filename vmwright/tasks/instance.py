@@ -59,6 +59,8 @@ class MarkActive(StoreTask):
 
     def execute(self, run: Run, host: dict[str, Any], power_state: int) -> None:
         stores = self._means.stores
+        if stores.instances.enter(run.connection, run.instance, None):
+            run.note("instance", "none")
         active = stores.instances.activate(
             run.connection,
             run.instance,

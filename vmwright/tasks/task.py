@@ -1,6 +1,6 @@
 """The rules that every task of every flow obeys."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -36,6 +36,10 @@ class Owed:
     delay: float
 
 
+def _nowhere(kind: str, state: str) -> None:
+    raise Internal(f"a task noted {kind} {state} outside of its store half")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Run:
     """What a task may know of the run that it belongs to."""
@@ -49,6 +53,8 @@ class Run:
     """Whether such a call of this task may be under way."""
     owed: list[Owed] = field(default_factory=list)
     store_connection: sa.Connection | None = None
+    note: Callable[[str, str], None] = _nowhere
+    """Adds an event of this kind and state to the fenced transaction."""
 
     @property
     def instance(self) -> InstanceId:

@@ -87,7 +87,7 @@ def story(node: Node) -> list[str]:
 def _first_lines(node: Node) -> Iterable[tuple[str, str]]:
     room = _ROOM - ICON
     if node.state is None:
-        yield from (("note", line) for line in wrapped(printable(node.doc), _TEXT_SIZE, _ROOM, 2))
+        yield from (("note", line) for line in wrapped(printable(node.doc), _TEXT_SIZE, _ROOM, 3))
     else:
         yield "status", shortened(" · ".join(status_words(node)), _TEXT_SIZE, room)
 

@@ -18,6 +18,7 @@ class Node:
     doc: str = ""
     layer: int = 0
     scope: str = ""
+    retry: str = ""
     requires: tuple[str, ...] = ()
     provides: tuple[str, ...] = ()
     critical: bool = False
@@ -73,7 +74,7 @@ def edges_of(graph: Graph) -> list[Edge]:
 
 
 def scopes_of(nodes: Iterable[Node]) -> dict[str, list[Node]]:
-    """The tasks of each subflow that is retried as a whole."""
+    """The tasks of each part of the flow that has a name."""
     scopes: dict[str, list[Node]] = {}
     for node in nodes:
         if node.scope:

@@ -10,6 +10,8 @@ from typing import Any, TypeAlias
 
 import networkx as nx
 from taskflow import engines
+from taskflow.flow import Flow
+from taskflow.patterns import linear_flow
 
 from vmwright.errors import UnknownFlow
 from vmwright.states import HELD, Direction, OperationState
@@ -77,7 +79,8 @@ def flow_graph(flow: Any) -> Graph:
     """The tasks of a TaskFlow flow: who runs before whom, and who hands which values to whom.
 
     Nodes are task names in the order of the flow, with ``layer`` (0 runs first), ``requires``,
-    ``provides``, ``doc``, ``title`` and ``scope`` (the innermost subflow with a retry, or "").
+    ``provides``, ``doc``, ``title``, ``scope`` (the part of the flow that it belongs to: a linear
+    subflow of it, or "") and ``retry`` (the name of what may run it again elsewhere, or "").
     Edges carry ``values`` (sorted names, () if only order) and ``order`` (False where the value
     skips tasks in between). The graph carries ``name`` and ``inputs``.
     """
@@ -86,10 +89,11 @@ def flow_graph(flow: Any) -> Graph:
     compiled = engine.compilation
     tasks, precedence = _tasks_in_order(compiled)
     graph: Graph = nx.DiGraph(name=flow.name, inputs=_names(flow.requires))
-    scopes = _scopes(compiled)
+    scopes, retries = _scopes(flow), compiled.execution_graph.nodes.data("retry")
     for task in tasks:
-        retry = compiled.execution_graph.nodes[task].get("retry")
-        graph.add_node(task.name, **_facts_of(task, tasks), scope=scopes.get(retry, ""))
+        retry = "" if retries[task] is None else retries[task].name
+        scope = scopes.get(task.name, "")
+        graph.add_node(task.name, **_facts_of(task, tasks), scope=scope, retry=retry)
     _connect(graph, precedence)
     for layer, names in enumerate(nx.topological_generations(graph)):
         for name in names:
@@ -156,11 +160,17 @@ def _tasks_in_order(compiled: Any) -> "tuple[list[Any], nx.DiGraph[str]]":
     return tasks, precedence
 
 
-def _scopes(compiled: Any) -> dict[Any, str]:
-    """The name of the flow that each retry governs."""
-    kinds = compiled.execution_graph.nodes.data("kind")
-    flows = (node for node, kind in kinds if kind == compiled.FLOW)
-    return {flow.retry: flow.name for flow in flows if flow.retry is not None}
+def _scopes(flow: Any) -> dict[str, str]:
+    """The linear subflow that each task lies in. Tasks side by side need no name for that."""
+    parts = [part for part in flow if isinstance(part, linear_flow.Flow)]
+    return {name: part.name for part in parts for name in _names_in(part)}
+
+
+def _names_in(flow: Any) -> list[str]:
+    names: list[str] = []
+    for child in flow:
+        names += _names_in(child) if isinstance(child, Flow) else [child.name]
+    return names
 
 
 def _facts_of(task: Any, tasks: Sequence[Any]) -> dict[str, Any]:
@@ -220,8 +230,8 @@ def _latest(
 
 def _begun_again(graph: Graph, records: Mapping[str, TaskRecord], name: str) -> TaskRecord:
     """The record, or a pending one if the retry around the task has moved on without it."""
-    record, scope = records[name], graph.nodes[name].get("scope")
-    fellows = [one for one in graph if scope and graph.nodes[one].get("scope") == scope]
+    record, retry = records[name], graph.nodes[name].get("retry")
+    fellows = [one for one in graph if retry and graph.nodes[one].get("retry") == retry]
     attempt = max(records[one].attempt for one in [name, *fellows])
     return record if record.attempt == attempt else TaskRecord(task=name, attempt=attempt)
 

@@ -24,7 +24,7 @@ _SPECIAL = re.compile(r"[^\w ,.()/·…↶-]")
 _SHORT = 120
 """Characters of an error message or a note that a box shows."""
 
-_SCOPE = f"fill:none,stroke:{LIGHT.edge},stroke-dasharray:4 4"
+_SCOPE = f"  classDef scope fill:none,stroke:{LIGHT.edge},stroke-dasharray:4 4"
 
 
 def render(graph: Graph) -> str:
@@ -40,10 +40,10 @@ def render(graph: Graph) -> str:
     for index, (scope, members) in enumerate(scopes_of(nodes_of(graph)).items()):
         lines.append(f"  subgraph scope_{index} [{_quoted(printable(scope))}]")
         lines += [f"    {_node(node, ids)}" for node in members]
-        lines += ["  end", f"  style scope_{index} {_SCOPE}"]
+        lines += ["  end", f"  class scope_{index} scope"]
     lines += [f"  {_node(node, ids)}" for node in nodes_of(graph) if not node.scope]
     lines += [f"  {_edge(graph, edge, ids)}" for edge in edges_of(graph)]
-    return "\n".join([*lines, *_classes(graph, ids)]) + "\n"
+    return "\n".join([*lines, *_classes(graph, ids), _SCOPE]) + "\n"
 
 
 def _id(index: int, name: str) -> str:

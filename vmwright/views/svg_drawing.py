@@ -41,7 +41,7 @@ class Drawing:
     def draw(self, parent: ET.Element) -> None:
         """Add everything, what lies behind first."""
         for frame in self._layout.frames:
-            _draw_frame(parent, frame)
+            _draw_frame(parent, frame, self._scope_words(frame.scope))
         for route in self._layout.routes:
             if route.curved:
                 self._draw_route(parent, route)
@@ -105,6 +105,10 @@ class Drawing:
         inside = ET.SubElement(inside, "g", {"transform": f"translate(0 {down:.1f})"})
         _draw_card(inside, node, card)
 
+    def _scope_words(self, scope: str) -> str:
+        retried = any(node.retry for node in self._nodes.values() if node.scope == scope)
+        return f"{printable(scope)} · retried" if retried else printable(scope)
+
     def _classes(self, edge: Edge) -> str:
         source, target = self._nodes[edge.source], self._nodes[edge.target]
         classes = ["order" if edge.order else "data"]
@@ -133,13 +137,13 @@ def _draw_card(parent: ET.Element, node: Node, card: Card) -> None:
         _rect(parent, EDGE, y, length * fraction, 5, 2.5, "bar")
 
 
-def _draw_frame(parent: ET.Element, frame: Frame) -> None:
+def _draw_frame(parent: ET.Element, frame: Frame, words: str) -> None:
     box = frame.box
     group = ET.SubElement(parent, "g", {"class": "frame"})
-    ET.SubElement(group, "title").text = f"{printable(frame.scope)}: retried as a whole"
+    ET.SubElement(group, "title").text = words
     _rect(group, box.left, box.top, box.width, box.height, 16)
     # A third of the width: the arrow that enters the frame comes down its middle.
-    text = shortened(f"{printable(frame.scope)} · retried", _LABEL_SIZE, box.width / 3)
+    text = shortened(words, _LABEL_SIZE, box.width / 3)
     width = text_width(text, _LABEL_SIZE) + 4
     _rect(group, box.left + 20, box.top - 8, width, 16, 0, "behind")
     written(group, "", text, box.left + 20 + width / 2, box.top + 4)

@@ -3,7 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.console import (
+    Console,
+    ConsoleOptions,
+    Group,
+    OverflowMethod,
+    RenderableType,
+    RenderResult,
+)
 from rich.progress_bar import ProgressBar
 from rich.segment import Segment
 from rich.spinner import Spinner
@@ -121,7 +128,7 @@ def _mark(node: Node, glyphs: Glyphs) -> RenderableType:
 
 
 def _name(node: Node, glyphs: Glyphs) -> Text:
-    name = Text(style=_STYLES[node.state], no_wrap=True, overflow="ellipsis")
+    name = _one_line("", _STYLES[node.state], glyphs)
     if node.state is NodeState.REVERTING:
         name.append(f"{glyphs.mark(node.state)} ")
     name.append(glyphs.fitted(printable(node.title or node.name)))
@@ -133,10 +140,16 @@ def _details(node: Node, glyphs: Glyphs) -> Iterator[RenderableType]:
     if node.progress is not None:
         yield _bar(float(node.progress["fraction"]))
         note = glyphs.fitted(printable(node.progress["note"]))
-        yield from [Text(note, style="dim", no_wrap=True, overflow="ellipsis")] if note else []
+        yield from [_one_line(note, "dim", glyphs)] if note else []
     for text, style in ((error_words(node), "red"), (_hint(node), "yellow")):
         if text:
             yield Text(glyphs.fitted(clipped(text, _MOST_OF_TEXT)), style=style, overflow="fold")
+
+
+def _one_line(text: str, style: str, glyphs: Glyphs) -> Text:
+    """Text that is cut where the line ends."""
+    cut: OverflowMethod = "ellipsis" if glyphs is Glyphs.UNICODE else "crop"
+    return Text(text, style=style, no_wrap=True, overflow=cut)
 
 
 def _hint(node: Node) -> str:

@@ -56,7 +56,7 @@ class SimulatedNetwork:
             wait,
             lambda: [
                 Reserved(mac=record["mac"], ip=record["ip"], mark=mark_of(record))
-                for record in _of_network(files, Folder.RESERVATIONS, network)
+                for record in _reserved(files, network)
             ],
         )
 
@@ -134,13 +134,11 @@ def _take_down(files: HostFiles, record: Record) -> None:
     uuid = record["uuid"]
     if files.find(Folder.NETWORKS, uuid) is None:
         return
-    for reservation in _of_network(files, Folder.RESERVATIONS, uuid):
+    for reservation in _reserved(files, uuid):
         raise Refused(f"host {files.name}: network {uuid} has a reservation: {reservation['mac']}")
     for domain in files.records(Folder.DOMAINS):
         if any(nic["network"] == uuid for nic in domain["nics"]):
             raise Refused(f"host {files.name}: network {uuid} is used by guest {domain['uuid']}")
-    for lease in list(_of_network(files, Folder.LEASES, uuid)):
-        files.remove(Folder.LEASES, reservation_key(uuid, lease["mac"]))
     files.remove(Folder.NETWORKS, uuid)
 
 
@@ -184,10 +182,10 @@ def _refuse_outside(files: HostFiles, ip: str, cidr: str) -> None:
         raise Refused(f"host {files.name}: {ip!r} is not an address in {cidr}")
 
 
-def _of_network(files: HostFiles, folder: Folder, network: str) -> Iterator[Record]:
-    for key in sorted(files.keys(folder)):
+def _reserved(files: HostFiles, network: str) -> Iterator[Record]:
+    for key in sorted(files.keys(Folder.RESERVATIONS)):
         if key.startswith(f"{network}-"):
-            record = files.find(folder, key)
+            record = files.find(Folder.RESERVATIONS, key)
             if record is not None:
                 yield record
 

@@ -16,14 +16,15 @@ def opened_by(files: HostFiles, volume: str) -> Iterator[tuple[Record, Record]]:
 
 
 def open_disks(files: HostFiles, domain: Record) -> None:
-    """Note that this guest opens its disks; `HostFault` where another one forbids that.
+    """Note that this guest, which is still off, opens its disks.
 
-    Like QEMU's image locks: many may read a volume, who writes to it must be alone.
+    `HostFault` where QEMU's image locks would fail: many may read a volume, who writes to it
+    must be alone.
     """
     for disk in domain["disks"]:
         for other, others_disk in opened_by(files, disk["volume"]):
             shared = disk["read_only"] and others_disk["read_only"]
-            if other["uuid"] != domain["uuid"] and not shared:
+            if not shared:
                 raise HostFault(
                     f"host {files.name}: guest {domain['uuid']} cannot lock volume "
                     f"{disk['volume']}: guest {other['uuid']} has it open"

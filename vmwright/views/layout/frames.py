@@ -1,4 +1,4 @@
-"""Frames around the tasks that are retried together."""
+"""Frames around the tasks that make one part of a flow."""
 
 from collections.abc import Iterable, Mapping
 

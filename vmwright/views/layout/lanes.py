@@ -55,18 +55,26 @@ def lanes_of(edges: Iterable[Edge], layers: Mapping[str, int], doors: Doors) -> 
         if not edge.order:
             groups.setdefault((edge.source, edge.values), []).append(edge)
     lanes: list[Lane] = []
-    for (source, _), group in groups.items():
-        targets = [edge.target for edge in group]
-        lanes.append(
-            Lane(
-                source=source,
-                side=_better_side([source, *targets], doors, lanes),
-                edges=tuple(group),
-                first=layers[source],
-                last=max(layers[target] for target in targets),
-            )
-        )
+    for group in groups.values():
+        for side, part in _parted(group, doors, lanes).items():
+            last = max(layers[edge.target] for edge in part)
+            source = part[0].source
+            lanes.append(Lane(source, side, tuple(part), layers[source], last))
     return sorted(lanes, key=lambda lane: (lane.last - lane.first, lane.first))
+
+
+def _parted(group: Sequence[Edge], doors: Doors, lanes: Sequence[Lane]) -> dict[int, list[Edge]]:
+    """The edges of one source by side: all on the better one, but for those that would have to
+    go round other boxes there, and on the other side need not.
+    """
+    source = group[0].source
+    better = _better_side([source, *(edge.target for edge in group)], doors, lanes)
+    parts: dict[int, list[Edge]] = {}
+    for edge in group:
+        straight = all(doors.open(end, -better) for end in (source, edge.target))
+        detour = not doors.open(edge.target, better)
+        parts.setdefault(-better if straight and detour else better, []).append(edge)
+    return parts
 
 
 def _better_side(ends: Sequence[str], doors: Doors, lanes: Sequence[Lane]) -> int:

@@ -50,7 +50,17 @@ def wrapped(text: str, size: float, room: float, lines: int) -> list[str]:
     while rest and len(done) < lines - 1:
         line, rest = _first_line(rest, size, room)
         done.append(line)
-    return [*done, shortened(" ".join(rest), size, room)] if rest else done
+    return [*done, _last_line(rest, size, room)] if rest else done
+
+
+def _last_line(words: list[str], size: float, room: float) -> str:
+    """All words, or as many as fit with an ellipsis; the first one is cut if it does not."""
+    if text_width(" ".join(words), size) <= room:
+        return " ".join(words)
+    while len(words) > 1 and text_width(" ".join(words) + _ELLIPSIS, size) > room:
+        words = words[:-1]
+    whole = " ".join(words).rstrip(".,:;") + _ELLIPSIS
+    return whole if text_width(whole, size) <= room else shortened(words[0], size, room)
 
 
 def _first_line(words: list[str], size: float, room: float) -> tuple[str, list[str]]:

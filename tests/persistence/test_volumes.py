@@ -1,0 +1,161 @@
+"""A volume is attached to one instance at most, and what an undo forgets is only its own."""
+
+import pytest
+
+from tests.support.crowds import all_at_once
+from tests.support.rows import a_volume, an_attachment, stored_instance
+from vmwright.errors import Conflict, NotFound
+from vmwright.ids import HostId, OperationId, new_id
+
+HOST, OPERATION, OTHER = HostId(new_id()), OperationId(new_id()), OperationId(new_id())
+
+
+@pytest.fixture
+def volume(stores):
+    record = a_volume()
+    with stores.database.write() as connection:
+        stores.volumes.add(connection, record)
+    return record
+
+
+@pytest.fixture
+def instance(stores):
+    with stores.database.write() as connection:
+        return stored_instance(stores, connection)
+
+
+def attach(stores, volume, instance, operation=OPERATION):
+    with stores.database.write() as connection:
+        stores.volumes.attach(connection, an_attachment(volume.id, instance, operation))
+
+
+def now(stores, volume):
+    with stores.database.read() as connection:
+        return stores.volumes.get(connection, volume.id)
+
+
+def test_adding_again_changes_nothing(stores, volume):
+    with stores.database.write() as connection:
+        stores.volumes.add(connection, a_volume(id=volume.id, name="other"))
+    assert now(stores, volume).name == volume.name
+
+
+def test_volume_is_attached_once(stores, volume, instance):
+    attach(stores, volume, instance)
+    attach(stores, volume, instance)
+    with pytest.raises(Conflict, match="in use"):
+        attach(stores, volume, instance, OTHER)
+
+
+def test_refused_attachment_leaves_the_transaction_usable(stores, volume, instance):
+    attach(stores, volume, instance)
+    with stores.database.write() as connection:
+        with pytest.raises(Conflict):
+            stores.volumes.attach(connection, an_attachment(volume.id, instance, OTHER))
+        assert stores.volumes.attachment_of(connection, volume.id).operation_id == OPERATION
+
+
+def test_one_of_many_attachments_wins(stores, volume):
+    with stores.database.write() as connection:
+        instances = [stored_instance(stores, connection) for _ in range(6)]
+    outcomes = all_at_once(
+        [lambda i=i: attach(stores, volume, i, OperationId(new_id())) for i in instances]
+    )
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Conflict"] * 5 + ["NoneType"]
+
+
+def test_deleted_volume_is_not_attached(stores, volume, instance):
+    with stores.database.write() as connection:
+        stores.volumes.bury(connection, volume.id)
+    with pytest.raises(NotFound, match="was deleted"):
+        attach(stores, volume, instance)
+
+
+def test_volume_is_either_attached_or_deleted(stores, instance):
+    def bury_unless_attached(volume):
+        with stores.database.write() as connection:
+            stores.volumes.bury(connection, volume.id)
+            if stores.volumes.attachment_of(connection, volume.id):
+                raise Conflict("in use")
+
+    for _ in range(10):
+        record = a_volume()
+        with stores.database.write() as connection:
+            stores.volumes.add(connection, record)
+        outcomes = all_at_once(
+            [
+                lambda record=record: attach(stores, record, instance, OperationId(new_id())),
+                lambda record=record: bury_unless_attached(record),
+            ]
+        )
+        assert sum(isinstance(outcome, Exception) for outcome in outcomes) == 1, outcomes
+
+
+def test_devices_come_in_order(stores, instance):
+    with stores.database.write() as connection:
+        for position in (2, 0, 1):
+            record = a_volume(name=f"v{position}")
+            stores.volumes.add(connection, record)
+            stores.volumes.attach(
+                connection, an_attachment(record.id, instance, OPERATION, position=position)
+            )
+        pairs = stores.volumes.attached(connection, instance)
+    assert [volume.name for _, volume in pairs] == ["v0", "v1", "v2"]
+
+
+def test_place_of_a_volume_is_decided_once(stores, volume):
+    with stores.database.write() as connection:
+        first = stores.volumes.put(
+            connection, volume.id, host=HOST, location="here", made_by=OPERATION
+        )
+        again = stores.volumes.put(
+            connection, volume.id, host=HostId(new_id()), location="there", made_by=OTHER
+        )
+        assert stores.volumes.at(connection, "here")
+        assert not stores.volumes.at(connection, "there")
+    assert first == again
+    assert (again.host_id, again.location, again.made_by) == (HOST, "here", OPERATION)
+
+
+def test_undo_forgets_new_volumes_and_leaves_the_users_own_without_a_place(stores, volume):
+    new, foreign = a_volume(), a_volume()
+    with stores.database.write() as connection:
+        for record, maker in ((volume, OPERATION), (new, OPERATION), (foreign, OTHER)):
+            stores.volumes.add(connection, record)
+            stores.volumes.put(
+                connection, record.id, host=HOST, location=f"at {record.id}", made_by=maker
+            )
+        stores.volumes.forget_made_by(connection, OPERATION, [volume.id])
+    kept = now(stores, volume)
+    assert (kept.deleted_at, kept.host_id, kept.location, kept.made_by) == (None, None, None, None)
+    assert now(stores, new).deleted_at is not None
+    assert now(stores, foreign).location == f"at {foreign.id}"
+
+
+def test_detaching_ends_what_an_operation_attached(stores, volume, instance):
+    attach(stores, volume, instance)
+    with stores.database.write() as connection:
+        stores.volumes.detach(connection, instance, OTHER)
+        assert stores.volumes.attachment_of(connection, volume.id)
+        stores.volumes.detach(connection, instance, None)
+        assert stores.volumes.attachment_of(connection, volume.id) is None
+
+
+def test_name_of_several_volumes_is_a_conflict_that_lists_them(stores, volume):
+    twin = a_volume()
+    with stores.database.write() as connection:
+        stores.volumes.add(connection, twin)
+    with pytest.raises(Conflict) as refused, stores.database.read() as connection:
+        stores.volumes.find(connection, "volume")
+    assert volume.id in refused.value.hint
+    assert twin.id in refused.value.hint
+
+
+def test_deleted_volumes_are_found_by_id_only(stores, volume):
+    with stores.database.write() as connection:
+        stores.volumes.bury(connection, volume.id)
+    assert now(stores, volume).deleted_at is not None
+    with stores.database.read() as connection:
+        assert list(stores.volumes.page(connection)) == []
+        with pytest.raises(NotFound):
+            stores.volumes.find(connection, volume.id)

@@ -1,0 +1,99 @@
+"""Calls of the command that are refused: one line, an exit code, and nothing is changed."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.command_line import BUILD, CommandLine, stocked
+
+
+@pytest.fixture(scope="module")
+def unchanged(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+    """A store with an instance, for calls that change nothing."""
+    command = stocked(tmp_path_factory.mktemp("unchanged"))
+    assert command("create", "used", *BUILD).code == 0
+    return command
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (2, ("create", "web", "--image", "disk", "--flavor", "small", "--network", "lan,ip=9")),
+        (2, ("create", "web", *BUILD, "--network", "lan,ip=10.8.0.1")),
+        (2, ("create", "web", *BUILD, "--network", "lan,mac=01:00:00:00:00:01")),
+        (2, ("create", "web", *BUILD, "--volume", "size=0")),
+        (2, ("create", "web", *BUILD, "--property", "key")),
+        (2, ("create", "web", *BUILD, "--ramdisk", "disk")),
+        (2, ("create", " web", *BUILD)),
+        (2, ("flavor", "create", "none", "--vcpus", "0", "--ram", "64", "--disk", "1")),
+        (2, ("network", "create", "bad", "--subnet-range", "10.0.0.0/33")),
+        (2, ("network", "create", "bad", "--subnet-range", "10.7.0.0/24", "--gateway", "10.6.0.1")),
+        (2, ("volume", "create", "none", "--size", "0")),
+        (2, ("image", "create", "none", "--file", "/nonexistent/file")),
+        (2, ("image", "create", "none", "--file", __file__, "--disk-format", "qcow2")),
+        (2, ("host", "create", "h2", "--uri", "nonsense")),
+        (4, ("create", "web", "--image", "unknown", "--flavor", "small")),
+        (4, ("create", "web", "--image", "disk", "--flavor", "unknown")),
+        (4, ("create", "web", *BUILD, "--network", "unknown")),
+        (4, ("create", "web", *BUILD, "--volume", "volume=unknown")),
+        (4, ("create", "web", *BUILD, "--kernel", "unknown")),
+        (4, ("show", "unknown")),
+        (4, ("delete", "unknown")),
+        (4, ("console", "unknown")),
+        (4, ("graph", "unknown")),
+        *((4, ("operation", verb, "unknown")) for verb in ("show", "wait", "resume", "cancel")),
+        *((4, (noun, "show", "unknown")) for noun in ("image", "flavor", "network", "volume")),
+        *((4, (noun, "delete", "unknown")) for noun in ("image", "flavor", "network", "host")),
+        (5, ("flavor", "create", "small", "--vcpus", "1", "--ram", "64", "--disk", "1")),
+        (5, ("network", "create", "overlap", "--subnet-range", "10.9.0.128/25")),
+        (5, ("host", "create", "host1", "--uri", "simulated:///host2")),
+        (5, ("network", "delete", "lan")),
+        (5, ("image", "delete", "disk")),
+        (5, ("host", "delete", "host1")),
+    ],
+    ids=lambda value: value if isinstance(value, int) else " ".join(value)[:60],
+)
+def test_refused_call_is_one_line_and_changes_nothing(
+    unchanged: CommandLine, code: int, words: tuple[str, ...]
+) -> None:
+    before = unchanged.rows()
+    called = unchanged(*words)
+    assert (called.code, called.out) == (code, "")
+    assert called.err.startswith("vmwright: ")
+    assert called.err.count("\n") == 1
+    assert unchanged.rows() == before
+
+
+def test_silent_host_refuses_a_build_with_7(tmp_path: Path) -> None:
+    command = stocked(tmp_path)
+    before = command.rows()
+    command.configure(faults="facts:1+:hang")
+    called = command("create", "web", *BUILD)
+    assert (called.code, called.out) == (7, "")
+    assert called.err.count("\n") == 1
+    assert command.rows() == before
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        (2, "[database]\nconnection = nonsense"),
+        (2, "[database]\nconnection = sqlite://"),
+        (2, "[operations]\nparallel = many"),
+        (2, "[simulated]\nfaults = nonsense"),
+        (7, "[database]\nconnection = postgresql+psycopg://nobody@127.0.0.1:1/none"),
+        (7, "[database]\nconnection = postgresql+pg8000://nobody@127.0.0.1:1/none"),
+        (7, "[database]\nconnection = sqlite:////proc/none/vmwright.db"),
+        (2, "[database]\nconnection = mysql+nonexistent://nobody@127.0.0.1:1/none"),
+    ],
+    ids=lambda value: value if isinstance(value, int) else value.splitlines()[1],
+)
+def test_configuration_that_cannot_work_is_told_in_one_line(
+    tmp_path: Path, code: int, text: str
+) -> None:
+    command = CommandLine(tmp_path)
+    command.configure(text)
+    called = command("list")
+    assert (called.code, called.out) == (code, "")
+    assert called.err.startswith("vmwright: ")
+    assert called.err.count("\n") == 1

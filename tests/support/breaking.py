@@ -1,0 +1,158 @@
+"""Break a task on purpose: in a child process, where its classes are nobody else's."""
+
+import functools
+import os
+import signal
+import threading
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any
+
+from vmwright.controller import Controller
+from vmwright.errors import HostFault, VmwrightError
+from vmwright.flows import RECIPES, tasks_of
+from vmwright.states import Direction
+from vmwright.tasks.task import Means, StoreTask, Task
+
+Work = Callable[[Controller], None]
+
+NO_MEANS = Means(None, None, None)  # type: ignore[arg-type]
+"""Enough to make a flow and look at it."""
+
+
+class Break(StrEnum):
+    """What goes wrong with a task."""
+
+    FAIL_BEFORE = "fail_before"
+    FAIL_AFTER = "fail_after"
+    KILL_BEFORE = "kill_before"
+    KILL_AFTER = "kill_after"
+    FAIL_ONCE = "fail_once"
+    TWICE = "twice"
+
+
+_FAILED: set[str] = set()
+
+
+class Injected(HostFault):
+    """The failure that a test asked for."""
+
+
+def tasks(kind: str) -> list[Task]:
+    """Every task of the newest flow of this kind."""
+    return [
+        task for known in RECIPES if known.kind == kind for task in tasks_of(known.make(NO_MEANS))
+    ]
+
+
+def names(kind: str) -> list[str]:
+    return [task.name for task in tasks(kind)]
+
+
+def break_task(name: str, direction: Direction, how: Break) -> None:
+    """From now on, in this process, every run of this task goes wrong like this."""
+    _replace(name, direction, lambda method: _broken(method, name, how))
+
+
+def meet(name: str, direction: Direction, arrive: Callable[[], None], *, after: bool) -> None:
+    """Have `arrive` called in the middle of this task: before its effect, or after it.
+
+    A task of the store runs inside a transaction, in which nothing else can be written: then
+    `arrive` is called by another thread, and comes as soon as it can.
+    """
+    store = isinstance(_task(name), StoreTask)
+
+    def arriving() -> None:
+        thread = threading.Thread(target=arrive)
+        thread.start()
+        if not store:
+            thread.join()
+
+    def around(method: Callable[..., Any]) -> Callable[..., Any]:
+        def run(self: Task, **arguments: Any) -> Any:
+            if not after:
+                arriving()
+            result = method(self, **arguments)
+            if after:
+                arriving()
+            return result
+
+        return run
+
+    _replace(name, direction, around)
+
+
+def _task(name: str) -> Task:
+    (found,) = (task for known in RECIPES for task in tasks(known.kind) if task.name == name)
+    return found
+
+
+def _replace(
+    name: str, direction: Direction, around: Callable[[Callable[..., Any]], Callable[..., Any]]
+) -> None:
+    cls = type(_task(name))
+    method = getattr(cls, direction.value)
+    setattr(cls, direction.value, functools.wraps(method)(around(method)))
+
+
+def _broken(method: Callable[..., Any], name: str, how: Break) -> Callable[..., Any]:
+    def run(self: Task, **arguments: Any) -> Any:
+        match how:
+            case Break.FAIL_BEFORE:
+                raise Injected(f"injected into {name}")
+            case Break.FAIL_AFTER:
+                method(self, **arguments)
+                raise Injected(f"injected into {name}")
+            case Break.KILL_BEFORE:
+                _die()
+            case Break.KILL_AFTER:
+                method(self, **arguments)
+                _die()
+            case Break.FAIL_ONCE if name not in _FAILED:
+                _FAILED.add(name)
+                raise Injected(f"injected into {name}")
+            case Break.TWICE:
+                method(self, **arguments)
+        return method(self, **arguments)
+
+    return run
+
+
+def hold(name: str, direction: Direction, *, after: bool, others: threading.Barrier) -> None:
+    """Let this task come to its effect, before or after, and die there once all others have."""
+
+    def around(method: Callable[..., Any]) -> Callable[..., Any]:
+        def run(self: Task, **arguments: Any) -> Any:
+            if after:
+                method(self, **arguments)
+            others.wait(timeout=20)
+            _die()
+
+        return run
+
+    _replace(name, direction, around)
+
+
+def broken(work: Work, *breaks: tuple[str, Direction, Break]) -> Work:
+    """`work` in a process in which these tasks go wrong."""
+
+    def child(controller: Controller) -> None:
+        for name, direction, how in breaks:
+            break_task(name, direction, how)
+        work(controller)
+
+    return child
+
+
+def execute(task: str, how: Break) -> tuple[str, Direction, Break]:
+    return (task, Direction.EXECUTE, how)
+
+
+def revert(task: str, how: Break) -> tuple[str, Direction, Break]:
+    return (task, Direction.REVERT, how)
+
+
+def _die() -> None:
+    """The power is cut: nothing after this line happens."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise VmwrightError("still alive")

@@ -1,0 +1,112 @@
+"""The command, called as users call it, on a store and a simulated world of its own."""
+
+import io
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vmwright.cli.main import run
+
+
+@dataclass(frozen=True)
+class Called:
+    """What a call left: its exit code, its data and its messages."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def data(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """Calls of the command with one configuration file."""
+
+    directory: Path
+
+    @property
+    def file(self) -> Path:
+        return self.directory / "vmwright.conf"
+
+    def configure(self, text: str = "", **simulated: str) -> None:
+        """Write the configuration: `text` at its end, and options of the simulated backend."""
+        lines = [
+            "[DEFAULT]",
+            "backend = simulated",
+            f"state_dir = {self.directory / 'state'}",
+            "[operations]",
+            "patience = 0.3",
+            "undo_deadline = 0.3",
+            "undo_backoff = 0",
+            "undo_tries = 2",
+            "[simulated]",
+            *(f"{name} = {value}" for name, value in simulated.items()),
+            text,
+        ]
+        self.file.write_text("\n".join(lines))
+
+    def __call__(self, *words: str) -> Called:
+        """Call the command in this process."""
+        out, err = io.StringIO(), io.StringIO()
+        code = run(["--config-file", str(self.file), *words], out, err)
+        return Called(code, out.getvalue(), err.getvalue())
+
+    def start(self, *words: str, **streams: Any) -> "subprocess.Popen[str]":
+        """Start the command as a process that can be interrupted."""
+        # Whoever runs the tests in the background has Ctrl-C ignored, and a child inherits that.
+        program = (
+            "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+            "from vmwright.cli.main import main; sys.exit(main())"
+        )
+        environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        return subprocess.Popen(
+            [sys.executable, "-c", program, "--config-file", self.file, *words],
+            text=True,
+            env={**environment, **streams.pop("env", {})},
+            **streams,
+        )
+
+    def bring_host_back(self) -> None:
+        (self.directory / "state" / "world" / "hosts" / "host1" / "down").unlink()
+
+    def rows(self) -> Mapping[str, list[tuple[Any, ...]]]:
+        """Every row of every table."""
+        connection = sqlite3.connect(self.directory / "state" / "vmwright.db")
+        try:
+            names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            tables = sorted(name for (name,) in names)
+            return {
+                table: sorted(connection.execute(f'SELECT * FROM "{table}"'), key=repr)
+                for table in tables
+            }
+        finally:
+            connection.close()
+
+
+BUILD = ("--image", "disk", "--flavor", "small", "--network", "lan")
+"""What a build is made of in a store that is `stocked`."""
+
+
+def stocked(directory: Path) -> CommandLine:
+    """A store with an image, a flavor, a network and a host."""
+    command = CommandLine(directory)
+    command.configure()
+    image = directory / "disk.raw"
+    image.write_bytes(bytes(1 << 20))
+    for words in (
+        ("image", "create", "disk", "--file", str(image), "--disk-format", "raw"),
+        ("flavor", "create", "small", "--vcpus", "1", "--ram", "64", "--disk", "1"),
+        ("network", "create", "lan", "--subnet-range", "10.9.0.0/24"),
+        ("host", "create", "host1", "--uri", "simulated:///host1"),
+    ):
+        assert command(*words).code == 0
+    return command

@@ -1,0 +1,112 @@
+"""What a world and a store must look like, read from files and rows by an outsider."""
+
+import json
+from typing import Any
+
+from tests.support.lab import Lab
+
+
+def assert_nothing_left(lab: Lab, *, vm_state: str = "error") -> None:
+    """Everything was given back, outside and in the store."""
+    assert lab.world() == {}
+    for table in ("ports", "claims", "attachments", "debts"):
+        assert lab.rows(f"SELECT * FROM vmwright_{table}") == [], table
+    assert lab.rows("SELECT name FROM vmwright_volumes WHERE deleted_at IS NULL") == [
+        {"name": "kept"}
+    ]
+    kept = lab.rows("SELECT location, host_id FROM vmwright_volumes WHERE name = 'kept'")
+    assert kept == [{"location": None, "host_id": None}]
+    (instance,) = instances(lab)
+    assert (instance["vm_state"], instance["task_state"]) == (vm_state, None)
+    assert instance["operation_id"] is None
+    assert_ended(lab)
+
+
+def assert_only_the_users_volume_is_left(lab: Lab) -> None:
+    """The instance was deleted; what was there before it stays where it was put."""
+    (volume,) = lab.rows("SELECT * FROM vmwright_volumes WHERE deleted_at IS NULL")
+    assert volume["name"] == "kept"
+    assert [found["name"] for found in lab.things("volumes")] == [volume["location"]]
+    assert len(lab.world()) == 1
+    for table in ("ports", "claims", "attachments", "debts"):
+        assert lab.rows(f"SELECT * FROM vmwright_{table}") == [], table
+    (instance,) = instances(lab)
+    assert (instance["vm_state"], instance["task_state"]) == ("deleted", None)
+    assert_ended(lab)
+
+
+def assert_one_guest(lab: Lab) -> None:
+    """Exactly one complete guest, and rows that say the same."""
+    (instance,) = instances(lab)
+    assert (instance["vm_state"], instance["task_state"]) == ("active", None)
+    (domain,) = lab.things("domains")
+    assert domain["uuid"] == instance["id"]
+    assert domain["state"] == "running"
+    assert roles(lab) == ["config", "data", "data", "root"]
+    (reservation,) = lab.things("reservations")
+    (port,) = lab.rows("SELECT mac, ip FROM vmwright_ports")
+    assert (reservation["mac"], reservation["ip"]) == (port["mac"], port["ip"])
+    assert len(lab.rows("SELECT * FROM vmwright_claims")) == 1
+    assert len(lab.rows("SELECT * FROM vmwright_attachments")) == 2
+    assert lab.rows("SELECT * FROM vmwright_debts") == []
+    assert_ended(lab)
+    assert_states_in_order(lab, instance["id"])
+
+
+def assert_ended(lab: Lab) -> None:
+    """No operation is under way, and none ended without having done or undone all."""
+    for operation in lab.rows("SELECT * FROM vmwright_operations"):
+        assert operation["state"] in ("done", "undone", "cancelled"), operation
+        assert operation["finished_at"] is not None
+        assert_flow_is_true(lab, operation)
+
+
+def assert_flow_is_true(lab: Lab, operation: dict[str, Any]) -> None:
+    """TaskFlow's word on the run: SUCCESS of everything, or everything taken back."""
+    detail = operation["flow_detail_id"]
+    (flow,) = lab.rows("SELECT state FROM flowdetails WHERE uuid = ?", detail)
+    atoms = {
+        row["state"]
+        for row in lab.rows("SELECT state FROM atomdetails WHERE parent_uuid = ?", detail)
+    }
+    if operation["state"] == "done":
+        assert (flow["state"], atoms) == ("SUCCESS", {"SUCCESS"})
+    else:
+        assert flow["state"] == "REVERTED"
+        assert atoms <= {"REVERTED", "PENDING", "IGNORE"}
+
+
+def assert_states_in_order(lab: Lab, instance: str) -> None:
+    """The events of a successful build hold exactly these task states."""
+    states = [
+        row["state"]
+        for row in lab.rows(
+            "SELECT state FROM vmwright_events WHERE instance_id = ? AND kind = 'instance'"
+            " ORDER BY seq",
+            instance,
+        )
+    ]
+    assert states == [
+        "scheduling",
+        "networking",
+        "block_device_mapping",
+        "spawning",
+        "none",
+    ]
+
+
+def instances(lab: Lab) -> list[dict[str, Any]]:
+    return lab.rows("SELECT * FROM vmwright_instances")
+
+
+def fault(lab: Lab) -> dict[str, Any]:
+    (instance,) = instances(lab)
+    assert instance["fault"] is not None
+    told: dict[str, Any] = json.loads(instance["fault"])
+    return told
+
+
+def roles(lab: Lab) -> list[str]:
+    """What each volume in the world is for."""
+    found = [volume["name"].split(".")[5] for volume in lab.things("volumes")]
+    return sorted(role if role in ("root", "config") else "data" for role in found)

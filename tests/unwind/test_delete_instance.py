@@ -1,0 +1,131 @@
+"""A delete only goes forward: whatever goes wrong, in the end nothing is left."""
+
+import threading
+
+import pytest
+
+from tests.support import lab as labs
+from tests.support.breaking import Break, broken, execute, meet, names, revert
+from tests.support.lab import Lab
+from tests.support.oracle import assert_only_the_users_volume_is_left, instances
+from vmwright.states import Direction
+
+TASKS = names("delete")
+REMOVING = ("destroy_guest", "unplug_network", "release_block_devices")
+
+at_each_task = pytest.mark.parametrize("task", TASKS)
+
+
+@pytest.fixture
+def built(lab: Lab) -> Lab:
+    ended = lab.child(labs.create)
+    assert ended.output.split() == ["done"], ended.output
+    return lab
+
+
+def test_every_task_may_run_twice(built: Lab) -> None:
+    ended = built.child(broken(labs.delete, *(execute(task, Break.TWICE) for task in TASKS)))
+    assert ended.output.split() == ["done"], ended.output
+    assert_only_the_users_volume_is_left(built)
+
+
+@at_each_task
+@pytest.mark.parametrize("how", [Break.KILL_BEFORE, Break.KILL_AFTER])
+def test_power_cut_is_resumed(built: Lab, task: str, how: Break) -> None:
+    assert built.child(broken(labs.delete, execute(task, how))).killed
+    ended = built.child(labs.resume)
+    assert ended.output.split() == ["done"], ended.output
+    built.child(labs.pay)
+    assert_only_the_users_volume_is_left(built)
+
+
+@pytest.mark.parametrize("task", REMOVING)
+def test_failure_is_tried_again(built: Lab, task: str) -> None:
+    ended = built.child(broken(labs.delete, execute(task, Break.FAIL_ONCE)))
+    assert ended.output.split() == ["done"], ended.output
+    assert_only_the_users_volume_is_left(built)
+
+
+@pytest.mark.parametrize("task", REMOVING)
+def test_what_keeps_failing_is_stuck_and_can_be_retried(built: Lab, task: str) -> None:
+    stubborn = Lab(built.home, undo_tries=2)
+    ended = stubborn.child(broken(labs.delete, execute(task, Break.FAIL_BEFORE)))
+    assert ended.output.split() == ["stuck"], ended.output
+    (operation,) = built.rows("SELECT id FROM vmwright_operations WHERE kind = 'delete'")
+
+    def retry(controller):
+        controller.retry(operation["id"])
+        print(controller.wait(operation["id"], timeout=60).state)
+
+    ended = built.child(retry)
+    assert ended.output.split() == ["done"], ended.output
+    assert_only_the_users_volume_is_left(built)
+
+
+@pytest.mark.parametrize("task", names("create"))
+@pytest.mark.parametrize("how", [Break.KILL_BEFORE, Break.KILL_AFTER])
+def test_delete_after_a_power_cut_of_the_build(lab: Lab, task: str, how: Break) -> None:
+    """Nobody resumed the build: the delete takes it over, and it is taken back."""
+    assert lab.child(broken(labs.create, execute(task, how))).killed
+    ended = lab.child(labs.delete)
+    assert ended.output.split() == ["done"], ended.output
+    lab.child(labs.pay)
+    assert_everything_is_gone(lab)
+
+
+@pytest.mark.parametrize("task", ["spawn", "map_block_devices", "plug_network"])
+def test_delete_of_a_stuck_build(lab: Lab, task: str) -> None:
+    """What the build's own undo could not remove, the delete removes."""
+    failing = (execute("mark_active", Break.FAIL_BEFORE), revert(task, Break.FAIL_BEFORE))
+    ended = Lab(lab.home, undo_tries=1).child(broken(labs.create, *failing))
+    assert ended.output.split() == ["stuck"], ended.output
+    ended = lab.child(labs.delete)
+    assert ended.output.split() == ["done"], ended.output
+    states = lab.rows("SELECT state FROM vmwright_operations ORDER BY seq")
+    assert [row["state"] for row in states] == ["undone", "done"]
+    assert instances(lab)[0]["vm_state"] == "deleted"
+    assert [volume["name"].split(".")[5] for volume in lab.things("volumes")] in ([], [kept(lab)])
+    assert lab.things("domains") == lab.things("reservations") == []
+
+
+@pytest.mark.parametrize("task", names("create"))
+@pytest.mark.parametrize("order", ["delete_first", "task_first"])
+def test_delete_during_a_build(lab: Lab, task: str, order: str) -> None:
+    """The delete arrives while this task runs, before or after its effect: one outcome."""
+
+    def child(controller):
+        operations = []
+
+        def arrive():
+            if not operations:
+                operations.append(controller.delete("vm1").id)
+
+        meet(task, Direction.EXECUTE, arrive, after=order == "task_first")
+        build = controller.create(labs.request())
+        ended = controller.wait(build.id, timeout=60)
+        while not operations:
+            threading.Event().wait(0.01)
+        print(ended.state, controller.wait(operations[0], timeout=60).state)
+
+    ended = lab.child(child)
+    assert ended.output.split()[1:] == ["done"], ended.output
+    assert_everything_is_gone(lab)
+
+
+def assert_everything_is_gone(lab: Lab) -> None:
+    """As before the build, but for the user's volume, which may have been put on a host."""
+    (volume,) = lab.rows("SELECT * FROM vmwright_volumes WHERE deleted_at IS NULL")
+    found = [volume["location"]] if volume["location"] else []
+    assert [stored["name"] for stored in lab.things("volumes")] == found
+    assert lab.things("domains") == lab.things("reservations") == lab.things("leases") == []
+    for table in ("ports", "claims", "attachments", "debts"):
+        assert lab.rows(f"SELECT * FROM vmwright_{table}") == [], table
+    (instance,) = instances(lab)
+    assert (instance["vm_state"], instance["task_state"]) == ("deleted", None)
+    for operation in lab.rows("SELECT * FROM vmwright_operations"):
+        assert operation["state"] in ("done", "undone", "cancelled"), dict(operation)
+
+
+def kept(lab: Lab) -> str | None:
+    (volume,) = lab.rows("SELECT location FROM vmwright_volumes WHERE name = 'kept'")
+    return volume["location"].split(".")[5] if volume["location"] else None

@@ -1,0 +1,139 @@
+"""Images as a host caches them: uploaded once, however many builds and processes want them.
+
+A volume cannot be renamed, and a half upload looks like a whole one. So a second, tiny volume
+beside the image says that the image is whole; it is made after the last byte has arrived.
+"""
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from vmwright import ids
+from vmwright.backends.libvirt.connection import HostConnection
+from vmwright.backends.libvirt.in_use import guest_with_file
+from vmwright.backends.libvirt.line import Connect, Line
+from vmwright.backends.libvirt.pool import Pool
+from vmwright.backends.libvirt.streams import File, upload
+from vmwright.backends.volumes import Base
+from vmwright.errors import HostFault, Refused
+from vmwright.waiting import Wait
+
+_WHOLE = ".whole"
+
+
+class Bases:
+    """The cached images of one host.
+
+    Two processes may upload the same image at once: they write the same bytes to the same
+    places, and whoever has written all of them says so.
+    """
+
+    def __init__(self, connection: HostConnection, pool: Pool) -> None:
+        self._connection = connection
+        self._host = connection.host
+        self._pool = pool
+        self._turns: dict[str, threading.Lock] = {}
+
+    def is_marker(self, name: str) -> bool:
+        return name.endswith(_WHOLE)
+
+    def backing(self, connection: Connect, base: Base) -> tuple[str, str] | None:
+        """Path and format of the image, for an overlay; None unless it is whole."""
+        name = self._name(base)
+        facts = self._pool.facts(connection, name)
+        if facts is None or facts.physical != base.size_bytes:
+            return None
+        if self._pool.volume(connection, name + _WHOLE) is None:
+            return None
+        return facts.path, base.disk_format
+
+    def ensure(self, base: Base, source: Path, wait: Wait) -> None:
+        """As `Volumes.ensure_base`."""
+        if self._is_whole(base, wait):
+            return
+        name = self._name(base)
+        with self._turn(name, wait):
+            if not self._is_whole(base, wait):
+                with self._opened(base, source) as file:
+                    self._connection.session(
+                        f"upload image {name}",
+                        lambda line: self._upload(line, base, file, wait),
+                        wait,
+                    )
+
+    def ensure_no(self, base: Base, wait: Wait) -> None:
+        """As `Volumes.ensure_no_base`."""
+        name = self._name(base)
+        what = f"remove image {name}"
+        self._connection.ask(what, lambda connection: self._remove(connection, name), wait, name)
+
+    def _name(self, base: Base) -> str:
+        return ids.base_name(self._pool.deployment, base.sha256, base.disk_format)
+
+    def _is_whole(self, base: Base, wait: Wait) -> bool:
+        what = f"look up image {self._name(base)}"
+        return self._connection.ask(what, lambda c: self.backing(c, base), wait) is not None
+
+    @contextlib.contextmanager
+    def _turn(self, name: str, wait: Wait) -> Iterator[None]:
+        lock = self._turns.setdefault(name, threading.Lock())
+        while not lock.acquire(timeout=0.1):
+            wait.check(f"{self._host}: image {name} is being uploaded")
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextlib.contextmanager
+    def _opened(self, base: Base, source: Path) -> Iterator[File]:
+        what = f"{self._host}: the file of image {self._name(base)}"
+        try:
+            descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise Refused(f"{what} cannot be read: {error.strerror}") from error
+        try:
+            file = File(descriptor)
+            if file.size != base.size_bytes:
+                raise Refused(f"{what} has {file.size} bytes, not {base.size_bytes}")
+            yield file
+        finally:
+            os.close(descriptor)
+
+    def _upload(self, line: Line, base: Base, file: File, wait: Wait) -> None:
+        name = self._name(base)
+        what = f"upload image {name}"
+        line.ask(what, lambda c: self._make_room(c, name, file.size), wait, name)
+        upload(line, what, lambda c: self._pool.existing(c, name), file, wait, name)
+        line.ask(what, lambda c: self._say_whole(c, base), wait, name)
+
+    def _make_room(self, connection: Connect, name: str, size: int) -> None:
+        facts = self._pool.facts(connection, name)
+        if facts is not None and facts.physical != size:
+            self._pool.existing(connection, name).delete(0)
+            facts = None
+        if facts is None:
+            # Raw whatever it will hold: libvirt makes the file as long as the upload will be.
+            self._pool.create(connection, name, "raw", size)
+
+    def _say_whole(self, connection: Connect, base: Base) -> None:
+        name = self._name(base)
+        self._pool.create(connection, name + _WHOLE, "raw", 0)
+        if self.backing(connection, base) is None:
+            raise HostFault(f"{self._host}: image {name} was uploaded and is not whole")
+
+    def _remove(self, connection: Connect, name: str) -> None:
+        facts = self._pool.facts(connection, name)
+        if facts is None:
+            return
+        for other, known in self._pool.all_facts(connection).items():
+            if ids.mark_of_volume(other) is not None and known.backing == facts.path:
+                raise Refused(f"{self._host}: volume {other} is an overlay of image {name}")
+        guest = guest_with_file(connection, facts.path)
+        if guest is not None:
+            raise Refused(f"{self._host}: guest {guest} runs and has image {name} open")
+        for volume in (name + _WHOLE, name):
+            found = self._pool.volume(connection, volume)
+            if found is not None:
+                found.delete(0)

@@ -1,0 +1,176 @@
+"""Guests of a host and their states. Every function is used inside a question."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import libvirt
+
+from vmwright import ids
+from vmwright.backends.hypervisor import Domain, Guest
+from vmwright.backends.libvirt.domain_xml import (
+    OWNER,
+    Backing,
+    Placed,
+    domain_xml,
+    mark_of_metadata,
+)
+from vmwright.backends.libvirt.failures import Code
+from vmwright.backends.libvirt.line import Connect
+from vmwright.backends.libvirt.lookups import found, tolerated
+from vmwright.backends.libvirt.pool import Pool
+from vmwright.errors import Refused
+from vmwright.ids import InstanceId, Mark, NetworkId, Whose
+from vmwright.states import PowerState
+
+VirDomain = Any
+"""`libvirt.virDomain`: the binding has no types."""
+
+_UNDEFINE = (
+    libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+    | libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+    | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+    | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+)
+_POWER_STATES = {
+    libvirt.VIR_DOMAIN_RUNNING: PowerState.RUNNING,
+    libvirt.VIR_DOMAIN_BLOCKED: PowerState.RUNNING,
+    libvirt.VIR_DOMAIN_PAUSED: PowerState.PAUSED,
+    libvirt.VIR_DOMAIN_SHUTDOWN: PowerState.RUNNING,
+    libvirt.VIR_DOMAIN_SHUTOFF: PowerState.SHUTDOWN,
+    libvirt.VIR_DOMAIN_CRASHED: PowerState.CRASHED,
+    libvirt.VIR_DOMAIN_PMSUSPENDED: PowerState.SUSPENDED,
+}
+
+
+def by_uuid(connection: Connect, instance: str) -> VirDomain | None:
+    return found(connection.lookupByUUIDString, instance, Code.NO_DOMAIN)
+
+
+def by_name(connection: Connect, name: str) -> VirDomain | None:
+    return found(connection.lookupByName, name, Code.NO_DOMAIN)
+
+
+def described(domain: VirDomain | None) -> Domain | None:
+    """The guest as data; None if it is not there, or has gone meanwhile."""
+    if domain is None:
+        return None
+    with tolerated(Code.NO_DOMAIN):
+        return Domain(
+            uuid=domain.UUIDString(),
+            name=domain.name(),
+            mark=mark_of(domain),
+            power_state=power_state(domain),
+        )
+    return None
+
+
+def mark_of(domain: VirDomain) -> Mark | None:
+    kind = libvirt.VIR_DOMAIN_METADATA_ELEMENT
+    element = found(lambda uri: domain.metadata(kind, uri, 0), OWNER, Code.NO_DOMAIN_METADATA)
+    return None if element is None else mark_of_metadata(element)
+
+
+def power_state(domain: VirDomain) -> PowerState:
+    return _POWER_STATES.get(domain.state()[0], PowerState.NOSTATE)
+
+
+def define(
+    connection: Connect, host: str, pool: Pool, guest: Guest, mark: Mark, virt_type: str
+) -> None:
+    """As `Hypervisor.ensure_domain`."""
+    known = by_uuid(connection, guest.instance)
+    for domain in (known, by_name(connection, ids.domain_name(guest.instance))):
+        if domain is not None and (domain.UUIDString(), mark_of(domain)) != (guest.instance, mark):
+            raise Refused(f"{host}: guest {domain.UUIDString()} was made by others")
+    if known is not None and known.isActive():
+        return
+    xml = domain_xml(
+        guest,
+        mark,
+        virt_type=virt_type,
+        storage=_storage(connection, host, pool, guest),
+        networks=_networks(connection, host, guest),
+    )
+    connection.defineXMLFlags(xml, libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
+
+
+def switch_on(connection: Connect, host: str, instance: InstanceId, mark: Mark) -> PowerState:
+    """Start the guest or let it go on, and say what it does now.
+
+    While it is being started by an earlier call, it is left alone, and paused.
+    """
+    domain = by_uuid(connection, instance)
+    if domain is None or mark_of(domain) != mark:
+        raise Refused(f"{host}: there is no guest {instance} of this operation's attempt")
+    state, reason = domain.state()
+    # Refused if the state has changed since: whoever asks looks again.
+    with tolerated(Code.OPERATION_INVALID):
+        if not domain.isActive():
+            domain.create()
+        elif state == libvirt.VIR_DOMAIN_PAUSED and reason != libvirt.VIR_DOMAIN_PAUSED_STARTING_UP:
+            domain.resume()
+    return power_state(domain)
+
+
+def is_removed(connection: Connect, instance: InstanceId, whose: Whose) -> bool:
+    """Switch the guest off and forget it; False if it was still there afterwards."""
+    domain = by_uuid(connection, instance)
+    if domain is None or not whose.covers(mark_of(domain)):
+        return True
+    with tolerated(Code.NO_DOMAIN, Code.OPERATION_INVALID):
+        if domain.isActive():
+            domain.destroy()
+        if domain.isPersistent():
+            domain.undefineFlags(_UNDEFINE)
+    return by_uuid(connection, instance) is None
+
+
+def is_settled(connection: Connect, instance: InstanceId) -> bool:
+    """Whether the host does nothing with the guest, besides running it."""
+    domain = by_uuid(connection, instance)
+    if domain is None:
+        return True
+    with tolerated(Code.NO_DOMAIN, Code.OPERATION_INVALID):
+        if not domain.isActive():
+            return True
+        starting = (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_STARTING_UP)
+        idle = libvirt.VIR_DOMAIN_CONTROL_OK
+        return tuple(domain.state()) != starting and domain.controlInfo()[0] == idle
+    return False
+
+
+def _storage(connection: Connect, host: str, pool: Pool, guest: Guest) -> Mapping[str, Placed]:
+    """Where every volume of the guest lies; `Refused` if one does not exist."""
+    placed = {}
+    formats = {disk.volume: disk.disk_format for disk in guest.disks}
+    for name in (guest.kernel, guest.ramdisk):
+        if name is not None:
+            formats[name] = "raw"
+    for name, disk_format in formats.items():
+        facts = pool.facts(connection, name)
+        if facts is None:
+            raise Refused(f"{host}: volume {name} of guest {guest.instance} does not exist")
+        # Only the header of a qcow2 volume is ours: a guest writes the whole of a raw one.
+        backing = facts.backing if disk_format == "qcow2" else None
+        placed[name] = Placed(path=facts.path, backing=_backing(host, pool, name, backing))
+    return placed
+
+
+def _backing(host: str, pool: Pool, name: str, path: str | None) -> Backing | None:
+    if path is None:
+        return None
+    base = pool.base_at(path)
+    if base is None:
+        raise Refused(f"{host}: volume {name} is an overlay of {path}, which is not our image")
+    return Backing(path=path, disk_format=base.rpartition(".")[2])
+
+
+def _networks(connection: Connect, host: str, guest: Guest) -> Mapping[NetworkId, str]:
+    """What the guest's networks are called; `Refused` if one does not exist."""
+    names = {}
+    for nic in guest.nics:
+        network = found(connection.networkLookupByUUIDString, nic.network, Code.NO_NETWORK)
+        if network is None:
+            raise Refused(f"{host}: network {nic.network} of guest {guest.instance} does not exist")
+        names[nic.network] = network.name()
+    return names

@@ -1,0 +1,121 @@
+"""One host's guests, through libvirt."""
+
+from collections.abc import Iterator, Sequence
+
+from vmwright.backends.hypervisor import Domain, Guest, HostFacts
+from vmwright.backends.libvirt import capabilities, guests
+from vmwright.backends.libvirt.connection import HostConnection
+from vmwright.backends.libvirt.console import read_console
+from vmwright.backends.libvirt.line import Connect
+from vmwright.backends.libvirt.network_xml import is_mac
+from vmwright.backends.libvirt.pool import Pool
+from vmwright.backends.libvirt.virt_type import VirtType
+from vmwright.errors import HostFault, Refused
+from vmwright.ids import InstanceId, Mark, Whose
+from vmwright.states import PowerState
+from vmwright.waiting import Wait
+
+_POLL = 0.1
+"""Seconds between two looks at a guest that is on its way."""
+_STARTS = 3
+"""How often a guest is started that goes off at once, as after a crash of the daemon."""
+_MOST_DISKS = 26
+
+
+class LibvirtHypervisor:
+    """Guests as domains of QEMU."""
+
+    def __init__(self, connection: HostConnection, pool: Pool, virt_type: VirtType) -> None:
+        self._connection = connection
+        self._host = connection.host
+        self._pool = pool
+        self._virt_type = virt_type
+
+    def facts(self, wait: Wait) -> HostFacts:
+        virt_type = self._virt_type.of_host(wait)
+
+        def facts(connection: Connect) -> HostFacts:
+            return HostFacts(
+                uuid=capabilities.host_uuid(connection),
+                name=connection.getHostname(),
+                vcpus=capabilities.vcpus(connection),
+                memory_mib=capabilities.memory_mib(connection),
+                disk_gib=self._pool.size_gib(connection),
+                virt_type=virt_type,
+            )
+
+        return self._connection.ask("say what the host is", facts, wait)
+
+    def domains(self, wait: Wait) -> Sequence[Domain]:
+        def known(connection: Connect) -> list[Domain]:
+            described = [guests.described(domain) for domain in connection.listAllDomains(0)]
+            return [domain for domain in described if domain is not None]
+
+        return self._connection.ask("list guests", known, wait)
+
+    def find_domain(self, instance: InstanceId, wait: Wait) -> Domain | None:
+        return self._connection.ask(
+            f"look up guest {instance}",
+            lambda connection: guests.described(guests.by_uuid(connection, instance)),
+            wait,
+        )
+
+    def find_domain_named(self, name: str, wait: Wait) -> Domain | None:
+        return self._connection.ask(
+            f"look up guest {name!r}",
+            lambda connection: guests.described(guests.by_name(connection, name)),
+            wait,
+        )
+
+    def ensure_domain(self, guest: Guest, mark: Mark, wait: Wait) -> None:
+        self._refuse_unfit(guest)
+        virt_type = self._virt_type.of_host(wait)
+        self._connection.ask(
+            f"define guest {guest.instance}",
+            lambda c: guests.define(c, self._host, self._pool, guest, mark, virt_type),
+            wait,
+            guest.instance,
+        )
+
+    def ensure_running(self, instance: InstanceId, mark: Mark, wait: Wait) -> PowerState:
+        what = f"start guest {instance}"
+        off = 0
+        while True:
+            state = self._connection.ask(
+                what, lambda c: guests.switch_on(c, self._host, instance, mark), wait, instance
+            )
+            if state is PowerState.RUNNING:
+                return state
+            off += state in {PowerState.SHUTDOWN, PowerState.CRASHED}
+            if off >= _STARTS:
+                raise HostFault(
+                    f"{self._host}: {what}: it goes off at once",
+                    hint=f"see /var/log/libvirt/qemu/vmw-{instance}.log on the host",
+                )
+            wait.pause(_POLL, f"{self._host}: {what}: it does not run yet")
+
+    def ensure_no_domain(self, instance: InstanceId, whose: Whose, wait: Wait) -> None:
+        what = f"remove guest {instance}"
+        while not self._connection.ask(
+            what, lambda c: guests.is_removed(c, instance, whose), wait, instance
+        ):
+            wait.pause(_POLL, f"{self._host}: {what}: it is still there")
+
+    def settle_domain(self, instance: InstanceId, wait: Wait) -> None:
+        self._connection.settle(instance, wait)
+        what = f"see that nothing is done with guest {instance}"
+        while not self._connection.ask(what, lambda c: guests.is_settled(c, instance), wait):
+            wait.pause(_POLL, f"{self._host}: {what}")
+
+    def console(self, instance: InstanceId, wait: Wait) -> Iterator[bytes]:
+        return read_console(self._connection, instance, wait)
+
+    def _refuse_unfit(self, guest: Guest) -> None:
+        what = f"{self._host}: guest {guest.instance}"
+        if guest.vcpus < 1 or guest.memory_mib < 1:
+            raise Refused(f"{what} with {guest.vcpus} vCPUs and {guest.memory_mib} MiB")
+        if not 0 < len(guest.disks) <= _MOST_DISKS:
+            raise Refused(f"{what} with {len(guest.disks)} disks")
+        for nic in guest.nics:
+            if not is_mac(nic.mac.lower()):
+                raise Refused(f"{what}: {nic.mac!r} is not the MAC of an interface")

@@ -1,0 +1,124 @@
+"""The deployment's storage pool on a host: made on first use, woken when it sleeps."""
+
+import posixpath
+from collections.abc import Mapping
+from typing import Any
+
+import libvirt
+
+from vmwright.backends.libvirt.failures import Code
+from vmwright.backends.libvirt.line import Connect
+from vmwright.backends.libvirt.lookups import found, tolerated
+from vmwright.backends.libvirt.volume_xml import (
+    VolumeFacts,
+    facts_of,
+    pool_uuid,
+    pool_xml,
+    volume_xml,
+)
+from vmwright.ids import DeploymentId, base_name
+
+StoragePool = Any
+"""`libvirt.virStoragePool`: the binding has no types."""
+StorageVolume = Any
+"""`libvirt.virStorageVol`."""
+
+_GIB = 2**30
+
+
+class Pool:
+    """A directory of volumes under `pool_dir`. Its methods are used inside a question."""
+
+    def __init__(self, deployment: DeploymentId, pool_dir: str) -> None:
+        self.deployment = deployment
+        self.directory = posixpath.normpath(posixpath.join(pool_dir, deployment))
+
+    def known(self, connection: Connect) -> StoragePool | None:
+        """The pool, active; None if it was never made."""
+        look = connection.storagePoolLookupByUUIDString
+        pool = found(look, pool_uuid(self.deployment), Code.NO_STORAGE_POOL)
+        if pool is not None:
+            _wake(pool)
+        return pool
+
+    def made(self, connection: Connect) -> StoragePool:
+        """The pool, active."""
+        pool = self.known(connection)
+        if pool is None:
+            pool = connection.storagePoolDefineXML(pool_xml(self.deployment, self.directory))
+            pool.setAutostart(1)
+            _wake(pool)
+        return pool
+
+    def volume(self, connection: Connect, name: str) -> StorageVolume | None:
+        pool = self.known(connection)
+        if pool is None:
+            return None
+        return found(pool.storageVolLookupByName, name, Code.NO_STORAGE_VOL)
+
+    def existing(self, connection: Connect, name: str) -> StorageVolume:
+        """The volume; libvirt's own error if there is none."""
+        return self.made(connection).storageVolLookupByName(name)
+
+    def base_at(self, path: str) -> str | None:
+        """The name of the cached image with this path, or None if it is not one of ours."""
+        directory, name = posixpath.split(path)
+        sha256, disk_format = name.split(".")[-2:] if name.count(".") == 3 else ("", "")
+        ours = name == base_name(self.deployment, sha256, disk_format)
+        return name if ours and directory == self.directory else None
+
+    def facts(self, connection: Connect, name: str) -> VolumeFacts | None:
+        """What the host says of a volume; None if there is none."""
+        volume = self.volume(connection, name)
+        if volume is None:
+            return None
+        with tolerated(Code.NO_STORAGE_VOL):
+            return facts_of(volume.XMLDesc(0))
+        return None
+
+    def all_facts(self, connection: Connect) -> Mapping[str, VolumeFacts]:
+        """Every volume by its name."""
+        pool = self.known(connection)
+        facts = {}
+        for name in [] if pool is None else pool.listVolumes():
+            known = self.facts(connection, name)
+            if known is not None:
+                facts[name] = known
+        return facts
+
+    def create(
+        self,
+        connection: Connect,
+        name: str,
+        disk_format: str,
+        size_bytes: int,
+        backing: tuple[str, str] | None = None,
+    ) -> None:
+        """Make a volume, unless there is one of this name, of whatever kind and size."""
+        pool = self.made(connection)
+        try:
+            pool.createXML(volume_xml(name, disk_format, size_bytes, backing), 0)
+        except libvirt.libvirtError as error:
+            if error.get_error_code() == Code.STORAGE_VOL_EXIST:
+                return
+            # A file that came without libvirt is not known before the pool is read again.
+            pool.refresh(0)
+            if found(pool.storageVolLookupByName, name, Code.NO_STORAGE_VOL) is None:
+                raise
+
+    def size_gib(self, connection: Connect) -> int:
+        """The room that the pool's file system has, used or not."""
+        _state, capacity, _allocation, _available = self.made(connection).info()
+        return int(capacity) // _GIB
+
+
+def _wake(pool: StoragePool) -> None:
+    if pool.isActive():
+        return
+    pool.build(0)
+    try:
+        pool.create(0)
+    except libvirt.libvirtError:
+        # Refused also if somebody else was faster.
+        if not pool.isActive():
+            raise

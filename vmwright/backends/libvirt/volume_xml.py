@@ -1,0 +1,76 @@
+"""Pools and volumes as libvirt's XML, and back. Pure."""
+
+import uuid
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+
+from vmwright.backends.libvirt.xml_text import parsed
+from vmwright.ids import DeploymentId, pool_name
+
+
+@dataclass(frozen=True, kw_only=True)
+class VolumeFacts:
+    """What a host says of a volume.
+
+    Only of a qcow2 volume that we made are `capacity` and `backing` to be trusted: of a raw one
+    they may come from a header that its guest wrote. There the length of the file counts.
+    """
+
+    path: str
+    disk_format: str
+    capacity: int
+    physical: int
+    backing: str | None
+
+    def size_as(self, disk_format: str) -> int:
+        """Bytes of the disk, if it is of this format."""
+        return self.physical if disk_format == "raw" else self.capacity
+
+
+def pool_uuid(deployment: DeploymentId) -> str:
+    """Derived, so that defining the pool again is not refused."""
+    return str(uuid.uuid5(uuid.UUID(deployment), "storage pool"))
+
+
+def pool_xml(deployment: DeploymentId, directory: str) -> str:
+    """The deployment's pool of files in a directory."""
+    pool = ET.Element("pool", type="dir")
+    ET.SubElement(pool, "name").text = pool_name(deployment)
+    ET.SubElement(pool, "uuid").text = pool_uuid(deployment)
+    target = ET.SubElement(pool, "target")
+    ET.SubElement(target, "path").text = directory
+    ET.indent(pool)
+    return ET.tostring(pool, encoding="unicode")
+
+
+def volume_xml(
+    name: str, disk_format: str, size_bytes: int, backing: tuple[str, str] | None = None
+) -> str:
+    """A sparse volume. `backing` is path and format of what it is an overlay of."""
+    volume = ET.Element("volume", type="file")
+    ET.SubElement(volume, "name").text = name
+    ET.SubElement(volume, "capacity", unit="bytes").text = str(size_bytes)
+    ET.SubElement(volume, "allocation", unit="bytes").text = "0"
+    target = ET.SubElement(volume, "target")
+    ET.SubElement(target, "format", type=disk_format)
+    if backing is not None:
+        path, backing_format = backing
+        store = ET.SubElement(volume, "backingStore")
+        ET.SubElement(store, "path").text = path
+        ET.SubElement(store, "format", type=backing_format)
+    ET.indent(volume)
+    return ET.tostring(volume, encoding="unicode")
+
+
+def facts_of(volume: str) -> VolumeFacts:
+    """What a volume's own XML says."""
+    root = parsed(volume)
+    found = root.find("target/format")
+    capacity = int(root.findtext("capacity", "0"))
+    return VolumeFacts(
+        path=root.findtext("target/path", ""),
+        disk_format="raw" if found is None else found.get("type", "raw"),
+        capacity=capacity,
+        physical=int(root.findtext("physical", str(capacity))),
+        backing=root.findtext("backingStore/path"),
+    )

@@ -1,0 +1,112 @@
+"""Hosts: registered with what they say of themselves, each hypervisor once."""
+
+import sqlalchemy as sa
+
+from vmwright.backends.host import Backend
+from vmwright.backends.hypervisor import HostFacts
+from vmwright.errors import Conflict, InvalidRequest
+from vmwright.ids import HostId, new_id
+from vmwright.inventory.register import Register, added
+from vmwright.inventory.wishes import NewHost
+from vmwright.persistence.records import HostRecord
+from vmwright.waiting import Wait
+
+
+class Hosts:
+    """The hosts of a deployment. One is asked for its facts for `patience` seconds."""
+
+    def __init__(self, register: Register, backend: Backend, patience: float) -> None:
+        self._register = register
+        self._stores = register.stores
+        self._rows = register.stores.registries.hosts
+        self._backend = backend
+        self._patience = patience
+
+    def create(self, wish: NewHost) -> HostRecord:
+        self._register.refuse_taken(self._rows, name=wish.name)
+        self._register.refuse_taken(self._rows, connection_uri=wish.uri)
+        return self._registered(wish, self._facts(wish.uri))
+
+    def ensure_default(self) -> HostRecord:
+        uri = self._backend.default_uri
+        known = self._at(uri)
+        if known is not None:
+            return known
+        facts = self._facts(uri)
+        try:
+            return self._registered(self._default(uri, facts), facts)
+        except Conflict:
+            known = self._at(uri)
+            if known is None:
+                raise
+            return known  # another process was faster
+
+    def change(self, name_or_id: str, **values: object) -> HostRecord:
+        with self._register.turn() as connection:
+            host = self._rows.find(connection, name_or_id)
+            self._rows.change(connection, host.id, **values)
+            return self._rows.find(connection, host.id)
+
+    def delete(self, name_or_id: str) -> HostRecord:
+        with self._register.turn() as connection:
+            host = self._rows.find(connection, name_or_id)
+            # It takes the row: a claim is there already, or finds no host to claim.
+            self._rows.change(connection, host.id, enabled=False)
+            self._refuse_used(connection, host)
+            self._rows.remove(connection, host.id)
+        return host
+
+    def _facts(self, uri: str) -> HostFacts:
+        return self._backend.host(uri).hypervisor.facts(Wait(self._patience))
+
+    def _at(self, uri: str) -> HostRecord | None:
+        with self._stores.database.read() as connection:
+            found = self._rows.where(connection, connection_uri=uri)
+        return found[0] if found else None
+
+    def _default(self, uri: str, facts: HostFacts) -> NewHost:
+        with self._stores.database.read() as connection:
+            taken = self._rows.get(connection, facts.name) is not None
+        name = f"{facts.name}-{facts.uuid}" if taken else facts.name
+        try:
+            return NewHost.parse(name=name, uri=uri)
+        except InvalidRequest:  # what a host calls itself need not be a name to us
+            return NewHost.parse(name=facts.uuid, uri=uri)
+
+    def _registered(self, wish: NewHost, facts: HostFacts) -> HostRecord:
+        host = HostRecord(
+            id=HostId(new_id()),
+            hypervisor_uuid=facts.uuid,
+            name=wish.name,
+            connection_uri=wish.uri,
+            vcpus=wish.vcpus or facts.vcpus,
+            memory_mib=wish.memory_mib or facts.memory_mib,
+            disk_gib=wish.disk_gib or facts.disk_gib,
+            vcpu_ratio=wish.vcpu_ratio,
+            memory_ratio=wish.memory_ratio,
+            disk_ratio=wish.disk_ratio,
+            zone=wish.zone,
+            enabled=True,
+        )
+        with self._register.turn() as connection:
+            for known in self._rows.where(connection, hypervisor_uuid=facts.uuid):
+                raise Conflict(
+                    f"the hypervisor at {wish.uri} is registered as host {known.name!r} already: "
+                    f"both say that they are {facts.uuid}",
+                    hint="if they are two machines, give each its own host_uuid in libvirtd.conf",
+                )
+            return added(connection, self._rows, host)
+
+    def _refuse_used(self, connection: sa.Connection, host: HostRecord) -> None:
+        held = {
+            "claims": self._stores.claims.used(connection, host.id).vcpus,
+            "instances": self._stores.instances.on_host(connection, host.id),
+            "volumes": self._stores.volumes.on_host(connection, host.id),
+            "debts": len(self._stores.debts.of_host(connection, host.id)),
+        }
+        for what, count in held.items():
+            if count:
+                raise Conflict(
+                    f"host {host.name!r} is in use: it has {what}",
+                    hint="delete what is there first; debts are paid once the host answers",
+                )

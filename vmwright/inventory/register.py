@@ -1,0 +1,69 @@
+"""What all registered things share: turns, unique names, and what hosts owe after a removal."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+
+from vmwright.backends.removal import Kind
+from vmwright.errors import Conflict
+from vmwright.ids import DeploymentId, HostId, InstanceId, Whose
+from vmwright.persistence.registries import R, Registry
+from vmwright.persistence.stores import Stores
+
+
+class Register:
+    """The rows of everything that is registered in a deployment."""
+
+    def __init__(self, stores: Stores, deployment: DeploymentId) -> None:
+        self.stores = stores
+        self._deployment = deployment
+
+    @contextmanager
+    def turn(self) -> Iterator[sa.Connection]:
+        """A transaction in which nobody else changes what is registered."""
+        with self.stores.database.write() as connection:
+            self.stores.registries.take_turn(connection)
+            yield connection
+
+    def find(self, registry: Registry[R], name_or_id: str) -> R:
+        with self.stores.database.read() as connection:
+            return registry.find(connection, name_or_id)
+
+    def all(self, registry: Registry[R]) -> Sequence[R]:
+        with self.stores.database.read() as connection:
+            return registry.all(connection)
+
+    def refuse_taken(self, registry: Registry[R], **values: str) -> None:
+        """Refuse before something slow begins; the transaction that stores it checks again."""
+        with self.stores.database.read() as connection:
+            for known in registry.where(connection, **values):
+                what = " and ".join(f"{name} {value!r}" for name, value in values.items())
+                raise Conflict(f"{what} is taken already", hint=f"by {known.values()['id']}")
+
+    def owe_everywhere(self, connection: sa.Connection, kind: Kind, key: str) -> None:
+        """Have this removed from every host, as debts are paid."""
+        for host in self.stores.registries.hosts.all(connection):
+            self.owe(connection, host.id, kind, key, InstanceId(""))
+
+    def owe(
+        self, connection: sa.Connection, host: HostId, kind: Kind, key: str, maker: InstanceId
+    ) -> None:
+        """Have what `maker`'s operations made removed from a host, as debts are paid."""
+        self.stores.debts.owe(
+            connection,
+            host=host,
+            kind=kind,
+            key=key,
+            whose=Whose(deployment=self._deployment, instance=maker).to_store(),
+            reason="deleted",
+            delay=0.0,
+            operation=None,
+            instance=None,
+        )
+
+
+def added(connection: sa.Connection, registry: Registry[R], record: R) -> R:
+    """Store it and return it as it was stored; `Conflict` if its name is taken."""
+    registry.add(connection, record)
+    return registry.find(connection, record.values()["id"])
