@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ from tests.support.things import (
 from vmwright.backends.host import Host
 from vmwright.backends.hypervisor import Nic
 from vmwright.errors import Cancelled, HostFault, Refused, Unavailable
-from vmwright.ids import InstanceId, Mark, Whose, base_name, domain_name, new_id
+from vmwright.ids import InstanceId, Mark, NetworkId, Whose, base_name, domain_name, new_id
 from vmwright.states import PowerState
 from vmwright.waiting import Wait
 
@@ -145,6 +146,28 @@ def test_guest_with_a_missing_network_is_refused(host: Host, marks: Marks, wait:
     assert not host.hypervisor.domains(wait)
 
 
+@pytest.mark.parametrize(
+    "impossible",
+    [
+        pytest.param({"vcpus": 0}, id="no-vcpu"),
+        pytest.param({"memory_mib": 0}, id="no-memory"),
+        pytest.param({"disks": ()}, id="no-disk"),
+        pytest.param(
+            {"nics": (Nic(network=NetworkId(new_id()), mac="01:00:5e:00:00:01"),)}, id="multicast"
+        ),
+    ],
+)
+def test_guest_that_cannot_be_is_refused(
+    host: Host, marks: Marks, impossible: dict[str, Any], wait: Wait
+) -> None:
+    volume = blank(marks.ours)
+    host.volumes.ensure_volume(volume, wait)
+    wanted = replace(guest(marks.ours.instance, disk_of(volume)), **impossible)
+    with pytest.raises(Refused):
+        host.hypervisor.ensure_domain(wanted, marks.ours, wait)
+    assert not host.hypervisor.domains(wait)
+
+
 def test_guest_on_a_network_runs(host: Host, marks: Marks, wait: Wait) -> None:
     network, volume = subnet(), blank(marks.ours)
     host.network.ensure_network(network, wait)
@@ -224,6 +247,15 @@ def test_guest_cannot_read_what_another_writes(host: Host, marks: Marks, wait: W
     host.hypervisor.ensure_domain(guest(second.instance, reading), second, wait)
     with pytest.raises(HostFault):
         host.hypervisor.ensure_running(second.instance, second, wait)
+
+
+def test_raw_bytes_are_no_qcow2_disk(host: Host, marks: Marks, wait: Wait) -> None:
+    volume = blank(marks.ours)
+    host.volumes.ensure_volume(volume, wait)
+    disk = replace(disk_of(volume), disk_format="qcow2")
+    host.hypervisor.ensure_domain(guest(marks.ours.instance, disk), marks.ours, wait)
+    with pytest.raises(HostFault):
+        host.hypervisor.ensure_running(marks.ours.instance, marks.ours, wait)
 
 
 def test_guest_larger_than_the_host_does_not_start(host: Host, marks: Marks, wait: Wait) -> None:

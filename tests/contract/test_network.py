@@ -2,14 +2,28 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from tests.support.marks import Marks, whose_create, whose_delete
 from tests.support.places import Place
-from tests.support.things import CIDR, IP, MAC, OTHER_IP, OTHER_MAC, reservation, subnet
+from tests.support.things import (
+    CIDR,
+    IP,
+    MAC,
+    OTHER_IP,
+    OTHER_MAC,
+    blank,
+    disk_of,
+    guest,
+    reservation,
+    subnet,
+)
 from vmwright.backends.host import Host
-from vmwright.backends.network import Reserved
+from vmwright.backends.hypervisor import Nic
+from vmwright.backends.network import Reserved, Subnet
 from vmwright.errors import HostFault, Refused, Unavailable
 from vmwright.ids import Mark, NetworkId, Whose, new_id
 from vmwright.waiting import Wait
@@ -169,6 +183,81 @@ def test_what_was_reserved_by_hand_is_refused(
 
     expected = [Reserved(mac=MAC, ip=IP, mark=None)]
     assert list(host.network.reservations(network, wait)) == expected
+
+
+@pytest.mark.parametrize(
+    "impossible",
+    [
+        {"mac": ""},
+        {"mac": "52:54:00:61:07"},
+        {"mac": "52-54-00-61-07-0a"},
+        {"mac": "01:00:5e:00:00:01"},
+        {"ip": ""},
+        {"ip": "10.61.8.10"},
+        {"ip": "fe80::1"},
+        {"ip": "10.61.7.0"},
+        {"ip": "10.61.7.1"},
+        {"ip": "10.61.7.255"},
+        {"hostname": ""},
+        {"hostname": "two.labels"},
+        {"hostname": "-guest"},
+    ],
+    ids=str,
+)
+def test_reservation_that_cannot_be_is_refused(
+    host: Host, network: NetworkId, marks: Marks, impossible: dict[str, Any], wait: Wait
+) -> None:
+    with pytest.raises(Refused):
+        host.network.ensure_reservation(
+            replace(reservation(network), **impossible), marks.ours, wait
+        )
+    assert not host.network.reservations(network, wait)
+
+
+def test_mac_is_the_same_in_capitals(
+    host: Host, network: NetworkId, marks: Marks, wait: Wait
+) -> None:
+    host.network.ensure_reservation(reservation(network), marks.ours, wait)
+    once = host.network.reservations(network, wait)
+    host.network.ensure_reservation(reservation(network, MAC.upper()), marks.ours, wait)
+    assert host.network.reservations(network, wait) == once
+    host.network.ensure_no_reservation(network, MAC.upper(), IP, whose_create(marks.ours), wait)
+    assert not host.network.reservations(network, wait)
+
+
+@pytest.mark.parametrize(
+    ("cidr", "gateway"),
+    [("x", "10.61.7.1"), (CIDR, "10.61.8.1"), (CIDR, "10.61.7.0"), (CIDR, ""), ("fe80::/64", IP)],
+)
+def test_network_that_cannot_be_is_refused(host: Host, cidr: str, gateway: str, wait: Wait) -> None:
+    wanted = Subnet(network=NetworkId(new_id()), cidr=cidr, gateway=gateway)
+    with pytest.raises(Refused):
+        host.network.ensure_network(wanted, wait)
+    assert not host.network.networks(wait)
+
+
+def test_network_does_not_change_its_subnet(host: Host, network: NetworkId, wait: Wait) -> None:
+    with pytest.raises(Refused):
+        host.network.ensure_network(
+            Subnet(network=network, cidr="10.61.9.0/24", gateway="10.61.9.1"), wait
+        )
+
+
+def test_network_of_a_running_guest_is_not_removed(
+    host: Host, network: NetworkId, marks: Marks, wait: Wait
+) -> None:
+    volume = blank(marks.ours)
+    host.volumes.ensure_volume(volume, wait)
+    nic = Nic(network=network, mac=MAC)
+    wanted = guest(marks.ours.instance, disk_of(volume), nics=(nic,))
+    host.hypervisor.ensure_domain(wanted, marks.ours, wait)
+    host.hypervisor.ensure_running(marks.ours.instance, marks.ours, wait)
+
+    with pytest.raises(Refused):
+        host.network.ensure_no_network(network, wait)
+
+    host.hypervisor.ensure_no_domain(marks.ours.instance, whose_create(marks.ours), wait)
+    host.network.ensure_no_network(network, wait)
 
 
 @pytest.mark.parametrize("whose", [whose_create, whose_delete])

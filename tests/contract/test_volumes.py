@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -133,6 +134,16 @@ def test_overlay_of_a_missing_base_is_refused(
     assert not host.volumes.volumes(wait)
 
 
+def test_overlay_of_another_base_is_refused(
+    host: Host, base: Base, marks: Marks, tmp_path: Path, wait: Wait
+) -> None:
+    host.volumes.ensure_volume(overlay(marks.ours, base), wait)
+    other, source = image(tmp_path, b"\1")
+    host.volumes.ensure_base(other, source, wait)
+    with pytest.raises(Refused):
+        host.volumes.ensure_volume(overlay(marks.ours, other), wait)
+
+
 def test_base_with_an_overlay_is_not_removed(
     host: Host, base: Base, marks: Marks, wait: Wait
 ) -> None:
@@ -183,6 +194,40 @@ def test_content_is_kept_by_those_who_ask_for_the_volume(
     host.volumes.ensure_content(volume.name, content, wait)
     host.volumes.ensure_volume(volume, wait)
     assert place.digest_of(volume.name) == hashlib.sha256(content).hexdigest()
+
+
+def test_content_that_a_guest_has_open_is_not_replaced(
+    host: Host, marks: Marks, wait: Wait
+) -> None:
+    name = volume_name(marks.ours, "root", "raw")
+    host.volumes.ensure_content(name, b"\0" * MIB, wait)
+    running_guest(host, marks.ours, wait)
+    host.volumes.ensure_content(name, b"\0" * MIB, wait)
+    with pytest.raises(Refused):
+        host.volumes.ensure_content(name, b"\1" * MIB, wait)
+
+
+@pytest.mark.parametrize(
+    "impossible",
+    [
+        pytest.param({"name": "stranger.raw"}, id="no-mark"),
+        pytest.param({"disk_format": "vmdk"}, id="format"),
+        pytest.param({"size_bytes": -1}, id="size"),
+    ],
+)
+def test_volume_that_cannot_be_is_refused(
+    host: Host, marks: Marks, impossible: dict[str, Any], wait: Wait
+) -> None:
+    with pytest.raises(Refused):
+        host.volumes.ensure_volume(replace(blank(marks.ours), **impossible), wait)
+    assert not host.volumes.volumes(wait)
+
+
+def test_size_of_a_qcow2_volume_is_in_sectors(host: Host, marks: Marks, wait: Wait) -> None:
+    odd = replace(blank(marks.ours, disk_format="qcow2"), size_bytes=1000)
+    for _ in range(2):
+        host.volumes.ensure_volume(odd, wait)
+    assert [stored.size_bytes for stored in host.volumes.volumes(wait)] == [1024]
 
 
 @pytest.mark.parametrize("whose", [whose_create, whose_delete])

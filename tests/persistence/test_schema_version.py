@@ -153,7 +153,7 @@ def test_sqlite_file_is_copied_before_an_older_schema_is_upgraded(blank, older_v
 @pytest.fixture
 def older_version(blank, monkeypatch, tmp_path_factory):
     """The database as today's vmwright leaves it, seen by one that knows one more migration."""
-    schema_version.make_ready(blank)
+    schema_version.upgrade(blank)
     deployment_of(blank)
     newest = schema_version.newest_version()
     migrations = tmp_path_factory.mktemp("newer") / "migrations"
@@ -163,6 +163,15 @@ def older_version(blank, monkeypatch, tmp_path_factory):
     )
     monkeypatch.setattr(schema_version, "_MIGRATIONS", migrations)
     return newest
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+def test_database_of_a_server_is_upgraded_only_when_asked(blank, older_version):
+    with pytest.raises(SchemaMismatch, match="writes 9999"):
+        schema_version.make_ready(blank)
+    assert schema_version.current_version(blank) == older_version
+    assert schema_version.upgrade(blank) is None
+    assert schema_version.current_version(blank) == "9999"
 
 
 def test_several_processes_make_one_database_at_once(empty, dialect):
@@ -210,6 +219,8 @@ def test_upgrade_goes_on_after_a_process_was_killed_in_it(empty):
         ("oracle://host/name", "not supported"),
         ("sqlite://", "lost with the process"),
         ("sqlite:///", "lost with the process"),
+        ("sqlite:///:memory:", "lost with the process"),
+        ("sqlite:///file:x?mode=memory&uri=true", "lost with the process"),
     ],
 )
 def test_unusable_urls_are_refused(connection, reason):

@@ -116,6 +116,12 @@ class Lab:
             connection.row_factory = sqlite3.Row
             return [dict(row) for row in connection.execute(statement, values)]
 
+    def execute(self, statement: str) -> None:
+        """Change the store behind everybody's back."""
+        with closing(sqlite3.connect(self.home / "store.db")) as connection:
+            connection.execute(statement)
+            connection.commit()
+
     def world(self) -> dict[str, str]:
         """Every file that instances have in the world, with its content."""
         root = self.home / "world"

@@ -154,6 +154,7 @@ class Model:
         if known:
             refuse_if(known.disk_format != volume.disk_format)
             refuse_if(known.size_bytes != volume.size_bytes)
+            refuse_if(known.base != volume.base)
             return
         refuse_if(volume.base and self._name_of(volume.base) not in self.bases)
         self.stored[volume.name] = volume
@@ -161,7 +162,9 @@ class Model:
     def ensure_content(self, name: str, content: bytes, wait: Wait) -> None:
         known = self.stored.get(name)
         refuse_if(known and known.disk_format != "raw")
-        self.stored[name] = Volume(name=name, disk_format="raw", size_bytes=len(content))
+        filled = Volume(name=name, disk_format="raw", size_bytes=len(content))
+        refuse_if(known != filled and any(self._writers(name)))
+        self.stored[name] = filled
 
     def ensure_no_volume(self, name: str, whose: Whose, wait: Wait) -> None:
         if name in self.stored and whose.covers(mark_of_volume(name)):
@@ -177,9 +180,13 @@ class Model:
         return Domain(uuid=instance, name=domain_name(instance), mark=mark, power_state=state)
 
     def _startable(self, guest: Guest) -> bool:
-        """Whether every volume is there and no other guest that runs has it open."""
-        wanted = {disk.volume for disk in guest.disks}
-        return wanted <= self.stored.keys() and not any(map(list, map(self._writers, wanted)))
+        """Whether every volume is there, of its format, and no guest that runs has it open."""
+        return all(
+            disk.volume in self.stored
+            and disk.disk_format in ("raw", self.stored[disk.volume].disk_format)
+            and not list(self._writers(disk.volume))
+            for disk in guest.disks
+        )
 
     def _writers(self, volume: str) -> Iterator[InstanceId]:
         for instance in self.running:

@@ -20,7 +20,7 @@ from vmwright.backends.libvirt.domain_xml import (
 )
 from vmwright.ids import DeploymentId, InstanceId, Mark, NetworkId, OperationId
 
-GOLDEN = Path(__file__).parents[1] / "golden"
+GOLDEN = Path(__file__).parent / "golden"
 INSTANCE = InstanceId("11111111-1111-4111-8111-111111111111")
 FRONT, BACK = (NetworkId(f"{n}0000000-0000-4000-8000-000000000000") for n in (4, 5))
 MARK = Mark(

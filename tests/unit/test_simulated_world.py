@@ -27,9 +27,7 @@ from tests.support.things import (
 )
 from vmwright.backends.host import Host
 from vmwright.backends.hypervisor import Nic
-from vmwright.backends.network import Subnet
 from vmwright.backends.simulated import SimulatedBackend
-from vmwright.backends.volumes import Volume
 from vmwright.errors import HostFault, InvalidRequest, Refused, Unavailable
 from vmwright.ids import DeploymentId, Mark, NetworkId, base_name, new_id, volume_name
 from vmwright.settings import SimulatedSettings
@@ -313,59 +311,12 @@ def test_name_that_is_no_name_never_becomes_a_path(
     assert not list(place.directory.parent.glob("**/x*"))
 
 
-@pytest.mark.parametrize(
-    "volume",
-    [
-        pytest.param({"name": "stranger.raw"}, id="no-mark"),
-        pytest.param({"disk_format": "vmdk"}, id="format"),
-        pytest.param({"size_bytes": -1}, id="size"),
-    ],
-)
-def test_volume_that_cannot_be_is_refused(
-    host: Host, marks: Marks, volume: dict[str, Any], wait: Wait
-) -> None:
-    with pytest.raises(Refused):
-        host.volumes.ensure_volume(Volume(**{**vars(blank(marks.ours)), **volume}), wait)
-
-
 def test_base_of_another_length_is_refused(host: Host, tmp_path: Path, wait: Wait) -> None:
     base, source = image(tmp_path)
     for path in (source, tmp_path / "missing", tmp_path):
         source.write_bytes(b"short")
         with pytest.raises(Refused, match=base.sha256):
             host.volumes.ensure_base(base, path, wait)
-
-
-@pytest.mark.parametrize("mac", ["", "52:54:00:61:07", "01:00:5e:00:00:01", "52-54-00-61-07-0a"])
-def test_mac_that_is_no_interface_is_refused(
-    host: Host, network: NetworkId, marks: Marks, mac: str, wait: Wait
-) -> None:
-    with pytest.raises(Refused):
-        host.network.ensure_reservation(reservation(network, mac=mac), marks.ours, wait)
-
-
-@pytest.mark.parametrize("ip", ["", "10.61.8.10", "fe80::1", "10.61.7.256"])
-def test_address_outside_of_its_network_is_refused(
-    host: Host, network: NetworkId, marks: Marks, ip: str, wait: Wait
-) -> None:
-    with pytest.raises(Refused):
-        host.network.ensure_reservation(reservation(network, ip=ip), marks.ours, wait)
-
-
-@pytest.mark.parametrize(
-    ("cidr", "gateway"), [("x", "10.61.7.1"), (CIDR, "10.61.8.1"), (CIDR, ""), ("fe80::/64", IP)]
-)
-def test_network_that_cannot_be_is_refused(host: Host, cidr: str, gateway: str, wait: Wait) -> None:
-    with pytest.raises(Refused):
-        host.network.ensure_network(
-            Subnet(network=NetworkId(new_id()), cidr=cidr, gateway=gateway), wait
-        )
-
-
-def test_network_does_not_change_its_subnet(host: Host, network: NetworkId, wait: Wait) -> None:
-    changed = Subnet(network=network, cidr="10.61.9.0/24", gateway="10.61.9.1")
-    with pytest.raises(Refused, match=network):
-        host.network.ensure_network(changed, wait)
 
 
 def test_guest_whose_volume_is_gone_does_not_start(host: Host, marks: Marks, wait: Wait) -> None:

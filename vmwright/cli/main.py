@@ -3,7 +3,9 @@
 import os
 import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from contextlib import redirect_stderr, redirect_stdout
 from typing import NoReturn, TextIO
 
@@ -19,7 +21,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     _prepare_streams()
     try:
-        return run(sys.argv[1:], sys.stdout, sys.stderr)
+        return _run_interruptibly()
     except KeyboardInterrupt:
         _leave_at_once()
     finally:
@@ -34,6 +36,37 @@ def run(argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
         return Shell(stdout, stderr).run(argv)
 
 
+def _run_interruptibly() -> int:
+    """Run the command in a thread of its own, and only wait for it in this one.
+
+    Signals reach the main thread between any two instructions. An exception raised there would
+    strike in the middle of a library, and leave locks held and connections half used.
+    """
+    from vmwright.cli.shell import Shell
+
+    shell = Shell(sys.stdout, sys.stderr)
+    code = _in_thread(lambda: shell.run(sys.argv[1:]))
+    try:
+        return code.result()
+    except KeyboardInterrupt:
+        shell.interrupt()
+        _leave_at_once()
+
+
+def _in_thread(call: Callable[[], int]) -> "Future[int]":
+    outcome: Future[int] = Future()
+
+    def work() -> None:
+        try:
+            outcome.set_result(call())
+        except BaseException as error:
+            # Whatever it is, it is raised where the outcome is waited for.
+            outcome.set_exception(error)
+
+    threading.Thread(target=work, name="vmwright-command", daemon=True).start()
+    return outcome
+
+
 def _prepare_streams() -> None:
     """Have streams that take whatever is written: it must not end the command that writes."""
     # Where the caller closed them, Python has none, and the next file opened, such as the
@@ -45,7 +78,8 @@ def _prepare_streams() -> None:
 
 
 def _leave_at_once() -> NoReturn:
-    sys.stderr.flush()
+    """End without waiting for threads: what they still do is safe to cut off."""
+    _let_go_of_broken_pipes()
     os._exit(_INTERRUPTED)
 
 

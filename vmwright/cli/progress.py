@@ -94,11 +94,14 @@ def _shown(session: "Session", operation: Operation) -> Iterator[Callable[[Event
         yield lambda _event: None
     elif session.stderr.isatty() and not console.is_dumb_terminal:
         picture = _Picture(session.controller, operation.id)
-        with Live(
+        live = Live(
             get_renderable=picture.render,
             console=console,
             refresh_per_second=_REFRESHES_PER_SECOND,
-        ):
+        )
+        # An interruption closes the session from another thread: the cursor must come back.
+        session.at_end(live.stop)
+        with live:
             yield lambda _event: None
     else:
         lines = _Lines(session.tell)

@@ -2,12 +2,14 @@
 
 import argparse
 import logging
+import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, TextIO
 
+from vmwright.cli.outcomes import ways_on
 from vmwright.cli.values import safe
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ class Session:
         self._config_file: str | None = getattr(options, "config_file", None)
         self._verbosity: int = getattr(options, "verbose", 0)
         self._opened = ExitStack()
+        self._closing = threading.Lock()
+        self._interrupted = threading.Event()
 
     @cached_property
     def settings(self) -> "Settings":
@@ -46,7 +50,11 @@ class Session:
         return self._opened.enter_context(Controller(settings))
 
     def tell(self, text: str) -> None:
-        """A message for the person at the terminal, one line or more."""
+        """A message for the person at the terminal, one line or more; none after `interrupt`."""
+        if not self._interrupted.is_set():
+            self._print(text)
+
+    def _print(self, text: str) -> None:
         # Whoever closed standard error does not want to know; the work is not ended by that.
         with suppress(BrokenPipeError):
             print(safe(text), file=self.stderr, flush=True)
@@ -58,9 +66,28 @@ class Session:
         hint = f" ({error.hint})" if error.hint else ""
         self.tell("vmwright: " + " ".join(f"{error.message}{hint}".split()))
 
+    def at_end(self, call: Callable[[], object]) -> None:
+        """Have this called when the session is closed, before what was opened earlier is."""
+        self._opened.callback(call)
+
+    def interrupt(self) -> None:
+        """Put down what runs here, and tell what becomes of it. For another thread to call."""
+        self._interrupted.set()
+        self.close()
+        kept = self.in_hand
+        if not kept:
+            self._print("vmwright: interrupted")
+            return
+        word, stay = ("operation", "stays") if len(kept) == 1 else ("operations", "stay")
+        self._print(
+            f"vmwright: interrupted: {word} {', '.join(kept)} {stay} unfinished "
+            f"({ways_on([*kept.values()])})"
+        )
+
     def close(self) -> None:
-        """Put down what runs here and let go of the store. May be repeated."""
-        self._opened.close()
+        """Put down what runs here and let go of the store. May be repeated, by any thread."""
+        with self._closing:
+            self._opened.close()
 
     @contextmanager
     def _logging(self) -> Iterator[None]:

@@ -9,18 +9,11 @@ from cliff.app import App
 from cliff.command import Command as CliffCommand
 
 from vmwright.cli.commands import Commands
-from vmwright.cli.outcomes import ways_on
 from vmwright.cli.parsing import Parser, add_global_options
 from vmwright.cli.session import Session
 from vmwright.errors import InvalidRequest, PackageMissing, Unavailable, VmwrightError
 
 _DESCRIPTION = "Builds virtual machines on libvirt hosts, and takes back what cannot be finished."
-
-
-class Interrupted(VmwrightError):
-    """Somebody pressed Ctrl-C. What was begun is kept, and can be gone on with."""
-
-    exit_code = 130
 
 
 class Shell(App):
@@ -61,8 +54,6 @@ class Shell(App):
             return self._run_closing(list(argv))
         except VmwrightError as error:
             return self._failed(error)
-        except KeyboardInterrupt:
-            return self._failed(self._interrupted())
         except ImportError as error:
             return self._failed(_caused(_missing(error), error))
         except BrokenPipeError:
@@ -98,16 +89,9 @@ class Shell(App):
         self.session.complain(error)
         return error.exit_code
 
-    def _interrupted(self) -> Interrupted:
-        """What becomes of the work that was begun, and what to type next."""
-        kept = self.session.in_hand
-        if not kept:
-            return Interrupted("interrupted")
-        word, stay = ("operation", "stays") if len(kept) == 1 else ("operations", "stay")
-        return Interrupted(
-            f"interrupted: {word} {', '.join(kept)} {stay} unfinished",
-            hint=ways_on([*kept.values()]),
-        )
+    def interrupt(self) -> None:
+        """Put down what `run` does in another thread, and tell how to go on with it."""
+        self.session.interrupt()
 
 
 def _missing(error: ImportError) -> PackageMissing:

@@ -11,7 +11,7 @@ from oslo_db.sqlalchemy import enginefacade, exc_filters
 from oslo_serialization import jsonutils
 from sqlalchemy import pool
 
-from vmwright.errors import InvalidRequest, PackageMissing
+from vmwright.errors import InvalidRequest, PackageMissing, StoreUnavailable
 from vmwright.persistence.failures import translated
 from vmwright.persistence.tables import Schema
 from vmwright.settings import DatabaseSettings
@@ -119,7 +119,7 @@ def _checked_url(connection: str) -> sa.URL:
             f"[database] connection: {name!r} is not supported",
             hint="use sqlite, postgresql+psycopg or mysql+pymysql",
         )
-    if name == "sqlite" and not url.database:
+    if name == "sqlite" and (url.database or ":memory:").startswith((":memory:", "file:")):
         raise InvalidRequest(
             "[database] connection: SQLite in memory would be lost with the process",
             hint="name a file: sqlite:////path/to/vmwright.db",

@@ -21,6 +21,9 @@ from vmwright.waiting import Wait
 _POLL = 0.05
 """Seconds between two looks whether a silent guest still runs."""
 
+_MOST_DISKS = 26
+"""From vda to vdz."""
+
 
 class SimulatedHypervisor:
     """Guests as records that are switched on and off."""
@@ -163,12 +166,16 @@ def _refuse_unfit(files: HostFiles, record: Record) -> None:
             f"host {files.name}: guest {record['uuid']} with {record['vcpus']} vcpus and "
             f"{record['memory_mib']} MiB"
         )
+    if not 0 < len(record["disks"]) <= _MOST_DISKS:
+        raise Refused(
+            f"host {files.name}: guest {record['uuid']} with {len(record['disks'])} disks"
+        )
     for nic in record["nics"]:
         refuse_bad_mac(files, nic["mac"])
 
 
 def _refuse_missing(files: HostFiles, record: Record) -> None:
-    absent = [f"volume {volume}" for volume in _volumes(record) if not _has_volume(files, volume)]
+    absent = [f"volume {volume}" for volume in _volumes(record) if _volume(files, volume) is None]
     absent += [f"network {network}" for network in _absent_networks(files, record)]
     if absent:
         raise Refused(f"host {files.name}: {absent[0]} of guest {record['uuid']} does not exist")
@@ -178,9 +185,14 @@ def _check_startable(files: HostFiles, domain: Record) -> None:
     what = f"host {files.name}: guest {domain['uuid']} cannot start"
     if domain["memory_mib"] > files.host()["memory_mib"]:
         raise HostFault(f"{what}: cannot allocate memory of {domain['memory_mib']} MiB")
-    for volume in _volumes(domain):
-        if not _has_volume(files, volume):
-            raise HostFault(f"{what}: volume {volume} is gone")
+    formats = {disk["volume"]: disk["disk_format"] for disk in domain["disks"]}
+    for name in _volumes(domain):
+        volume = _volume(files, name)
+        if volume is None:
+            raise HostFault(f"{what}: volume {name} is gone")
+        # Any bytes are a raw disk; a qcow2 disk has a header.
+        if formats.get(name, "raw") not in ("raw", volume["disk_format"]):
+            raise HostFault(f"{what}: volume {name} is not {formats[name]}")
     for network in _absent_networks(files, domain):
         raise HostFault(f"{what}: network {network} is gone")
 
@@ -190,8 +202,8 @@ def _volumes(domain: Record) -> Sequence[str]:
     return [*disks, *filter(None, (domain["kernel"], domain["ramdisk"]))]
 
 
-def _has_volume(files: HostFiles, volume: str) -> bool:
-    return any(files.find(folder, volume) for folder in (Folder.VOLUMES, Folder.BASES))
+def _volume(files: HostFiles, volume: str) -> Record | None:
+    return files.find(Folder.VOLUMES, volume) or files.find(Folder.BASES, volume)
 
 
 def _absent_networks(files: HostFiles, domain: Record) -> Sequence[str]:

@@ -21,7 +21,8 @@ from vmwright.errors import HostFault, Refused
 from vmwright.ids import Mark, NetworkId, Whose
 from vmwright.waiting import Wait
 
-_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+_MAC = re.compile(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}")
+_HOSTNAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
 
 
 class SimulatedNetwork:
@@ -82,7 +83,7 @@ class SimulatedNetwork:
 
 def refuse_bad_mac(files: HostFiles, mac: str) -> None:
     """`Refused` unless this is the address of one interface."""
-    if not _MAC.fullmatch(mac) or int(mac[:2], 16) & 1:
+    if not _MAC.fullmatch(mac):
         raise Refused(f"host {files.name}: {mac!r} is not the MAC of an interface")
 
 
@@ -102,20 +103,14 @@ def leased(files: HostFiles, nic: Record) -> str | None:
 
 def _bring_up(files: HostFiles, record: Record) -> None:
     uuid, cidr, gateway = record["uuid"], record["cidr"], record["gateway"]
-    try:
-        subnet = IPv4Network(cidr)
-        if IPv4Address(gateway) not in subnet:
-            raise ValueError(gateway)
-    except ValueError as error:
-        raise Refused(f"host {files.name}: network {uuid} cannot be {cidr!r} by {gateway!r}") from (
-            error
-        )
+    if not _is_guest_address(gateway, cidr, ""):
+        raise Refused(f"host {files.name}: network {uuid} cannot be {cidr!r} by {gateway!r}")
     known = files.find(Folder.NETWORKS, uuid)
     if known is not None:
         _refuse_other_subnet(files, known, record)
         return
     for other in files.records(Folder.NETWORKS):
-        if other["cidr"] and IPv4Network(other["cidr"]).overlaps(subnet):
+        if other["cidr"] and IPv4Network(other["cidr"]).overlaps(IPv4Network(cidr)):
             raise HostFault(
                 f"host {files.name}: {cidr} of network {uuid} is routed to network {other['uuid']}"
             )
@@ -145,10 +140,13 @@ def _take_down(files: HostFiles, record: Record) -> None:
 def _reserve(files: HostFiles, record: Record) -> None:
     network, mac, ip = record["network"], record["mac"], record["ip"]
     refuse_bad_mac(files, mac)
-    subnet = (files.find(Folder.NETWORKS, network) or {}).get("cidr")
+    if not _HOSTNAME.fullmatch(record["hostname"]):
+        raise Refused(f"host {files.name}: {record['hostname']!r} is not a DNS label")
+    subnet = files.find(Folder.NETWORKS, network)
     if subnet is None:
         raise Refused(f"host {files.name}: no network {network} to reserve {ip} on")
-    _refuse_outside(files, ip, subnet)
+    if not _is_guest_address(ip, subnet["cidr"] or "", subnet["gateway"] or ""):
+        raise Refused(f"host {files.name}: {ip!r} is no address of a guest in {subnet['cidr']}")
     for known in reservations_like(files, network, mac, ip):
         same_pair = (known["mac"], known["ip"]) == (mac, ip)
         if not same_pair or mark_of(known) != mark_of(record):
@@ -173,13 +171,14 @@ def _give_back(files: HostFiles, record: Record) -> None:
             forget_address(files, known)
 
 
-def _refuse_outside(files: HostFiles, ip: str, cidr: str) -> None:
+def _is_guest_address(ip: str, cidr: str, gateway: str) -> bool:
+    """Whether a machine of this subnet, other than the gateway, may have the address."""
     try:
-        inside = IPv4Address(ip) in IPv4Network(cidr)
+        subnet, address = IPv4Network(cidr), IPv4Address(ip)
     except ValueError:
-        inside = False
-    if not inside:
-        raise Refused(f"host {files.name}: {ip!r} is not an address in {cidr}")
+        return False
+    edges = (subnet.network_address, subnet.broadcast_address)
+    return address in subnet and address not in edges and ip != gateway
 
 
 def _reserved(files: HostFiles, network: str) -> Iterator[Record]:

@@ -16,6 +16,8 @@ from vmwright.ids import DeploymentId, Whose
 from vmwright.waiting import Wait
 
 _FORMATS = ("qcow2", "raw")
+_SECTOR = 512
+"""Bytes: a qcow2 disk has whole sectors."""
 
 
 class SimulatedVolumes:
@@ -80,12 +82,13 @@ class SimulatedVolumes:
 
     def _record(self, name: str, disk_format: str, size_bytes: int) -> Record:
         mark = ids.mark_of_volume(name)
+        unit = _SECTOR if disk_format == "qcow2" else 1
         return {
             "name": name,
             "mark": mark.to_store() if mark else None,
             "pool": self._pool,
             "disk_format": disk_format,
-            "size_bytes": size_bytes,
+            "size_bytes": -(-size_bytes // unit) * unit,
             "base": None,
             "content_sha256": None,
         }
@@ -115,7 +118,7 @@ def _forget_base(files: HostFiles, record: Record) -> None:
     name = record["name"]
     if files.find(Folder.BASES, name) is None:
         return
-    overlay = next((v for v in files.records(Folder.VOLUMES) if v.get("base") == name), None)
+    overlay = next((v for v in files.records(Folder.VOLUMES) if v["base"] == name), None)
     if overlay is not None:
         raise Refused(f"host {files.name}: volume {overlay['name']} is an overlay of base {name}")
     files.remove(Folder.BASES, name)
@@ -128,7 +131,7 @@ def _make_volume(files: HostFiles, record: Record) -> None:
         _refuse_without_base(files, record)
         files.put(Folder.VOLUMES, record["name"], record)
         return
-    _refuse_other(files, known, record, ("pool", "disk_format", "size_bytes"))
+    _refuse_other(files, known, record, ("pool", "disk_format", "size_bytes", "base"))
 
 
 def _fill_volume(files: HostFiles, record: Record) -> None:
@@ -137,6 +140,7 @@ def _fill_volume(files: HostFiles, record: Record) -> None:
     if known is not None:
         _refuse_other(files, known, record, ("pool", "disk_format"))
     if known != record:
+        _refuse_in_use(files, record["name"])
         files.put(Folder.VOLUMES, record["name"], record)
 
 
@@ -144,9 +148,13 @@ def _remove_volume(files: HostFiles, record: Record) -> None:
     name = record["name"]
     if not Whose.from_store(record["whose"]).covers(ids.mark_of_volume(name)):
         return
+    _refuse_in_use(files, name)
+    files.remove(Folder.VOLUMES, name)
+
+
+def _refuse_in_use(files: HostFiles, name: str) -> None:
     for domain, _ in opened_by(files, name):
         raise Refused(f"host {files.name}: guest {domain['uuid']} runs and has {name} open")
-    files.remove(Folder.VOLUMES, name)
 
 
 def _refuse_other(files: HostFiles, known: Record, record: Record, fields: Sequence[str]) -> None:

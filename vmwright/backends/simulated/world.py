@@ -22,6 +22,7 @@ _LEGAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
 _SUFFIX = ".json"
 _MAC_LENGTH = len("52-54-00-00-00-00")
 _NO_DEVICES: Record = {"memory_mib": 0, "disks": [], "nics": [], "kernel": None, "ramdisk": None}
+_BLANK: Record = {"base": None, "content_sha256": None}
 _CAPACITY = {"vcpus": 64, "memory_mib": 262144, "disk_gib": 4096}
 
 
@@ -163,7 +164,7 @@ def _unsaid(folder: Folder, key: str) -> Record:
         case Folder.DOMAINS:
             return {"uuid": key, "name": key, "mark": None, "state": "shutdown", **_NO_DEVICES}
         case Folder.VOLUMES | Folder.BASES:
-            return {"name": key, "disk_format": "raw", "size_bytes": 0, "content_sha256": None}
+            return {"name": key, "disk_format": "raw", "size_bytes": 0, **_BLANK}
         case Folder.RESERVATIONS | Folder.LEASES:
             network, mac = key[: -_MAC_LENGTH - 1], key[-_MAC_LENGTH:]
             return {"network": network, "mac": mac.replace("-", ":"), "ip": "", "mark": None}

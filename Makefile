@@ -1,0 +1,23 @@
+# Everything a newcomer needs. The scripts say what they do: scripts/NAME --help
+
+.DEFAULT_GOAL := help
+.PHONY: help quickstart uninstall-quickstart test test-all lint
+MAKEFLAGS += --no-print-directory
+
+help: ## Show this
+	@sed -n 's/^\([a-z-]*\): ## /  make \1\t/p' Makefile | expand -t 30
+
+quickstart: ## Build a real virtual machine here, and take it back (YES=1, URI=..., REQUIRE=libvirt)
+	@YES="$(YES)" URI="$(URI)" REQUIRE="$(REQUIRE)" scripts/quickstart
+
+uninstall-quickstart: ## Remove what the quickstart installed (YES=1)
+	@YES="$(YES)" scripts/uninstall-quickstart
+
+test: ## Run the tests that take minutes (TESTS="tests/unit -k graph")
+	@scripts/test -m "not slow" $(TESTS)
+
+test-all: ## Run every test
+	@scripts/test $(TESTS)
+
+lint: ## Check style, types, imports and sizes
+	@scripts/lint

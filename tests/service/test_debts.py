@@ -1,0 +1,82 @@
+"""What an absent host still holds is owed, shown, and paid once it is back."""
+
+import threading
+from dataclasses import replace
+
+from tests.support import lab as labs
+from tests.support.lab import Lab
+from tests.support.oracle import fault
+
+
+def test_a_host_that_goes_away_in_an_undo_is_owed_and_paid_without_anybodys_doing(
+    lab: Lab,
+) -> None:
+    gone = replace(lab, faults=("ensure_running:1:down",))
+    down = lab.home / "world" / "hosts" / "host1" / "down"
+
+    def child(controller):
+        operation = controller.create(labs.request())
+        print(controller.wait(operation.id, timeout=60).state)
+        owed = controller.describe_operation(controller.operation(operation.id))["owes"]
+        print(len(owed), {debt["reason"] for debt in owed})
+        down.unlink()
+        pause = threading.Event()
+        while controller.describe_operation(controller.operation(operation.id))["owes"]:
+            pause.wait(0.05)
+        print(controller.audit())
+
+    ended = gone.child(child)
+    state, owed, audit = ended.output.splitlines()
+    assert state == "undone"
+    assert owed == "6 {'host away'}"
+    assert audit == "[]"
+    assert lab.things("domains") == lab.things("volumes") == lab.things("reservations") == []
+    assert len(fault(lab)["owed"]) == 6
+
+
+def test_the_others_go_on_while_a_host_is_away(lab: Lab) -> None:
+    """The build that met the absent host ends; a second host takes the next one."""
+
+    def child(controller):
+        controller.inventory.create_host("host2", "simulated:///host2")
+        first = controller.create(labs.request())
+        second = controller.create(labs.request(name="vm2", volumes=[{"size": 1}]))
+        print(controller.wait(first.id, timeout=60).state)
+        print(controller.wait(second.id, timeout=60).state)
+
+    ended = replace(lab, faults=("ensure_running@host1:1:down",)).child(child)
+    assert sorted(ended.output.split()) == ["done", "undone"], ended.output
+
+
+def test_a_late_effect_is_waited_for_and_removed(lab: Lab) -> None:
+    """The call was given up, and lands when the undo has long looked."""
+    late = replace(lab, faults=("ensure_running:1:late:2", "ensure_domain:1:late:3"))
+
+    def child(controller):
+        print(controller.wait(controller.create(labs.request()).id, timeout=60).state)
+
+    ended = late.child(child)
+    assert ended.output.split() in (["done"], ["undone"]), ended.output
+    pause = threading.Event()
+    pause.wait(3.5)
+    lab.child(lambda controller: controller.pay_debts())
+    expected = 1 if ended.output.split() == ["done"] else 0
+    assert len(lab.things("domains")) == expected
+
+
+def test_audit_sees_what_nobody_needs_and_nothing_else(lab: Lab) -> None:
+    lab.child(labs.create)
+    assert lab.child(lambda controller: print(controller.audit())).output.strip() == "[]"
+    lab.execute("UPDATE vmwright_instances SET deleted_at = 1, vm_state = 'deleted'")
+
+    def child(controller):
+        for leftover in controller.audit():
+            print(leftover["kind"], leftover["why"])
+
+    found = sorted(lab.child(child).output.splitlines())
+    assert found == [
+        "domain its instance was deleted",
+        "reservation its instance was deleted",
+        "volume its instance was deleted",
+        "volume its instance was deleted",
+    ]

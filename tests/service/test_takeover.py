@@ -1,0 +1,176 @@
+"""Several processes on one store: each operation is run by exactly one of them."""
+
+import json
+import os
+import signal
+import threading
+from dataclasses import replace
+
+from tests.support import lab as labs
+from tests.support.lab import Lab
+from tests.support.oracle import assert_nothing_left
+from vmwright.request import CreateRequest
+
+MANY = 20
+
+
+def submit_many(controller) -> None:
+    for number in range(MANY):
+        wish = {"name": f"vm{number}", "image": "demo", "flavor": "small"}
+        network = {"networks": [{"network": "net1"}], "volumes": [{"size": 1}]}
+        print(controller.submit(CreateRequest.parse(**wish, **network)).id)
+
+
+def run_and_wait(controller) -> None:
+    for operation in controller.resume():
+        controller.wait(operation.id, timeout=120)
+
+
+def test_two_processes_that_resume_share_the_work(lab: Lab) -> None:
+    ids = lab.child(submit_many).output.split()
+    assert len(ids) == MANY
+    first, second = lab.fork(run_and_wait), lab.fork(run_and_wait)
+    for process in (first, second):
+        ended = lab.reap(process)
+        assert ended.status == 0, ended.output
+    operations = lab.rows("SELECT * FROM vmwright_operations")
+    assert {row["state"] for row in operations} == {"done"}
+    # An operation that two processes had claimed would be at epoch 2.
+    assert {row["epoch"] for row in operations} == {1}
+    assert len({row["owner_id"] for row in operations}) == 2
+    begun = lab.rows(
+        "SELECT operation_id, task, count(*) AS times FROM vmwright_events"
+        " WHERE kind = 'task' AND state = 'RUNNING' GROUP BY operation_id, task"
+    )
+    assert {row["times"] for row in begun} == {1}
+    assert len(lab.things("domains")) == MANY
+
+
+def test_a_dead_process_is_found_out_at_once(lab: Lab) -> None:
+    """Its lock is free: nobody waits for its lease of 15 seconds."""
+    slow = replace(lab, latency="*:0,ensure_running:30")
+    process = slow.fork(labs.create)
+    _until(lambda: _state_of(lab, "spawn") == "RUNNING")
+    os.kill(process, signal.SIGKILL)
+    assert lab.reap(process).killed
+    ended = lab.child(labs.resume)
+    assert ended.output.split() == ["done"], ended.output
+    (operation,) = lab.rows("SELECT epoch FROM vmwright_operations")
+    assert operation["epoch"] == 2
+    assert lab.rows("SELECT * FROM vmwright_owners") == []
+
+
+def test_a_living_process_is_left_alone(lab: Lab) -> None:
+    slow = replace(lab, latency="*:0,ensure_running:3")
+    process = slow.fork(labs.create)
+    _until(lambda: _state_of(lab, "spawn") == "RUNNING")
+    ended = lab.child(labs.resume)
+    assert ended.output.split() == ["done"], ended.output
+    assert lab.reap(process).output.split() == ["done"]
+    (operation,) = lab.rows("SELECT epoch FROM vmwright_operations")
+    assert operation["epoch"] == 1
+
+
+def test_a_process_that_lost_its_operation_writes_nothing(lab: Lab) -> None:
+    """Stopped past its lease, taken over, and let go on: its next write is refused."""
+    process = replace(lab, latency="*:0,ensure_running:2").fork(labs.create)
+    _until(lambda: _state_of(lab, "spawn") == "RUNNING")
+    os.kill(process, signal.SIGSTOP)
+    lab.execute("UPDATE vmwright_owners SET expires_at = 0")
+    ended = lab.child(labs.resume)
+    assert ended.output.split() == ["done"], ended.output
+    before = lab.rows("SELECT * FROM vmwright_events")
+    os.kill(process, signal.SIGCONT)
+    assert lab.reap(process).output.split() == ["done"]
+    assert lab.rows("SELECT * FROM vmwright_events") == before
+    assert len(lab.things("domains")) == 1
+
+
+def test_cancel_reaches_another_process_within_its_renewal(lab: Lab) -> None:
+    process = replace(lab, latency="*:0,ensure_running:600").fork(labs.create)
+    _until(lambda: _state_of(lab, "spawn") == "RUNNING")
+    (operation,) = lab.rows("SELECT id FROM vmwright_operations")
+
+    def cancel(controller):
+        controller.cancel(operation["id"], "changed my mind")
+
+    assert lab.child(cancel).status == 0
+    assert lab.reap(process).output.split() == ["cancelled"]
+    assert_nothing_left(lab)
+    (instance,) = lab.rows("SELECT fault FROM vmwright_instances")
+    assert json.loads(instance["fault"])["code"] == "Cancelled"
+
+
+def test_leaving_a_controller_puts_the_build_down_safely(lab: Lab) -> None:
+    """As Ctrl-C does: interrupted, nobody's, and anybody goes on with it."""
+
+    def leave(controller):
+        operation = controller.create(labs.request())
+        for event in controller.watch(operation.id):
+            if event.task == "spawn":
+                return
+
+    assert replace(lab, latency="*:0,ensure_running:600").child(leave).status == 0
+    (operation,) = lab.rows("SELECT state, owner_id FROM vmwright_operations")
+    assert operation == {"state": "interrupted", "owner_id": None}
+    assert lab.rows("SELECT * FROM vmwright_owners") == []
+    ended = lab.child(labs.resume)
+    assert ended.output.split() == ["done"], ended.output
+    assert lab.rows("SELECT * FROM vmwright_debts") == []
+
+
+def test_watching_can_be_taken_up_again(lab: Lab) -> None:
+    """Every event is seen once, in order, by a watcher of another process that comes back."""
+
+    def watch(controller):
+        (operation,) = controller.operations()
+        seen = []
+        for event in controller.watch(operation.id, timeout=60):
+            seen.append(event.seq)
+            if len(seen) == 5:
+                break
+        seen += [event.seq for event in controller.watch(operation.id, after=seen[-1], timeout=60)]
+        print(*seen)
+
+    process = replace(lab, latency="0.05").fork(labs.create)
+    _until(lambda: lab.rows("SELECT * FROM vmwright_operations") != [])
+    seen = [int(word) for word in lab.child(watch).output.split()]
+    assert lab.reap(process).status == 0
+    assert seen == [row["seq"] for row in lab.rows("SELECT seq FROM vmwright_events ORDER BY seq")]
+
+
+def test_unknown_flow_is_parked_and_goes_on_once_it_is_known(lab: Lab) -> None:
+    lab.child(lambda controller: controller.submit(labs.request()))
+    lab.execute("UPDATE vmwright_operations SET flow_version = 99")
+    ended = lab.child(labs.resume)
+    assert ended.output.split() == ["parked"], ended.output
+    lab.execute("UPDATE vmwright_operations SET flow_version = 1")
+
+    def again(controller):
+        (operation,) = controller.operations()
+        controller.resume(operation.id)
+        print(controller.wait(operation.id, timeout=60).state)
+
+    assert lab.child(again).output.split() == ["done"]
+
+
+def test_one_broken_operation_does_not_stop_the_others(lab: Lab) -> None:
+    lab.child(submit_many)
+    lab.execute("UPDATE vmwright_instances SET request = '{}' WHERE name = 'vm3'")
+    assert lab.child(run_and_wait).status == 0
+    states = lab.rows(
+        "SELECT state, count(*) AS number FROM vmwright_operations GROUP BY state ORDER BY state"
+    )
+    assert states == [{"state": "done", "number": MANY - 1}, {"state": "parked", "number": 1}]
+
+
+def _state_of(lab: Lab, task: str) -> str | None:
+    rows = lab.rows("SELECT state FROM atomdetails WHERE name = ?", task)
+    return rows[0]["state"] if rows else None
+
+
+def _until(condition) -> None:
+    """Wait for another process; a test that hangs is ended by its time limit."""
+    pause = threading.Event()
+    while not condition():
+        pause.wait(0.02)
