@@ -12,8 +12,9 @@ Report = pytest.TestReport | pytest.CollectReport
 
 def _strict(report: Report) -> Report:
     if report.skipped and not hasattr(report, "wasxfail") and os.getenv("VMWRIGHT_NO_SKIP") == "1":
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         report.outcome = "failed"
-        report.longrepr = f"VMWRIGHT_NO_SKIP=1 forbids this skip: {report.longrepr}"
+        report.longrepr = f"VMWRIGHT_NO_SKIP=1 forbids this: {reason}"
     return report
 
 

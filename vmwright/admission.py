@@ -165,7 +165,7 @@ class Door:
         caller: Caller,
         secret: str | None,
     ) -> Spec:
-        image = self._stores.registries.images.find(connection, request.image)
+        image = self._stores.registries.images.pin(connection, request.image)
         _check_fit(image, flavor)
         return Spec(
             name=request.name,
@@ -192,7 +192,7 @@ class Door:
     def _boot_image(self, connection: sa.Connection, name: str | None) -> ImageSpec | None:
         if name is None:
             return None
-        return _image_spec(self._stores.registries.images.find(connection, name))
+        return _image_spec(self._stores.registries.images.pin(connection, name))
 
     def _nics(self, connection: sa.Connection, request: CreateRequest) -> tuple[NicSpec, ...]:
         nics = tuple(self._nic(connection, wish) for wish in request.networks)
@@ -237,7 +237,7 @@ class Door:
             return self._existing_volume(connection, wish)
         image = None
         if wish.image is not None:
-            image = self._stores.registries.images.find(connection, wish.image)
+            image = self._stores.registries.images.pin(connection, wish.image)
         least = math.ceil(image.virtual_size_bytes / GIB) if image else 1
         size = wish.size or least
         if size < least:

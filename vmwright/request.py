@@ -18,7 +18,7 @@ MAX_METADATA = 128
 
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _METADATA_KEY = re.compile(r"[A-Za-z0-9\-_:. ]{1,255}")
-_SSH_KEY = re.compile(r"[a-z0-9@.\-]+ [A-Za-z0-9+/=]+( .*)?")
+_SSH_KEY = re.compile(r"(ssh|ecdsa|sk)-[a-z0-9@.\-]+ AAAA[A-Za-z0-9+/]*={0,3}( .*)?")
 _LONGEST_SSH_KEY = 16384
 _INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 

@@ -289,7 +289,7 @@ class _Executor(action_executor.TaskExecutor):  # type: ignore[misc]  # TaskFlow
         self._work.later(write)
 
     def _failed(self, job: "_Job", error: VmwrightError) -> tuple[str, Any]:
-        error.host = (job.arguments.get("host") or {}).get("name")
+        error.host = error.host or (job.arguments.get("host") or {}).get("name")
         if self._assignment.stopping.is_set() and isinstance(error, Cancelled):
             raise futures.CancelledError
         if job.removes:

@@ -14,6 +14,7 @@ from vmwright.ids import HostId, ImageId, new_id
 from vmwright.persistence import schema_version
 from vmwright.persistence.database import Database, now
 from vmwright.persistence.deployment import deployment_of
+from vmwright.persistence.registries import Registries
 from vmwright.settings import DatabaseSettings
 from vmwright.states import PowerState, TaskState, VmState
 
@@ -117,8 +118,14 @@ def test_connection_that_is_lost_in_a_transaction_is_unavailable(stores, ready, 
 
 @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
 def test_engine_of_an_embedder_is_used_and_not_closed(ready):
-    engine = sa.create_engine(ready.connection)
+    engine = sa.create_engine(ready.connection, isolation_level="SERIALIZABLE")
     database = Database.around(engine, ready)
+    with database.read() as connection:
+        level = connection.execute(sa.text("SHOW transaction_isolation")).scalar_one()
+    assert level == "read committed"
+    with engine.begin() as connection:
+        level = connection.execute(sa.text("SHOW transaction_isolation")).scalar_one()
+    assert level == "serializable"
     deployment = deployment_of(database)
     with pytest.raises(Conflict), database.write() as connection:
         _same_host_twice(database, connection)
@@ -128,8 +135,6 @@ def test_engine_of_an_embedder_is_used_and_not_closed(ready):
 
 
 def _same_host_twice(database, connection) -> None:
-    from vmwright.persistence.registries import Registries
-
     hosts = Registries(database.schema).hosts
     hosts.add(connection, a_host())
     hosts.add(connection, a_host())

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import BUILD, CommandLine, stocked
+from tests.support.command_line import BUILD, IMPATIENT, CommandLine, stocked
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_refused_call_is_one_line_and_changes_nothing(
 def test_silent_host_refuses_a_build_with_7(tmp_path: Path) -> None:
     command = stocked(tmp_path)
     before = command.rows()
-    command.configure(faults="facts:1+:hang")
+    command.configure(IMPATIENT, faults="facts:1+:hang")
     called = command("create", "web", *BUILD)
     assert (called.code, called.out) == (7, "")
     assert called.err.count("\n") == 1

@@ -44,8 +44,6 @@ class CommandLine:
             "backend = simulated",
             f"state_dir = {self.directory / 'state'}",
             "[operations]",
-            "patience = 0.3",
-            "undo_deadline = 0.3",
             "undo_backoff = 0",
             "undo_tries = 2",
             "[simulated]",
@@ -91,6 +89,9 @@ class CommandLine:
         finally:
             connection.close()
 
+
+IMPATIENT = "[operations]\npatience = 0.3\nundo_deadline = 0.3"
+"""For tests of silent hosts: they are given up soon."""
 
 BUILD = ("--image", "disk", "--flavor", "small", "--network", "lan")
 """What a build is made of in a store that is `stocked`."""

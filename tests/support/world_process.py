@@ -46,7 +46,7 @@ def world_process(
 
 
 def say(word: str) -> None:
-    print(word, flush=True)  # noqa: T201
+    print(word, flush=True)
 
 
 def churn(host: Host, marks: Marks, network: str) -> None:

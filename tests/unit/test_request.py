@@ -220,7 +220,7 @@ def test_metadata_keys_are_plain(key):
     assert refusal(metadata={key: "v"}).startswith("metadata: ")
 
 
-@pytest.mark.parametrize("value", ["\0", "\ud800", 1, None, b"x", ["v"]])
+@pytest.mark.parametrize("value", ["\0", "\ud800", 1, None, ["v"]])
 def test_metadata_values_are_text(value):
     assert refusal(metadata={"k": value}).startswith("metadata")
 

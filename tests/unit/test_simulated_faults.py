@@ -169,6 +169,37 @@ def test_late_effect_lands_when_it_is_due(
     assert volumes(opened(), wait) == [blank(marks.ours).name]
 
 
+@pytest.mark.parametrize("verb", sorted(CHANGES))
+def test_every_change_can_land_late(
+    opened: Opened, world: Path, marks: Marks, tmp_path: Path, verb: str, wait: Wait
+) -> None:
+    """Also what is refused when it lands: nobody is there to be told."""
+    host = opened(f"{verb}:1:late:3600")
+    with pytest.raises(Unavailable, match="it will land later"):
+        every_verb(host, marks.ours, tmp_path)[verb](wait)
+    assert len(list(world.glob("hosts/*/jobs/*"))) == 1
+    pass_due_time(world)
+    host.hypervisor.facts(wait)
+    assert not list(world.glob("hosts/*/jobs/*"))
+
+
+def test_late_guest_is_the_one_that_was_asked_for(
+    opened: Opened, world: Path, marks: Marks, wait: Wait
+) -> None:
+    host = opened("ensure_domain:1:late:3600", "ensure_running:1:late:3600")
+    with pytest.raises(Unavailable):
+        defined_guest(host, marks.ours, wait)
+    pass_due_time(world)
+    with pytest.raises(Unavailable):
+        host.hypervisor.ensure_running(marks.ours.instance, marks.ours, wait)
+    pass_due_time(world)
+
+    found = host.hypervisor.find_domain(marks.ours.instance, wait)
+
+    assert found
+    assert (found.mark, found.power_state) == (marks.ours, PowerState.RUNNING)
+
+
 def test_late_effect_is_waited_for_by_those_who_settle(
     opened: Opened, marks: Marks, wait: Wait
 ) -> None:

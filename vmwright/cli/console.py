@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from vmwright.cli import parsing
 from vmwright.cli.command import Command
 from vmwright.cli.values import safe
-from vmwright.errors import Conflict, DeadlinePassed, Refused
+from vmwright.errors import Conflict, DeadlinePassed, Refused, Unavailable
 from vmwright.waiting import Wait
 
 _A_DAY = 86400.0
@@ -42,6 +42,10 @@ class Console(Command):
                     return
         except Refused as error:
             raise Conflict(error.message, hint=error.hint) from error
+        except Unavailable:
+            # A wait that ends while the console is still being opened is no fault of the host.
+            if patience.remaining():
+                raise
         if until is not None:
             raise DeadlinePassed(f"the console of {name!r} came to its end without {until!r}")
 

@@ -3,9 +3,8 @@
 import os
 import signal
 import sys
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stderr, redirect_stdout
 from typing import NoReturn, TextIO
 
@@ -45,26 +44,12 @@ def _run_interruptibly() -> int:
     from vmwright.cli.shell import Shell
 
     shell = Shell(sys.stdout, sys.stderr)
-    code = _in_thread(lambda: shell.run(sys.argv[1:]))
+    code = ThreadPoolExecutor(1, "vmwright-command").submit(shell.run, sys.argv[1:])
     try:
         return code.result()
     except KeyboardInterrupt:
         shell.interrupt()
         _leave_at_once()
-
-
-def _in_thread(call: Callable[[], int]) -> "Future[int]":
-    outcome: Future[int] = Future()
-
-    def work() -> None:
-        try:
-            outcome.set_result(call())
-        except BaseException as error:
-            # Whatever it is, it is raised where the outcome is waited for.
-            outcome.set_exception(error)
-
-    threading.Thread(target=work, name="vmwright-command", daemon=True).start()
-    return outcome
 
 
 def _prepare_streams() -> None:

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from vmwright.backends.removal import Kind
-from vmwright.errors import Conflict
 from vmwright.ids import DeploymentId, HostId, InstanceId, Whose
 from vmwright.persistence.registries import R, Registry
 from vmwright.persistence.stores import Stores
@@ -37,9 +36,7 @@ class Register:
     def refuse_taken(self, registry: Registry[R], **values: str) -> None:
         """Refuse before something slow begins; the transaction that stores it checks again."""
         with self.stores.database.read() as connection:
-            for known in registry.where(connection, **values):
-                what = " and ".join(f"{name} {value!r}" for name, value in values.items())
-                raise Conflict(f"{what} is taken already", hint=f"by {known.values()['id']}")
+            registry.refuse_taken(connection, **values)
 
     def owe_everywhere(self, connection: sa.Connection, kind: Kind, key: str) -> None:
         """Have this removed from every host, as debts are paid."""

@@ -54,6 +54,8 @@ class Database:
                 hint="give [database] connection instead",
             )
         exc_filters.register_engine(engine)
+        # What the stores promise holds where each statement sees what others have committed.
+        engine = engine.execution_options(isolation_level="READ COMMITTED")
         database = cls(engine, engine, Schema(settings.table_prefix))
         database._owned = []
         return database

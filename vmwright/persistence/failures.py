@@ -52,7 +52,7 @@ def _says_no_table(error: db.DBError) -> bool:
     original = getattr(error.inner_exception, "orig", None)
     if getattr(original, "sqlstate", None) == _UNDEFINED_TABLE_POSTGRESQL:
         return True
-    arguments = getattr(original, "args", ())
+    arguments: tuple[object, ...] = getattr(original, "args", ())
     return bool(arguments) and arguments[0] == _UNDEFINED_TABLE_MYSQL
 
 

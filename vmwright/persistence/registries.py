@@ -1,7 +1,7 @@
 """Things that users register and name: flavors, images, networks, hosts."""
 
 from collections.abc import Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
 
@@ -28,42 +28,45 @@ class Registry(Generic[R]):
         try:
             connection.execute(sa.insert(self._table).values(values))
         except Duplicate as error:
-            taken = " and ".join(column for column in error.columns) or "name"
-            raise Conflict(
-                f"a {self._noun} with this {taken} exists already: {values.get('name')!r}",
-                hint=f"see: vmwright {self._noun} list",
-            ) from None
+            raise self._taken(" and ".join(error.columns) or "name", record) from None
+
+    def refuse_taken(self, connection: sa.Connection, **values: object) -> None:
+        """`Conflict` if one with these values exists: before something slow is begun for it."""
+        for known in self.where(connection, **values):
+            raise self._taken(" and ".join(values), known)
+
+    def _taken(self, what: str, record: R) -> Conflict:
+        return Conflict(
+            f"the {what} of {self._noun} {record.values()['name']!r} is taken already",
+            hint=f"see: vmwright {self._noun} list",
+        )
 
     def find(self, connection: sa.Connection, name_or_id: str) -> R:
         """The one with this name or id, or `NotFound`."""
-        found = self.get(connection, name_or_id)
+        return self._found(self.get(connection, name_or_id), name_or_id)
+
+    def pin(self, connection: sa.Connection, name_or_id: str) -> R:
+        """As `find`; it cannot be removed before the caller's transaction has ended."""
+        pinning = sa.select(self._table).with_for_update(read=True)
+        return self._found(self._one(connection, pinning, name_or_id), name_or_id)
+
+    def get(self, connection: sa.Connection, name_or_id: str) -> R | None:
+        """The one with this name or id, or None. An id wins over a name that looks like one."""
+        return self._one(connection, sa.select(self._table), name_or_id)
+
+    def _one(self, connection: sa.Connection, query: sa.Select[Any], name_or_id: str) -> R | None:
+        for column in (self._table.c.id, self._table.c.name):
+            row = connection.execute(query.where(column == name_or_id)).one_or_none()
+            if row is not None:
+                return self._record.of(row)
+        return None
+
+    def _found(self, found: R | None, name_or_id: str) -> R:
         if found is None:
             raise NotFound(
                 f"no {self._noun} {name_or_id!r}", hint=f"see: vmwright {self._noun} list"
             )
         return found
-
-    def get(self, connection: sa.Connection, name_or_id: str) -> R | None:
-        """The one with this name or id, or None. An id wins over a name that looks like one."""
-        for column in (self._table.c.id, self._table.c.name):
-            row = connection.execute(
-                sa.select(self._table).where(column == name_or_id)
-            ).one_or_none()
-            if row is not None:
-                return self._record.of(row)
-        return None
-
-    def pin(self, connection: sa.Connection, name_or_id: str) -> R:
-        """As `find`; it cannot be removed before the caller's transaction has ended."""
-        found = self.find(connection, name_or_id)
-        identifier = found.values()["id"]
-        # Not in the search itself: that finds by name too, and MySQL would lock the gaps.
-        pinned = connection.execute(
-            sa.select(self._table.c.seq)
-            .where(self._table.c.id == identifier)
-            .with_for_update(read=True)
-        ).first()
-        return found if pinned is not None else self.find(connection, identifier)
 
     def where(self, connection: sa.Connection, **values: object) -> Sequence[R]:
         """Those with these values, oldest first."""

@@ -60,6 +60,10 @@ def make_ready(database: Database) -> None:
 def upgrade(database: Database) -> str | None:
     """Bring the schema to the newest version, one process at a time.
 
+    TaskFlow's own `upgrade()` may have run in the same database before, and run again later. On
+    a server it may not run after ours for the first time: its migrations fail on tables that
+    are there already, and change nothing. It works on ours without.
+
     Returns where an SQLite file was copied to before it was changed, or None if there was
     nothing to lose.
     """

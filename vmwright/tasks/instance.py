@@ -46,10 +46,12 @@ class CheckNotCreated(Task):
 
 
 def _foreign(domain: Domain, host: HostRecord) -> Refused:
-    return Refused(
+    error = Refused(
         f"host {host.name} has a guest {domain.name!r} ({domain.uuid}) that is not of this build",
         hint="remove or rename it, then create again",
     )
+    error.host = host.name
+    return error
 
 
 class MarkActive(StoreTask):

@@ -77,7 +77,9 @@ _HINTS = (
     (r"Storage source conflict", "another pool of the host has this directory: change pool_dir"),
     (r"No emulator found|does not support virt type", "install QEMU, or set virt_type"),
 )
-_TERMINATING = re.compile(r"Failed to terminate process|has asynchronous jobs running")
+_AT_WORK = re.compile(
+    r"Failed to terminate process|has asynchronous jobs running|still being allocated|still in use"
+)
 _LONGEST_REASON = 400
 
 
@@ -102,7 +104,7 @@ def fault_of(host: str, what: str, failure: Failure) -> VmwrightError:
     message = f"{message}: {reason_of(failure)}"
     if failure.code in _BAD_VALUE:
         return Refused(message)
-    if failure.code in _BUSY or _TERMINATING.search(failure.text):
+    if failure.code in _BUSY or _AT_WORK.search(failure.text):
         return Unavailable(message, hint="the host is busy: try again")
     if connection_is_lost(failure):
         return Unavailable(message, hint="see that libvirtd runs on the host")
@@ -110,9 +112,9 @@ def fault_of(host: str, what: str, failure: Failure) -> VmwrightError:
 
 
 def reason_of(failure: Failure) -> str:
-    """libvirt's own words, on one line."""
-    words = " ".join(failure.text.split())
-    return words.removeprefix("internal error: ")[:_LONGEST_REASON]
+    """libvirt's own words, on one line. It quotes commands first and says what was wrong last."""
+    words = " ".join(failure.text.split()).removeprefix("internal error: ")
+    return words if len(words) <= _LONGEST_REASON else f"... {words[-_LONGEST_REASON:]}"
 
 
 def _is_denied(failure: Failure) -> bool:

@@ -10,7 +10,7 @@ from vmwright.backends.libvirt.connection import HostConnection
 from vmwright.backends.libvirt.failures import Code
 from vmwright.backends.libvirt.in_use import guest_on_network
 from vmwright.backends.libvirt.line import Connect
-from vmwright.backends.libvirt.lookups import found
+from vmwright.backends.libvirt.lookups import found, wake
 from vmwright.backends.libvirt.network_xml import (
     Entry,
     cidr_of,
@@ -101,13 +101,13 @@ class LibvirtNetwork:
             return
         if cidr_of(network.XMLDesc(0)) != (subnet.cidr, subnet.gateway):
             raise Refused(f"{self._host}: network {subnet.network} exists with another subnet")
-        _wake(network)
+        wake(network, network.create)
 
     def _define(self, connection: Connect, subnet: Subnet) -> None:
         network = connection.networkDefineXML(network_xml(subnet))
         try:
             network.setAutostart(1)
-            _wake(network)
+            wake(network, network.create)
         except libvirt.libvirtError:
             with contextlib.suppress(libvirt.libvirtError):
                 network.undefine()
@@ -130,13 +130,13 @@ class LibvirtNetwork:
             network.undefine()
 
     def _reserve(self, connection: Connect, network_id: NetworkId, wanted: Entry) -> None:
-        network = _known(connection, network_id)
+        network: VirNetwork = _known(connection, network_id)
         subnet = None if network is None else cidr_of(network.XMLDesc(0))
         if subnet is None:
             raise Refused(f"{self._host}: no network {network_id} to reserve {wanted.ip} on")
         if not is_guest_address(wanted.ip, *subnet):
             raise Refused(f"{self._host}: {wanted.ip!r} is no address of a guest in {subnet[0]}")
-        _wake(network)
+        wake(network, network.create)
         reserve(self._host, network, wanted)
 
 
@@ -147,17 +147,6 @@ def _known(connection: Connect, network: NetworkId) -> VirNetwork | None:
 def _entries(connection: Connect, network: NetworkId) -> Sequence[Entry]:
     known = _known(connection, network)
     return [] if known is None else entries_of(known.XMLDesc(0))
-
-
-def _wake(network: VirNetwork) -> None:
-    if network.isActive():
-        return
-    try:
-        network.create()
-    except libvirt.libvirtError:
-        # Refused also if somebody else was faster.
-        if not network.isActive():
-            raise
 
 
 def _about(network: NetworkId, mac: str) -> str:

@@ -8,7 +8,7 @@ import libvirt
 
 from vmwright.backends.libvirt.failures import Code
 from vmwright.backends.libvirt.line import Connect
-from vmwright.backends.libvirt.lookups import found, tolerated
+from vmwright.backends.libvirt.lookups import found, tolerated, wake
 from vmwright.backends.libvirt.volume_xml import (
     VolumeFacts,
     facts_of,
@@ -113,12 +113,8 @@ class Pool:
 
 
 def _wake(pool: StoragePool) -> None:
-    if pool.isActive():
-        return
-    pool.build(0)
-    try:
+    def start() -> None:
+        pool.build(0)
         pool.create(0)
-    except libvirt.libvirtError:
-        # Refused also if somebody else was faster.
-        if not pool.isActive():
-            raise
+
+    wake(pool, start)

@@ -8,7 +8,9 @@ from typing import Any, Protocol
 
 import libvirt
 
+from vmwright.backends.libvirt.failures import Code
 from vmwright.backends.libvirt.line import Connect, Line, LineLost, LineSilent
+from vmwright.backends.libvirt.lookups import tolerated
 from vmwright.backends.libvirt.pool import StorageVolume
 from vmwright.errors import VmwrightError
 from vmwright.waiting import Wait
@@ -18,6 +20,7 @@ _PIECE = 4 * 2**20
 _MESSAGE = 262120
 """What libvirt puts into one message."""
 _ABORT_SECONDS = 5.0
+_POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -91,14 +94,7 @@ def upload(
 
     Stopped between two pieces by cancellation and deadline; what came so far stays.
     """
-
-    def begin(connection: Connect) -> Any:
-        stream = connection.newStream(0)
-        flags = libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM
-        volume_of(connection).upload(stream, 0, source.size, flags)
-        return stream
-
-    stream = line.ask(what, begin, wait, about)
+    stream = _begun(line, what, volume_of, source.size, wait, about)
     try:
         for piece in source.pieces():
             _send(line, what, stream, source, piece, wait, about)
@@ -130,6 +126,29 @@ def download(
         return bytes(received)
 
     return line.ask(what, read, wait)
+
+
+def _begun(
+    line: Line,
+    what: str,
+    volume_of: Callable[[Connect], StorageVolume],
+    length: int,
+    wait: Wait,
+    about: str,
+) -> Any:
+    """A stream into the volume, as soon as nobody is making the volume any more."""
+
+    def begin(connection: Connect) -> Any:
+        stream = connection.newStream(0)
+        flags = libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM
+        with tolerated(Code.OPERATION_INVALID):
+            volume_of(connection).upload(stream, 0, length, flags)
+            return stream
+        return None
+
+    while (stream := line.ask(what, begin, wait, about)) is None:
+        wait.pause(_POLL_SECONDS, f"{line.host}: {what}: the volume is still being made")
+    return stream
 
 
 def _send(

@@ -1,0 +1,114 @@
+"""The quickstart, run for real: what it shows, and that nothing of it stays."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.demo_guest import DemoGuest
+from tests.support.machine import Machine, processes_of
+from tests.support.private_host import missing
+
+QUICKSTART = Path(__file__).parents[2] / "scripts" / "quickstart"
+
+
+def start(directory: Path, *before: str, **environment: str) -> "subprocess.Popen[str]":
+    """The quickstart in the environment that runs the tests: nothing is installed."""
+    own = {"QUICKSTART_DIR": str(directory), "VENV": sys.prefix, "YES": "1"} | environment
+    return subprocess.Popen(
+        [*before, str(QUICKSTART)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | own,
+        start_new_session=True,
+    )
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Path]:
+    """A directory for one quickstart, on a machine that must look afterwards as it does now."""
+    before = Machine()
+    directory = tmp_path / "quickstart"
+    yield directory
+    assert processes_of(directory) == {}
+    assert Machine() == before
+
+
+@pytest.fixture
+def host_can_run(demo: DemoGuest) -> None:
+    if reason := missing():
+        pytest.skip(reason)
+
+
+@pytest.mark.libvirt
+@pytest.mark.guest
+@pytest.mark.usefixtures("host_can_run")
+def test_real_guest_is_built_shown_and_taken_back(place: Path) -> None:
+    quickstart = start(place, REQUIRE="libvirt")
+    output = quickstart.communicate()[0]
+    assert quickstart.returncode == 0, output
+    assert re.search(r"^hypervisor: libvirt \((kvm|qemu)\)$", output, re.M), output
+    assert re.search(r"^GUEST-CONFIG /dev/vd\w uuid=\S+ hostname=vm1 ", output, re.M), output
+    assert re.search(r"^GUEST-IP ip=\d+\.\d+\.\d+\.\d+ mac=", output, re.M), output
+    assert re.search(r"^leftovers: 0$", output, re.M), output
+    assert "flowchart" in output
+    assert sorted(path.name for path in place.iterdir()) == ["graph.svg", "log"]
+    assert "<svg" in (place / "graph.svg").read_text()
+
+
+@pytest.mark.libvirt
+@pytest.mark.guest
+@pytest.mark.usefixtures("host_can_run")
+@pytest.mark.parametrize("moment", ["network create", "plug_network running", "GUEST-DISKS"])
+def test_interrupted_quickstart_leaves_nothing(place: Path, moment: str) -> None:
+    quickstart = start(place, KVM="no", REQUIRE="libvirt")
+    assert quickstart.stdout
+    seen = ""
+    for line in quickstart.stdout:
+        seen += line
+        if moment in line:
+            os.killpg(quickstart.pid, signal.SIGINT)
+            break
+    rest = quickstart.communicate()[0]
+    assert quickstart.returncode == 130, seen + rest
+    assert "taking back" in rest
+    assert sorted(path.name for path in place.iterdir()) == ["log"]
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv is missing: util-linux")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give up CAP_SYS_ADMIN")
+class TestWithoutPrivileges:
+    """As in a container that is not privileged."""
+
+    WITHOUT = ("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin")
+
+    def test_simulated_quickstart_says_why(self, place: Path) -> None:
+        quickstart = start(place, *self.WITHOUT)
+        output = quickstart.communicate()[0]
+        assert quickstart.returncode == 0, output
+        (why,) = [line for line in output.splitlines() if "CAP_SYS_ADMIN" in line]
+        assert why.startswith("Running simulated, because")
+        assert re.search(r"^hypervisor: simulated$", output, re.M), output
+        assert re.search(r"^leftovers: 0$", output, re.M), output
+
+    def test_libvirt_that_is_required_and_missing_is_a_failure(self, place: Path) -> None:
+        quickstart = start(place, *self.WITHOUT, REQUIRE="libvirt")
+        (line,) = quickstart.communicate()[0].splitlines()
+        assert quickstart.returncode == 7
+        assert "CAP_SYS_ADMIN" in line
+
+
+def test_nothing_is_done_unless_somebody_says_yes(place: Path) -> None:
+    quickstart = start(place, YES="")
+    output = quickstart.communicate()[0]
+    assert quickstart.returncode == 7
+    assert output.splitlines()[-1].endswith("run make quickstart YES=1")
+    assert not place.exists()

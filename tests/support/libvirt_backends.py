@@ -1,0 +1,36 @@
+"""libvirt backends as processes open them, with settings of their own."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vmwright.backends.host import Backend
+from vmwright.backends.libvirt import open_backend
+from vmwright.ids import DeploymentId
+from vmwright.settings import DatabaseSettings, LibvirtSettings, Settings, SimulatedSettings
+
+
+@contextmanager
+def opened(
+    uri: str,
+    deployment: DeploymentId,
+    *,
+    state_dir: Path = Path(),
+    virt_type: str = "qemu",
+    call_deadline: float = 60.0,
+) -> Iterator[Backend]:
+    """A backend whose default host is this one."""
+    settings = Settings(
+        backend="libvirt",
+        state_dir=state_dir,
+        database=DatabaseSettings(connection=""),
+        simulated=SimulatedSettings(world_dir=Path()),
+        libvirt=LibvirtSettings(
+            connection_uri=uri, virt_type=virt_type, call_deadline=call_deadline
+        ),
+    )
+    backend = open_backend(settings, deployment)
+    try:
+        yield backend
+    finally:
+        backend.close()
