@@ -1,1 +1,52 @@
 """Builds virtual machines on libvirt hosts as a persisted graph of reversible tasks."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vmwright.admission import Caller
+    from vmwright.controller import Controller
+    from vmwright.errors import VmwrightError
+    from vmwright.request import CreateRequest, NetworkRequest, VolumeRequest
+    from vmwright.settings import (
+        DatabaseSettings,
+        LibvirtSettings,
+        OperationSettings,
+        Settings,
+        SimulatedSettings,
+    )
+
+__all__ = [
+    "Caller",
+    "Controller",
+    "CreateRequest",
+    "DatabaseSettings",
+    "LibvirtSettings",
+    "NetworkRequest",
+    "OperationSettings",
+    "Settings",
+    "SimulatedSettings",
+    "VmwrightError",
+    "VolumeRequest",
+]
+
+_HOMES = {
+    "Caller": "admission",
+    "Controller": "controller",
+    "CreateRequest": "request",
+    "DatabaseSettings": "settings",
+    "LibvirtSettings": "settings",
+    "NetworkRequest": "request",
+    "OperationSettings": "settings",
+    "Settings": "settings",
+    "SimulatedSettings": "settings",
+    "VmwrightError": "errors",
+    "VolumeRequest": "request",
+}
+"""Where each public name is; imported when it is asked for, so that the command starts fast."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'vmwright' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"vmwright.{_HOMES[name]}"), name)

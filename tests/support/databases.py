@@ -21,8 +21,8 @@ from vmwright.persistence import schema_version
 from vmwright.persistence.database import Database
 from vmwright.settings import DatabaseSettings
 
-_READY = "database system is ready to accept connections"
-_TEMPLATE = "ready"
+_ANSWERS = "database system is ready to accept connections"
+_READY_DATABASE = "ready"
 _TRIES = 5
 
 
@@ -45,7 +45,7 @@ class PostgreSQL:
         self._drain = threading.Thread()
         self._port = 0
         self._made = 0
-        self._template_ready = False
+        self._ready = False
 
     def start(self) -> None:
         """Make the cluster and return once it answers."""
@@ -72,25 +72,43 @@ class PostgreSQL:
 
     def fresh(self) -> DatabaseSettings:
         """The settings of a new, empty database."""
-        return self._settings(self._create("template0"))
+        self._made += 1
+        return self._settings(self._create(f"test{self._made}"))
 
     def ready(self) -> DatabaseSettings:
-        """The settings of a new database with the newest schema."""
-        if not self._template_ready:
-            self._create("template0", _TEMPLATE)
-            database = Database.open(self._settings(_TEMPLATE))
+        """The settings of a database with the newest schema and not a row.
+
+        It is the same one each time: whoever had it before is shut out of it.
+        """
+        settings = self._settings(_READY_DATABASE)
+        if self._ready:
+            self._empty(_READY_DATABASE)
+        else:
+            self._create(_READY_DATABASE)
+            database = Database.open(settings)
             schema_version.upgrade(database)
             database.close()
-            self._template_ready = True
-        return self._settings(self._create(_TEMPLATE))
+            self._ready = True
+        return settings
 
-    def _create(self, template: str, name: str = "") -> str:
-        self._made += 1
-        name = name or f"test{self._made}"
-        create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+    def _create(self, name: str) -> str:
+        create = sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name))
         with psycopg.connect(self._address("postgres"), autocommit=True) as connection:
-            connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
+            connection.execute(create)
         return name
+
+    def _empty(self, name: str) -> None:
+        with psycopg.connect(self._address(name)) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            rows = connection.execute(
+                "SELECT tablename FROM pg_tables"
+                " WHERE schemaname = 'public' AND tablename NOT LIKE '%alembic_version'"
+            )
+            tables = sql.SQL(", ").join(sql.Identifier(table) for (table,) in rows)
+            connection.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY").format(tables))
 
     def _settings(self, name: str) -> DatabaseSettings:
         url = self._address(name).replace("postgresql://", "postgresql+psycopg://")
@@ -115,7 +133,7 @@ class PostgreSQL:
         )
         assert self._process.stderr
         for line in self._process.stderr:
-            if _READY in line:
+            if _ANSWERS in line:
                 self._drain = threading.Thread(target=_discard, args=[self._process.stderr])
                 self._drain.start()
                 return True

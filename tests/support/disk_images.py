@@ -23,10 +23,11 @@ def made(path: Path, disk_format: str, size: str, *options: str | Path) -> Path:
 
 
 def qcow2_head(
-    *, size: int = 1 << 20, version: int = 3, backing: int = 0, features: int = 0
+    *, size: int = 1 << 20, version: int = 3, backing: int = 0, crypt: int = 0, features: int = 0
 ) -> bytes:
     """The first 512 bytes of a qcow2 file that describes a disk of `size` bytes."""
-    head = struct.pack(">4sIQIIQIIQQIIQ", b"QFI\xfb", version, backing, 0, 16, size, *[0] * 7)
+    told = (version, backing, 0, 16, size, crypt)
+    head = struct.pack(">4sIQIIQIIQQIIQ", b"QFI\xfb", *told, *[0] * 6)
     return (head + struct.pack(">QQQII", features, 0, 0, 4, 104)).ljust(512, b"\0")
 
 

@@ -18,6 +18,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import psycopg
+from psycopg.rows import dict_row
+
 from vmwright.controller import Controller
 from vmwright.request import CreateRequest
 from vmwright.settings import DatabaseSettings, OperationSettings, Settings, SimulatedSettings
@@ -50,13 +53,15 @@ class Lab:
     faults: tuple[str, ...] = ()
     latency: str = "0"
     undo_tries: int = 5
+    url: str | None = None
+    """Where the store is, if it is not an SQLite file in `home`."""
 
     @property
     def settings(self) -> Settings:
         return Settings(
             backend="simulated",
             state_dir=self.home,
-            database=DatabaseSettings(connection=f"sqlite:///{self.home / 'store.db'}"),
+            database=DatabaseSettings(connection=self.url or f"sqlite:///{self.home / 'store.db'}"),
             simulated=SimulatedSettings(
                 world_dir=self.home / "world", faults=self.faults, latency=self.latency
             ),
@@ -111,13 +116,20 @@ class Lab:
     # What an outsider sees.
 
     def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
-        """What the store's file says."""
+        """What the store says."""
+        if self.url is not None:
+            with psycopg.connect(_driver_url(self.url), row_factory=dict_row) as server:
+                return server.execute(statement.replace("?", "%s"), values).fetchall()
         with closing(sqlite3.connect(self.home / "store.db")) as connection:
             connection.row_factory = sqlite3.Row
             return [dict(row) for row in connection.execute(statement, values)]
 
     def execute(self, statement: str) -> None:
         """Change the store behind everybody's back."""
+        if self.url is not None:
+            with psycopg.connect(_driver_url(self.url)) as server:
+                server.execute(statement)
+            return
         with closing(sqlite3.connect(self.home / "store.db")) as connection:
             connection.execute(statement)
             connection.commit()
@@ -144,6 +156,10 @@ class Lab:
             for path in self.home.rglob("*")
             if path.is_file() and MARKER in path.read_bytes()
         ]
+
+
+def _driver_url(url: str) -> str:
+    return url.replace("postgresql+psycopg://", "postgresql://")
 
 
 def request(**changes: Any) -> CreateRequest:

@@ -102,8 +102,8 @@ def instances(lab: Lab) -> list[dict[str, Any]]:
 def fault(lab: Lab) -> dict[str, Any]:
     (instance,) = instances(lab)
     assert instance["fault"] is not None
-    told: dict[str, Any] = json.loads(instance["fault"])
-    return told
+    told = instance["fault"]
+    return told if isinstance(told, dict) else json.loads(told)
 
 
 def roles(lab: Lab) -> list[str]:

@@ -1,0 +1,52 @@
+"""The same promises with the store on PostgreSQL, where several processes really write at once."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.persistence.conftest import postgresql
+from tests.service.test_takeover import (
+    test_a_dead_process_is_found_out_at_once,
+    test_a_process_that_lost_its_operation_writes_nothing,
+    test_two_processes_that_resume_share_the_work,
+    test_watching_can_be_taken_up_again,
+)
+from tests.support import lab as labs
+from tests.support.breaking import Break, broken, execute, names
+from tests.support.databases import PostgreSQL
+from tests.support.lab import Lab
+from tests.support.oracle import assert_nothing_left, assert_one_guest, fault
+
+pytestmark = pytest.mark.postgresql
+
+__all__ = [
+    "postgresql",
+    "test_a_dead_process_is_found_out_at_once",
+    "test_a_process_that_lost_its_operation_writes_nothing",
+    "test_two_processes_that_resume_share_the_work",
+    "test_watching_can_be_taken_up_again",
+]
+
+
+@pytest.fixture
+def lab(postgresql: PostgreSQL, tmp_path: Path) -> Lab:
+    made = Lab(tmp_path, url=postgresql.ready().connection)
+    ended = made.child(labs.prepare)
+    assert ended.status == 0, ended.output
+    return made
+
+
+@pytest.mark.parametrize("task", names("create"))
+def test_power_cut_is_resumed(lab: Lab, task: str) -> None:
+    assert lab.child(broken(labs.create, execute(task, Break.KILL_AFTER))).killed
+    ended = lab.child(labs.resume)
+    assert ended.output.split() == ["done"], ended.output
+    assert_one_guest(lab)
+
+
+@pytest.mark.parametrize("task", names("create"))
+def test_failure_leaves_no_trace(lab: Lab, task: str) -> None:
+    ended = lab.child(broken(labs.create, execute(task, Break.FAIL_AFTER)))
+    assert ended.output.split() == ["undone"], ended.output
+    assert fault(lab)["task"] == task
+    assert_nothing_left(lab)
