@@ -217,6 +217,8 @@ def content_calls(draw: st.DrawFn) -> Call:
 def base_calls(draw: st.DrawFn) -> Call:
     if draw(st.booleans()):
         return make_base()
+    if draw(st.booleans()):
+        return Call("ensure_no_pool", lambda u, h, w: h.volumes.ensure_no_pool(w))
     return Call("ensure_no_base", lambda u, h, w: h.volumes.ensure_no_base(u.image[0], w))
 
 

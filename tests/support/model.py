@@ -171,6 +171,9 @@ class Model:
             refuse_if(any(self._writers(name)))
             del self.stored[name]
 
+    def ensure_no_pool(self, wait: Wait) -> None:
+        refuse_if(self.stored or self.bases)
+
     def settle_volume(self, name: str, wait: Wait) -> None:
         """Nothing is ever under way."""
 

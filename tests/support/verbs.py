@@ -64,5 +64,6 @@ def _volumes(host: Host, mark: Mark, directory: Path) -> Verbs:
         "ensure_volume": lambda wait: storage.ensure_volume(blank(mark), wait),
         "ensure_content": lambda wait: storage.ensure_content(name, b"content", wait),
         "ensure_no_volume": lambda wait: storage.ensure_no_volume(name, whose, wait),
+        "ensure_no_pool": storage.ensure_no_pool,
         "settle_volume": lambda wait: storage.settle_volume(name, wait),
     }

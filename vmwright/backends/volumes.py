@@ -72,5 +72,8 @@ class Volumes(Protocol):
         """Remove the volume, if `whose` covers the mark in its name. Refused while a guest that
         runs has it open."""
 
+    def ensure_no_pool(self, wait: Wait) -> None:
+        """Forget the place where this deployment's volumes lie. Refused while one is there."""
+
     def settle_volume(self, name: str, wait: Wait) -> None:
         """Return once the host says that no job on this volume is under way."""

@@ -106,6 +106,19 @@ class Pool:
             if found(pool.storageVolLookupByName, name, Code.NO_STORAGE_VOL) is None:
                 raise
 
+    def forget(self, connection: Connect) -> str | None:
+        """Forget the pool and its directory, or return the name of a volume that is in it."""
+        pool = self.known(connection)
+        if pool is None:
+            return None
+        pool.refresh(0)
+        for name in pool.listVolumes():
+            return str(name)
+        pool.destroy()
+        pool.delete(0)
+        pool.undefine()
+        return None
+
     def size_gib(self, connection: Connect) -> int:
         """The room that the pool's file system has, used or not."""
         _state, capacity, _allocation, _available = self.made(connection).info()

@@ -71,6 +71,9 @@ class LibvirtVolumes:
         while not self._connection.ask(what, lambda c: self._is_removed(c, name), wait, name):
             wait.pause(_POLL, f"{self._host}: {what}: the host is busy with it")
 
+    def ensure_no_pool(self, wait: Wait) -> None:
+        self._connection.ask("remove the pool", self._remove_pool, wait)
+
     def settle_volume(self, name: str, wait: Wait) -> None:
         self._connection.settle(name, wait)
         what = f"see that nothing is done with volume {name}"
@@ -155,6 +158,11 @@ class LibvirtVolumes:
         if volume is not None:
             self._refuse_in_use(connection, name, volume.path())
             volume.delete(0)
+
+    def _remove_pool(self, connection: Connect) -> None:
+        volume = self._pool.forget(connection)
+        if volume is not None:
+            raise Refused(f"{self._host}: volume {volume} is in the pool")
 
     def _refuse_in_use(self, connection: Connect, name: str, path: str) -> None:
         guest = guest_with_file(connection, path)

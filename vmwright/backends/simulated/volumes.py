@@ -1,7 +1,7 @@
 """The storage of a simulated host."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -60,6 +60,10 @@ class SimulatedVolumes:
         record = {"name": name, "whose": whose.to_store()}
         self._machine.unmake(Change(verb="ensure_no_volume", key=name, record=record), wait)
 
+    def ensure_no_pool(self, wait: Wait) -> None:
+        change = Change(verb="ensure_no_pool", key=self._pool, record={"pool": self._pool})
+        self._machine.unmake(change, wait)
+
     def settle_volume(self, name: str, wait: Wait) -> None:
         self._machine.settle("settle_volume", name, wait)
 
@@ -71,9 +75,7 @@ class SimulatedVolumes:
                 mark=ids.mark_of_volume(record["name"]),
                 size_bytes=record.get("virtual_size_bytes") or record["size_bytes"],
             )
-            for folder in (Folder.VOLUMES, Folder.BASES)
-            for record in files.records(folder)
-            if record.get("pool", self._pool) == self._pool
+            for record in _in_pool(files, self._pool)
         ]
         return sorted(found, key=lambda stored: stored.name)
 
@@ -92,6 +94,12 @@ class SimulatedVolumes:
             "base": None,
             "content_sha256": None,
         }
+
+
+def _in_pool(files: HostFiles, pool: str) -> Iterator[Record]:
+    """Volumes and bases of a pool; a file made by hand names none and counts as one of ours."""
+    for folder in (Folder.VOLUMES, Folder.BASES):
+        yield from (known for known in files.records(folder) if known.get("pool", pool) == pool)
 
 
 def _length(source: Path) -> int | None:
@@ -152,6 +160,12 @@ def _remove_volume(files: HostFiles, record: Record) -> None:
     files.remove(Folder.VOLUMES, name)
 
 
+def _forget_pool(files: HostFiles, record: Record) -> None:
+    """A pool is nothing but what lies in it."""
+    for known in _in_pool(files, record["pool"]):
+        raise Refused(f"host {files.name}: volume {known['name']} is in the pool")
+
+
 def _refuse_in_use(files: HostFiles, name: str) -> None:
     for domain, _ in opened_by(files, name):
         raise Refused(f"host {files.name}: guest {domain['uuid']} runs and has {name} open")
@@ -196,4 +210,5 @@ EFFECTS: Mapping[str, Effect] = {
     "ensure_volume": _make_volume,
     "ensure_content": _fill_volume,
     "ensure_no_volume": _remove_volume,
+    "ensure_no_pool": _forget_pool,
 }
