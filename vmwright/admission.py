@@ -77,6 +77,11 @@ class Door:
         self._note(connection, operation, "instance", TaskState.SCHEDULING)
         return operation
 
+    def check(self, connection: sa.Connection, request: CreateRequest, caller: Caller) -> None:
+        """Raise what `create` would raise; store nothing."""
+        flavor = self._stores.registries.flavors.find(connection, request.flavor)
+        self._resolve(connection, request, flavor, InstanceId(new_id()), caller, None)
+
     def delete(self, connection: sa.Connection, name_or_id: str, caller: Caller) -> Operation:
         """Accept a delete, whatever runs on the instance: that is asked to stop, and waited for.
 

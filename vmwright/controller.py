@@ -95,12 +95,14 @@ class Controller:
 
     def create(self, request: CreateRequest) -> Operation:
         """Accept a build and begin it here. `Unavailable` if no host of ours answers."""
+        self._check(request)
         self.inventory.ensure_default_host()
         self._ensure_some_host_answers()
         return self._begin(self._accept(request))
 
     def submit(self, request: CreateRequest) -> Operation:
         """Accept a build and leave it to whoever resumes work of this store."""
+        self._check(request)
         self.inventory.ensure_default_host()
         return self._accept(request)
 
@@ -190,8 +192,14 @@ class Controller:
             return self._stores.instances.get(connection, operation.instance_id)
 
     def instances(self) -> Sequence[Instance]:
+        """Every living instance, oldest first."""
+        found: list[Instance] = []
         with self._database.read() as connection:
-            return self._stores.instances.page(connection)
+            while page := self._stores.instances.page(
+                connection, after=found[-1].seq if found else 0, limit=_PAGE
+            ):
+                found += page
+        return found
 
     def describe_instance(self, instance: Instance) -> dict[str, Any]:
         """An instance with everything that belongs to it, as users see it."""
@@ -235,6 +243,11 @@ class Controller:
     def pay_debts(self) -> int:
         """Make absent what is owed and due; returns how many debts remain."""
         return self._worker.pay_debts()
+
+    def _check(self, request: CreateRequest) -> None:
+        """Refuse what can be refused before a host is asked, or registered."""
+        with self._database.read() as connection:
+            self._door.check(connection, request, self._caller)
 
     def _accept(self, request: CreateRequest) -> Operation:
         with self._database.write() as connection:

@@ -177,6 +177,39 @@ def test_base_is_not_removed_as_a_volume(
     assert name in names(host, wait)
 
 
+def test_pool_is_forgotten_once_nothing_is_in_it(
+    host: Host, base: Base, marks: Marks, wait: Wait
+) -> None:
+    volume = overlay(marks.ours, base)
+    host.volumes.ensure_volume(volume, wait)
+    for remove in (
+        lambda: host.volumes.ensure_no_volume(volume.name, whose_create(marks.ours), wait),
+        lambda: host.volumes.ensure_no_base(base, wait),
+    ):
+        with pytest.raises(Refused):
+            host.volumes.ensure_no_pool(wait)
+        remove()
+    for _ in range(2):
+        host.volumes.ensure_no_pool(wait)
+        assert not host.volumes.volumes(wait)
+
+
+def test_forgotten_pool_is_made_again(host: Host, marks: Marks, wait: Wait) -> None:
+    volume = blank(marks.ours)
+    host.volumes.ensure_volume(volume, wait)
+    host.volumes.ensure_no_volume(volume.name, whose_create(marks.ours), wait)
+    host.volumes.ensure_no_pool(wait)
+    host.volumes.ensure_volume(volume, wait)
+    assert names(host, wait) == {volume.name}
+
+
+def test_pool_with_a_strangers_volume_is_kept(place: Place, host: Host, wait: Wait) -> None:
+    place.put_volume("stranger.raw")
+    with pytest.raises(Refused):
+        host.volumes.ensure_no_pool(wait)
+    assert names(host, wait) == {"stranger.raw"}
+
+
 def test_content_is_replaced_whole(place: Place, host: Host, marks: Marks, wait: Wait) -> None:
     name = volume_name(marks.ours, "config", "raw")
     for content in (b"first" * 1000, b"first" * 1000, b"second" * 2000, b"third" * 10):

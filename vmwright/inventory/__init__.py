@@ -166,8 +166,14 @@ class Inventory:
             return self._stores.volumes.find(connection, volume.id)
 
     def volumes(self) -> Sequence[VolumeRecord]:
+        """Every living volume, oldest first."""
+        found: list[VolumeRecord] = []
         with self._stores.database.read() as connection:
-            return self._stores.volumes.page(connection)
+            while page := self._stores.volumes.page(
+                connection, after=found[-1].seq if found else 0
+            ):
+                found += page
+        return found
 
     def volume(self, name_or_id: str) -> VolumeRecord:
         with self._stores.database.read() as connection:
@@ -245,5 +251,8 @@ class Inventory:
         return self._hosts.change(name_or_id, enabled=False, disabled_reason=wish.reason)
 
     def delete_host(self, name_or_id: str) -> HostRecord:
-        """Forget a host that holds nothing of ours. It is not asked: it may be gone for good."""
+        """Forget a host that holds nothing of ours, and take our empty storage from it.
+
+        One that cannot be asked keeps that: it may be gone for good.
+        """
         return self._hosts.delete(name_or_id)

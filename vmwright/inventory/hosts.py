@@ -1,15 +1,19 @@
 """Hosts: registered with what they say of themselves, each hypervisor once."""
 
+import logging
+
 import sqlalchemy as sa
 
 from vmwright.backends.host import Backend
 from vmwright.backends.hypervisor import HostFacts
-from vmwright.errors import Conflict, InvalidRequest
+from vmwright.errors import Conflict, HostFault, InvalidRequest, Refused, Unavailable
 from vmwright.ids import HostId, new_id
 from vmwright.inventory.register import Register, added
 from vmwright.inventory.wishes import NewHost
 from vmwright.persistence.records import HostRecord
 from vmwright.waiting import Wait
+
+LOG = logging.getLogger(__name__)
 
 
 class Hosts:
@@ -48,6 +52,10 @@ class Hosts:
             return self._rows.find(connection, host.id)
 
     def delete(self, name_or_id: str) -> HostRecord:
+        with self._stores.database.read() as connection:
+            host = self._rows.find(connection, name_or_id)
+            self._refuse_used(connection, host)
+        self._forget_pool(host)
         with self._register.turn() as connection:
             host = self._rows.find(connection, name_or_id)
             # It takes the row: a claim is there already, or finds no host to claim.
@@ -55,6 +63,19 @@ class Hosts:
             self._refuse_used(connection, host)
             self._rows.remove(connection, host.id)
         return host
+
+    def _forget_pool(self, host: HostRecord) -> None:
+        """Take our storage from the host. A build that begins meanwhile makes it anew."""
+        volumes = self._backend.host(host.connection_uri).volumes
+        try:
+            volumes.ensure_no_pool(Wait(self._patience))
+        except Refused as error:
+            raise Conflict(
+                f"host {host.name!r} holds what this store does not know: {error.message}",
+                hint="see: vmwright audit",
+            ) from error
+        except (Unavailable, HostFault, InvalidRequest) as error:
+            LOG.warning("host %s keeps our empty storage: %s", host.name, error)
 
     def _facts(self, uri: str) -> HostFacts:
         return self._backend.host(uri).hypervisor.facts(Wait(self._patience))

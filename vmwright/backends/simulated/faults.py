@@ -39,6 +39,7 @@ CHANGES = frozenset(
         "ensure_volume",
         "ensure_content",
         "ensure_no_volume",
+        "ensure_no_pool",
     }
 )
 """Verbs that change the host."""
