@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.support.crowds import all_at_once
-from tests.support.deployments import Deployment
+from tests.support.deployments import deployed
 from tests.support.rows import a_spec, an_instance
 from vmwright.errors import Conflict
 from vmwright.waiting import Wait
@@ -15,9 +15,8 @@ from vmwright.waiting import Wait
 
 @pytest.fixture
 def deployment(tmp_path, ready):
-    made = Deployment(tmp_path, ready)
-    yield made
-    made.close()
+    with deployed(tmp_path, ready) as made:
+        yield made
 
 
 def kinds(outcomes) -> list[str]:

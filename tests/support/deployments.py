@@ -1,16 +1,20 @@
 """A deployment in one process: real store and image files, simulated hosts."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.support.rows import a_spec, an_instance
+from tests.support.rows import a_spec, an_attachment, an_instance, an_operation
 from vmwright.backends.file_images import FileImageStore, images_of
 from vmwright.backends.simulated import open_backend
+from vmwright.backends.volumes import Volume
+from vmwright.ids import Mark, volume_name
 from vmwright.inventory import Inventory
 from vmwright.persistence import schema_version
 from vmwright.persistence.database import Database
 from vmwright.persistence.deployment import deployment_of
-from vmwright.persistence.records import Image, Instance
+from vmwright.persistence.records import HostRecord, Image, Instance, VolumeRecord
 from vmwright.persistence.stores import Stores
 from vmwright.reconcilers.debts import pay_debts
 from vmwright.settings import DatabaseSettings, OperationSettings, Settings, SimulatedSettings
@@ -65,6 +69,23 @@ class Deployment:
         with self.database.write() as connection:
             self.stores.instances.bury(connection, instance.id)
 
+    def attached(self, volume: VolumeRecord, host: HostRecord) -> Instance:
+        """The instance that has the volume, which was made for it on that host."""
+        instance = self.instance(self.image("of its instance"))
+        operation = an_operation(instance.id)
+        mark = Mark(deployment=self.id, instance=instance.id, operation=operation.id, attempt=1)
+        location = volume_name(mark, "data", "qcow2")
+        with self.database.write() as connection:
+            self.stores.operations.add(connection, operation)
+            attachment = an_attachment(volume.id, instance.id, operation.id)
+            self.stores.volumes.attach(connection, attachment)
+            self.stores.volumes.put(
+                connection, volume.id, host=host.id, location=location, made_by=operation.id
+            )
+        made = Volume(name=location, disk_format="qcow2", size_bytes=1 << 20)
+        self.backend.host(host.connection_uri).volumes.ensure_volume(made, Wait(5))
+        return instance
+
     def debts(self) -> list[tuple[str, str, str]]:
         with self.database.read() as connection:
             debts = self.stores.debts.all(connection)
@@ -77,3 +98,12 @@ class Deployment:
 
     def world(self, host: str, folder: str) -> list[str]:
         return sorted(p.stem for p in (self.home / "world" / "hosts" / host / folder).glob("*"))
+
+
+@contextmanager
+def deployed(home: Path, database: DatabaseSettings) -> Iterator[Deployment]:
+    made = Deployment(home, database)
+    try:
+        yield made
+    finally:
+        made.close()

@@ -76,6 +76,9 @@ def _pieces(line: Line, what: str, stream: Any, wait: Wait) -> Iterator[bytes]:
                 return
             if piece:
                 yield piece
+            elif not line.is_usable():
+                # libvirt does not tell a reader that may not block.
+                raise Unavailable(f"{line.host}: {what}: the connection was lost")
     except (LineLost, LineSilent) as lost:
         raise Unavailable(f"{line.host}: {what}: the connection was lost") from lost
     finally:

@@ -11,7 +11,7 @@ from vmwright.backends.libvirt.network_xml import is_mac
 from vmwright.backends.libvirt.pool import Pool
 from vmwright.backends.libvirt.virt_type import VirtType
 from vmwright.errors import HostFault, Refused
-from vmwright.ids import InstanceId, Mark, Whose
+from vmwright.ids import InstanceId, Mark, Whose, domain_name
 from vmwright.states import PowerState
 from vmwright.waiting import Wait
 
@@ -19,6 +19,9 @@ _POLL = 0.1
 """Seconds between two looks at a guest that is on its way."""
 _STARTS = 3
 """How often a guest is started that goes off at once, as after a crash of the daemon."""
+_PAUSED_SECONDS = 20.0
+"""How long a start of unknown outcome is waited for. A guest stays paused for ever if libvirtd is
+killed just when it starts QEMU: libvirt 9 then takes it for running, and no call can move it."""
 _MOST_DISKS = 26
 
 
@@ -79,7 +82,7 @@ class LibvirtHypervisor:
 
     def ensure_running(self, instance: InstanceId, mark: Mark, wait: Wait) -> PowerState:
         what = f"start guest {instance}"
-        off = 0
+        off, patience = 0, wait.within(_PAUSED_SECONDS)
         while True:
             state = self._connection.ask(
                 what, lambda c: guests.switch_on(c, self._host, instance, mark), wait, instance
@@ -88,10 +91,9 @@ class LibvirtHypervisor:
                 return state
             off += state in {PowerState.SHUTDOWN, PowerState.CRASHED}
             if off >= _STARTS:
-                raise HostFault(
-                    f"{self._host}: {what}: it goes off at once",
-                    hint=f"see /var/log/libvirt/qemu/vmw-{instance}.log on the host",
-                )
+                raise self._not_started(instance, "it goes off at once")
+            if not patience.remaining():
+                raise self._not_started(instance, "it stays paused")
             wait.pause(_POLL, f"{self._host}: {what}: it does not run yet")
 
     def ensure_no_domain(self, instance: InstanceId, whose: Whose, wait: Wait) -> None:
@@ -109,6 +111,14 @@ class LibvirtHypervisor:
 
     def console(self, instance: InstanceId, wait: Wait) -> Iterator[bytes]:
         return read_console(self._connection, instance, wait)
+
+    def _not_started(self, instance: InstanceId, reason: str) -> HostFault:
+        name = domain_name(instance)
+        return HostFault(
+            f"{self._host}: start guest {instance}: {reason}",
+            hint=f"on the host: see /var/log/libvirt/qemu/{name}.log; if libvirtd was killed, stop "
+            f"it, remove /run/libvirt/qemu/{name}.xml and start it",
+        )
 
     def _refuse_unfit(self, guest: Guest) -> None:
         what = f"{self._host}: guest {guest.instance}"

@@ -54,6 +54,8 @@ class LibvirtVolumes:
 
     def ensure_volume(self, volume: Volume, wait: Wait) -> None:
         self._refuse_unfit(volume.name, volume.disk_format, volume.size_bytes)
+        if volume.base is not None and volume.disk_format != "qcow2":
+            raise Refused(f"{self._host}: overlay {volume.name} must be qcow2")
         what = f"make volume {volume.name}"
         self._connection.ask(
             what, lambda connection: self._make(connection, volume), wait, volume.name

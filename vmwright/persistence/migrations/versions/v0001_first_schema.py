@@ -51,9 +51,14 @@ class Schema:
         self.prefix = prefix
         self.metadata = sa.MetaData()
         self._logbook()
+        self._atoms()
         self._registries()
+        self._hosts()
         self._instances()
+        self._belongings()
+        self._volumes()
         self._operations()
+        self._runs()
         self._outside()
 
     def _table(self, name: str, *columns: Column[object] | sa.schema.SchemaItem) -> Table:
@@ -101,6 +106,8 @@ class Schema:
             Index(f"ix_{self.prefix}flowdetails_parent_uuid", "parent_uuid"),
             Index(f"ix_{self.prefix}flowdetails_state", "state"),
         )
+
+    def _atoms(self) -> None:
         Table(
             "atomdetails",
             self.metadata,
@@ -157,6 +164,8 @@ class Schema:
             self._unique("images", "id"),
             self._unique("images", "name"),
         )
+
+    def _hosts(self) -> None:
         self.hosts = self._table(
             "hosts",
             _uuid("id"),
@@ -220,6 +229,8 @@ class Schema:
             self._index("instances", "reservation_id"),
             self._index("instances", "host_id"),
         )
+
+    def _belongings(self) -> None:
         self.ports = self._table(
             "ports",
             _uuid("id"),
@@ -235,6 +246,19 @@ class Schema:
             self._unique("ports", "network_id", "ip_offset"),
             self._index("ports", "instance_id"),
         )
+        self.secrets = self._table(
+            "secrets",
+            _uuid("id"),
+            _uuid("instance_id", self._to("instances")),
+            _word("kind"),
+            Column("ciphertext", sa.Text().with_variant(sa.Text(2**24 - 1), "mysql")),
+            _time("created_at"),
+            _time("erased_at", nullable=True),
+            self._unique("secrets", "id"),
+            self._index("secrets", "instance_id"),
+        )
+
+    def _volumes(self) -> None:
         self.volumes = self._table(
             "volumes",
             _uuid("id"),
@@ -263,28 +287,8 @@ class Schema:
             self._unique("attachments", "volume_id"),
             self._index("attachments", "instance_id"),
         )
-        self.secrets = self._table(
-            "secrets",
-            _uuid("id"),
-            _uuid("instance_id", self._to("instances")),
-            _word("kind"),
-            Column("ciphertext", sa.Text().with_variant(sa.Text(2**24 - 1), "mysql")),
-            _time("created_at"),
-            _time("erased_at", nullable=True),
-            self._unique("secrets", "id"),
-            self._index("secrets", "instance_id"),
-        )
 
     def _operations(self) -> None:
-        self.owners = self._table(
-            "owners",
-            _uuid("id"),
-            _name("machine"),
-            Column("lock_path", TEXT, nullable=False),
-            _time("started_at"),
-            _time("expires_at"),
-            self._unique("owners", "id"),
-        )
         self.operations = self._table(
             "operations",
             _uuid("id"),
@@ -314,6 +318,17 @@ class Schema:
             self._index("operations", "state", "seq"),
             self._index("operations", "owner_id", "state"),
             self._index("operations", "instance_id", "seq"),
+        )
+
+    def _runs(self) -> None:
+        self.owners = self._table(
+            "owners",
+            _uuid("id"),
+            _name("machine"),
+            Column("lock_path", TEXT, nullable=False),
+            _time("started_at"),
+            _time("expires_at"),
+            self._unique("owners", "id"),
         )
         self.attempts = self._table(
             "attempts",

@@ -1,0 +1,34 @@
+"""Pictures and links in the documents are those of the code."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support.breaking import NO_MEANS
+from vmwright.flows import RECIPES
+from vmwright.views import RENDERERS
+from vmwright.views.graph import flow_graph
+
+ROOT = Path(__file__).parents[2]
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+def test_picture_of_a_flow_is_current(recipe) -> None:
+    """Drawn anew by: vmwright graph NAME --format svg --output docs/images/NAME.svg"""
+    picture = (ROOT / "docs" / "images" / f"{recipe.name}.svg").read_text()
+    assert picture.strip() == RENDERERS["svg"](flow_graph(recipe.make(NO_MEANS))).strip()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_points_to_is_there(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_files_that_the_architecture_names_are_there() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    for name in re.findall(r"`([a-z_]+(?:/[a-z_]*)*(?:\.py)?)`", text):
+        if "/" in name or name.endswith(".py"):
+            assert (ROOT / name).exists() or (ROOT / "vmwright" / name).exists(), name
