@@ -72,7 +72,7 @@ def test_console_without_line_ends_is_not_kept_for_ever() -> None:
     ("state", "owes", "code", "code_of_undo"),
     [
         ("done", 0, 0, 0),
-        ("done", 1, 0, 0),
+        ("done", 1, 3, 3),
         ("undone", 0, 1, 0),
         ("undone", 1, 3, 3),
         ("cancelled", 0, 1, 0),

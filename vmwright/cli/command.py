@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from cliff import command, lister, show
 
+from vmwright.cli.outcomes import OWING
 from vmwright.cli.parsing import Parser, add_global_options
 from vmwright.cli.values import DATA_FORMATS, shown
 from vmwright.errors import InvalidRequest
@@ -117,6 +118,11 @@ class DeleteEach(Command):
             self.find(name)
         for name in dict.fromkeys(parsed_args.names):
             self.delete(name)
+        # What lies on hosts is owed first and paid now: a host that is away gets it later.
+        remain = self.session.controller.pay_debts()
+        if remain:
+            self.session.tell(f"debts that remain: {remain}; see: vmwright audit")
+            self.exit_code = OWING
 
 
 def _row(thing: Mapping[str, Any], columns: Columns, formatter: str) -> Sequence[Any]:

@@ -22,9 +22,9 @@ _WORDS = {
 def exit_code_of(operation: Mapping[str, Any]) -> int:
     """The exit code of a command that asked for this operation and saw it end or get stuck."""
     state = OperationState(operation["state"])
-    if state is OperationState.DONE:
-        return DONE
-    return FAILED if state in _TAKEN_BACK and not operation["owes"] else OWING
+    if operation["owes"] or state not in (OperationState.DONE, *_TAKEN_BACK):
+        return OWING
+    return DONE if state is OperationState.DONE else FAILED
 
 
 def exit_code_of_undo(operation: Mapping[str, Any]) -> int:
