@@ -89,6 +89,8 @@ class Door:
         """
         stores = self._stores
         instance = stores.instances.find(connection, name_or_id)
+        # It takes the row: of several who delete at once, the others then see the first's.
+        stores.instances.mark_deleting(connection, instance.id)
         unfinished = [
             operation
             for operation in stores.operations.of_instance(connection, instance.id)
@@ -101,7 +103,6 @@ class Door:
         operation = self._operation(
             "delete", instance.id, caller, after=before.id if before else None
         )
-        stores.instances.mark_deleting(connection, instance.id)
         self._store(connection, operation)
         self._note(connection, operation, "instance", TaskState.DELETING)
         if before is not None:
@@ -182,10 +183,7 @@ class Door:
             ram_mib=flavor.ram_mib,
             root_gib=flavor.disk_gib,
             nics=self._nics(connection, request),
-            volumes=tuple(
-                self._volume(connection, wish, f"{request.name[:240]}-volume-{number}")
-                for number, wish in enumerate(request.volumes, 1)
-            ),
+            volumes=self._volumes(connection, request),
             metadata=request.metadata,
             key=request.key,
             config_drive=request.config_drive,
@@ -236,6 +234,16 @@ class Door:
         offset = int(address) - int(subnet.network_address)
         if self._stores.ports.holder_of_ip(connection, network.id, offset):
             raise InvalidRequest(f"fixed IP {ip} is in use", hint="leave it out to have one chosen")
+
+    def _volumes(self, connection: sa.Connection, request: CreateRequest) -> tuple[VolumeSpec, ...]:
+        volumes = tuple(
+            self._volume(connection, wish, f"{request.name[:240]}-volume-{number}")
+            for number, wish in enumerate(request.volumes, 1)
+        )
+        # By its name and by its id, it is the same one.
+        if len({volume.volume for volume in volumes}) != len(volumes):
+            raise InvalidRequest("volumes: the same volume is asked for twice")
+        return volumes
 
     def _volume(self, connection: sa.Connection, wish: VolumeRequest, name: str) -> VolumeSpec:
         if wish.volume is not None:

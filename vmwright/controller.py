@@ -55,6 +55,7 @@ class Controller:
         """
         self.settings = settings
         self._caller = caller or Caller()
+        self._closed = threading.Event()
         self._database = (
             Database.open(settings.database)
             if engine is None
@@ -87,6 +88,7 @@ class Controller:
 
     def close(self) -> None:
         """Put down what runs, and let go of threads, hosts and the database."""
+        self._closed.set()
         self._worker.close()
         self._means.backend.close()
         self._database.close()
@@ -113,8 +115,6 @@ class Controller:
         """
         with self._database.write() as connection:
             operation = self._door.delete(connection, instance, self._caller)
-        if operation.after_id is not None:
-            self._worker.see_through([operation.after_id])
         return self._begin(operation)
 
     def cancel(self, operation: str, reason: str = "asked by the user") -> Operation:
@@ -254,7 +254,9 @@ class Controller:
             return self._door.create(connection, request, self._caller)
 
     def _begin(self, operation: Operation) -> Operation:
-        self._worker.see_through([operation.id])
+        """Also what it waits for: nobody else may be going to."""
+        before = [] if operation.after_id is None else [operation.after_id]
+        self._worker.see_through([*before, operation.id])
         return operation
 
     def _move(self, operation: Operation, state: OperationState, **values: object) -> None:
@@ -288,7 +290,6 @@ class Controller:
 
     def _ticks(self, operation: str, timeout: float | None) -> Iterator[None]:
         ends = None if timeout is None else time.monotonic() + timeout
-        pause = threading.Event()
         while True:
             yield
             if ends is not None and time.monotonic() >= ends:
@@ -296,7 +297,11 @@ class Controller:
                     f"operation {operation} has not ended within {timeout:g} seconds",
                     hint=f"it goes on; see: vmwright operation show {operation}",
                 )
-            pause.wait(_POLL)
+            if self._closed.wait(_POLL):
+                raise Conflict(
+                    f"operation {operation} is waited for no more: this controller was closed",
+                    hint="any other controller on its store goes on with it",
+                )
 
     def _ensure_some_host_answers(self) -> None:
         """The last cheap refusal: a build that no host could take would only fail later."""

@@ -10,16 +10,23 @@ from typing import Any
 from taskflow.flow import Flow
 from taskflow.persistence import models
 
-from vmwright.errors import ClaimLost, Internal, StoreUnavailable, UnknownFlow, VmwrightError
+from vmwright.errors import (
+    ClaimLost,
+    Internal,
+    NotFound,
+    StoreUnavailable,
+    UnknownFlow,
+    VmwrightError,
+)
 from vmwright.flows import RECIPES, recipe
-from vmwright.ids import DeploymentId, Mark, OperationId, OwnerId, Whose
+from vmwright.ids import DeploymentId, Mark, OperationId, Whose
 from vmwright.outcomes import Ending
 from vmwright.ownership import Ownership, is_dead, machine
 from vmwright.persistence.database import now
 from vmwright.persistence.logbook import Fenced, UnitOfWork, load_flow
 from vmwright.persistence.records import Event, Operation
 from vmwright.pools import Pools
-from vmwright.recovery import Candidate, Plan, plan_recovery
+from vmwright.recovery import Candidate, Plan, may_follow, plan_recovery
 from vmwright.request import Spec
 from vmwright.runner import Assignment, Outcome, drive
 from vmwright.settings import OperationSettings
@@ -41,6 +48,7 @@ class _Active:
     """An operation that this process runs right now."""
 
     work: UnitOfWork | None = None
+    since: float = field(default_factory=time.monotonic)
     cancelled: threading.Event = field(default_factory=threading.Event)
     progress: dict[str, tuple[float, str]] = field(default_factory=dict)
 
@@ -80,12 +88,14 @@ class Dispatcher:
             self._wanted.update(dict.fromkeys(operations))
         self._bell.set()
 
-    def beat(self, cancelled: Mapping[OperationId, str]) -> None:
+    def beat(self, ours: Mapping[OperationId, str | None], as_of: float) -> None:
         """After each renewal: pass on what others want, and publish what has happened."""
         with self._lock:
             active = dict(self._active)
         for operation, run in active.items():
-            if operation in cancelled:
+            # What was ours and is no more: somebody has taken it over, and may be undoing it.
+            lost = operation not in ours and run.since < as_of
+            if lost or ours.get(operation) is not None:
                 run.cancelled.set()
             self._publish(run)
 
@@ -108,7 +118,8 @@ class Dispatcher:
             run.work.event(
                 "progress", "progress", task=task, detail={"fraction": fraction, "note": note}
             )
-            for task, (fraction, note) in progress.items()
+            # A copy in one step: a task may still hold the old mapping, and add to it.
+            for task, (fraction, note) in list(progress.items())
         ]
         try:
             run.work.flush_events(events)
@@ -122,6 +133,10 @@ class Dispatcher:
                 waiting = self._round()
             except StoreUnavailable as error:
                 LOG.warning("the store was not asked for work: %s", error)
+                waiting = True
+            except Exception:
+                # A thread that ended here would leave everything that is wanted undone.
+                LOG.exception("a round of the dispatcher failed")
                 waiting = True
             self._bell.wait(_LOOK_AGAIN if waiting else None)
 
@@ -144,7 +159,7 @@ class Dispatcher:
     def _plan(self, batch: list[OperationId]) -> Plan:
         stores = self._stores
         with stores.database.read() as connection:
-            candidates = [self._candidate(connection, operation) for operation in batch]
+            candidates = self._candidates(connection, batch)
             owners = stores.owners.all(connection)
             clock = connection.execute(now().select()).scalar_one()
         here = machine()
@@ -164,6 +179,16 @@ class Dispatcher:
             flows={(known.name, known.version) for known in RECIPES},
             now=clock,
         )
+
+    def _candidates(self, connection: Any, batch: list[OperationId]) -> list[Candidate]:
+        candidates = []
+        for wanted in batch:
+            try:
+                candidates.append(self._candidate(connection, wanted))
+            except (Internal, NotFound) as error:
+                LOG.error("operation %s is left alone: %s", wanted, error)
+                self._forget([wanted])
+        return candidates
 
     def _candidate(self, connection: Any, wanted: OperationId) -> Candidate:
         operations = self._stores.operations
@@ -189,6 +214,10 @@ class Dispatcher:
     def _claim(self, operation: Operation) -> None:
         stores = self._stores
         with stores.database.write() as connection:
+            # Looked at again: a stuck predecessor may have been told to go on meanwhile.
+            followed = operation.after_id is not None
+            if followed and not may_follow(self._candidate(connection, operation.id)):
+                return
             free = stores.instances.take(
                 connection, operation.instance_id, operation.id, instead_of=operation.after_id
             )
@@ -197,16 +226,17 @@ class Dispatcher:
             )
         if epoch is None:
             return
-        self._forget_owner(operation.owner_id)
         claimed = replace(operation, epoch=epoch, owner_id=self._ownership.id)
         with self._lock:
             self._active[operation.id] = _Active()
-        self._pools.engines.submit(self._run, claimed)
-
-    def _forget_owner(self, owner: OwnerId | None) -> None:
-        if owner not in (None, self._ownership.id):
-            with self._stores.database.write() as connection:
-                self._stores.owners.remove(connection, OwnerId(str(owner)))
+        try:
+            self._pools.engines.submit(self._run, claimed)
+        except RuntimeError as error:  # no thread is to be had, as when the interpreter ends
+            LOG.warning("operation %s is not begun here: %s", operation.id, error)
+            with self._lock:
+                self._active.pop(operation.id)
+        if operation.owner_id not in (None, self._ownership.id):
+            self._ownership.forget_the_dead()
 
     def _run(self, operation: Operation) -> None:
         """In an engine's thread: one operation, as far as it goes here."""

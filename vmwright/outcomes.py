@@ -1,6 +1,7 @@
 """How the end of a run is written down: on the operation, the instance and the attempt."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from taskflow import states as taskflow_states
@@ -9,6 +10,7 @@ from taskflow.persistence import models
 
 from vmwright.errors import Internal
 from vmwright.flows import tasks_of
+from vmwright.ids import OperationId
 from vmwright.persistence.database import now
 from vmwright.persistence.logbook import Fenced, UnitOfWork
 from vmwright.persistence.records import Operation
@@ -59,10 +61,15 @@ class Ending:
             fenced.connection, operation.id, operation.attempt, outcome="done"
         )
         if operation.after_id is not None:
-            # A delete has removed what its stuck predecessor could not.
-            stores.operations.move(
-                fenced.connection, operation.after_id, OperationState.UNDONE, finished_at=now()
-            )
+            self._end_predecessor(fenced, operation.after_id)
+
+    def _end_predecessor(self, fenced: Fenced, predecessor: OperationId) -> None:
+        """A delete has removed what its predecessor, stuck or parked, could not."""
+        undone = OperationState.UNDONE
+        operations = self._stores.operations
+        if operations.move(fenced.connection, predecessor, undone, finished_at=now()):
+            event = self._work.event("operation", undone)
+            fenced.events.append(replace(event, operation_id=predecessor))
 
     def _undone(self, fenced: Fenced) -> None:
         operation, stores = self._operation, self._stores

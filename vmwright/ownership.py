@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from vmwright.errors import StoreUnavailable
+from vmwright.errors import StoreUnavailable, Unavailable
 from vmwright.ids import OperationId, OwnerId, new_id
 from vmwright.persistence.records import Owner
 from vmwright.persistence.stores import Stores
@@ -18,8 +18,9 @@ LOG = logging.getLogger(__name__)
 
 _MACHINE_ID = Path("/etc/machine-id")
 
-Beat = Callable[[Mapping[OperationId, str]], None]
-"""Called after each renewal with the operations that somebody wants cancelled, and why."""
+Beat = Callable[[Mapping[OperationId, str | None], float], None]
+"""Called after each renewal with the operations that are ours, why somebody wants them cancelled
+if so, and since when that is so at the latest, on the monotonic clock."""
 
 
 def machine() -> str:
@@ -74,12 +75,14 @@ class Ownership:
         self._thread: threading.Thread | None = None
 
     def start(self, beat: Beat) -> None:
-        """Take the lock, write the row, and keep both; call `beat` after each renewal."""
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-        self._descriptor = os.open(self._path, flags, 0o600)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        """Take the lock, write the row, and keep both; call `beat` after each renewal.
+
+        Raises `StoreUnavailable` or `Unavailable`; it may then be called again.
+        """
+        if self._descriptor is None:
+            self._descriptor = self._locked()
         self._add_row()
+        self.forget_the_dead()
         self._thread = threading.Thread(
             target=self._renew_until_closed, args=[beat], name="vmwright-owner", daemon=True
         )
@@ -89,47 +92,83 @@ class Ownership:
         """Whether nobody can have taken over what is ours for want of a renewal."""
         return time.monotonic() < self._renewed + self._lease
 
+    def forget_the_dead(self) -> None:
+        """Remove rows and locks of those who are gone and whom no operation names."""
+        here = machine()
+        with self._stores.database.read() as connection:
+            owners = self._stores.owners.all(connection)
+        for owner, expired in owners:
+            if owner.id == self.id or not is_dead(owner, expired=expired, here=here):
+                continue
+            with self._stores.database.write() as connection:
+                forgotten = self._stores.owners.remove(connection, owner.id)
+            path = Path(owner.lock_path)
+            if forgotten and path.parent == self._path.parent and _lock_is_free(path):
+                path.unlink(missing_ok=True)
+
     def close(self) -> None:
         """Stop renewing; forget the row unless operations still name it; free the lock."""
         self._closing.set()
-        if self._descriptor is None or self._thread is None:
+        if self._thread is not None:
+            self._thread.join()
+        if self._descriptor is None:
             return
-        self._thread.join()
         try:
             with self._stores.database.write() as connection:
-                self._stores.owners.remove(connection, self.id)
+                forgotten = self._stores.owners.remove(connection, self.id)
         except StoreUnavailable as error:
             LOG.warning("owner %s could not be forgotten: %s", self.id, error)
-        self._path.unlink(missing_ok=True)
+            forgotten = False
+        if forgotten:
+            self._path.unlink(missing_ok=True)
+        # A row that stays is known to be of the dead by this file, which nobody holds now.
         os.close(self._descriptor)
         self._descriptor = None
+
+    def _locked(self) -> int:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise Unavailable(
+                f"the lock {self._path} cannot be made: {error.strerror}",
+                hint="state_dir must be a directory that this user may write",
+            ) from error
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        return descriptor
 
     def _add_row(self) -> None:
         began = time.monotonic()
         with self._stores.database.write() as connection:
-            self._stores.owners.add(
-                connection,
-                self.id,
-                machine=machine(),
-                lock_path=str(self._path),
-                lease=self._lease,
-            )
+            # It may be there: a commit whose answer was lost.
+            if not self._stores.owners.renew(connection, self.id, self._lease):
+                self._stores.owners.add(
+                    connection,
+                    self.id,
+                    machine=machine(),
+                    lock_path=str(self._path),
+                    lease=self._lease,
+                )
         self._renewed = began
 
     def _renew_until_closed(self, beat: Beat) -> None:
         while not self._closing.wait(min(1.0, self._lease / 3)):
             try:
-                beat(self._renew())
+                began = time.monotonic()
+                beat(self._renew(), began)
             except StoreUnavailable as error:
                 LOG.warning("owner %s could not be renewed: %s", self.id, error)
+            except Exception:
+                # A thread that ended here would have everything of ours taken over.
+                LOG.exception("owner %s could not be renewed", self.id)
 
-    def _renew(self) -> Mapping[OperationId, str]:
+    def _renew(self) -> Mapping[OperationId, str | None]:
         began = time.monotonic()
         with self._stores.database.write() as connection:
             known = self._stores.owners.renew(connection, self.id, self._lease)
-            cancelled = self._stores.operations.cancelled_of(connection, self.id)
+            ours = self._stores.operations.held_by(connection, self.id)
         if known:
             self._renewed = began
         else:
             self._add_row()
-        return cancelled
+        return ours

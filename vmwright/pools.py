@@ -27,7 +27,8 @@ class Pools:
 
     def close(self) -> None:
         """Wait for what runs; begin nothing more."""
-        self.engines.shutdown(wait=True, cancel_futures=True)
+        # An engine that is cancelled here could not say that its operation is nobody's.
+        self.engines.shutdown(wait=True)
         with self._lock:
             pools = list(self._tasks.values())
         for pool in pools:

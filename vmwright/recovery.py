@@ -63,7 +63,7 @@ def _may_claim(
     candidate: Candidate, me: OwnerId, dead: Set[OwnerId], living: Set[OwnerId], now: float
 ) -> bool:
     operation = candidate.operation
-    if operation.not_before > now or not _predecessor_is_out_of_the_way(candidate):
+    if operation.not_before > now or not may_follow(candidate):
         return False
     return not _held_by_other(operation, me, dead, living)
 
@@ -76,7 +76,8 @@ def _held_by_other(
     return operation.owner_id in living and operation.owner_id not in dead
 
 
-def _predecessor_is_out_of_the_way(candidate: Candidate) -> bool:
+def may_follow(candidate: Candidate) -> bool:
+    """Whether nothing more happens to its predecessor by itself."""
     return candidate.predecessor is None or candidate.predecessor in (
         ENDED | {OperationState.STUCK, OperationState.PARKED}
     )

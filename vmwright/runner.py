@@ -42,6 +42,8 @@ T = TypeVar("T")
 
 LOG = logging.getLogger(__name__)
 
+_LATE = "late"  # in a task's stored metadata: a call of it may still land
+
 _TAKEN_BACK = frozenset({taskflow_states.PENDING, taskflow_states.REVERTED, taskflow_states.IGNORE})
 
 
@@ -82,7 +84,7 @@ def drive(flow: Flow, detail: models.FlowDetail, assignment: Assignment, pools: 
     """Run, or go on with, one operation until it ends or cannot go on here."""
     work = assignment.work
     work.adopt(detail)
-    executor = _Executor(assignment, pools, _late(detail, cut_off=assignment.cut_off))
+    executor = _Executor(assignment, pools, detail)
     engine = _Engine(flow, detail, assignment, executor)
     executor.suspend = engine.suspend
     engine.storage.inject({**assignment.inputs, "run": assignment.run}, transient=True)
@@ -95,12 +97,15 @@ def drive(flow: Flow, detail: models.FlowDetail, assignment: Assignment, pools: 
     return engine.outcome(executor)
 
 
-def _late(detail: models.FlowDetail, *, cut_off: bool) -> frozenset[str]:
-    """Tasks whose calls may still land: cut off with their process, or given up on."""
+def _late(detail: models.FlowDetail, assignment: Assignment) -> frozenset[str]:
+    """Tasks whose calls may still land: cut off with their process, or not answered, in this run
+    or in one before it."""
+    cut_off = {taskflow_states.RUNNING, taskflow_states.REVERTING} if assignment.cut_off else set()
     return frozenset(
         atom.name
         for atom in detail
-        if (cut_off and atom.state in (taskflow_states.RUNNING, taskflow_states.REVERTING))
+        if atom.state in cut_off
+        or _LATE in atom.meta
         or (atom.failure is not None and atom.failure.check(Unavailable))
     )
 
@@ -157,12 +162,15 @@ class _Executor(action_executor.TaskExecutor):  # type: ignore[misc]  # TaskFlow
 
     suspend: Callable[[], None]
 
-    def __init__(self, assignment: Assignment, pools: Pools, late: frozenset[str]) -> None:
+    def __init__(self, assignment: Assignment, pools: Pools, detail: models.FlowDetail) -> None:
         self._assignment = assignment
         self._work = assignment.work
         self._pools = pools
-        self._late = set(late)
+        self._atoms = {atom.name: atom for atom in detail}
+        self._late: set[str] = set()
         self.blocked: dict[str, Any] | None = None
+        for name in _late(detail, assignment):
+            self._remember_late(name)
 
     def execute_task(
         self, task: Task, _uuid: str, arguments: dict[str, Any], progress_callback: object = None
@@ -245,7 +253,10 @@ class _Executor(action_executor.TaskExecutor):  # type: ignore[misc]  # TaskFlow
 
     def _submit(self, job: "_Job") -> "futures.Future[Any]":
         host = job.arguments.get("host")
-        future = self._pools.of(host["id"] if host else None).submit(self._perform, job)
+        try:
+            future = self._pools.of(host["id"] if host else None).submit(self._perform, job)
+        except RuntimeError:  # no thread is to be had, as when the interpreter ends
+            return _put_off(job.task)
         future.atom = job.task  # type: ignore[attr-defined]
         return future
 
@@ -256,7 +267,7 @@ class _Executor(action_executor.TaskExecutor):  # type: ignore[misc]  # TaskFlow
     def _outside(self, job: "_Job") -> tuple[str, Any]:
         run: Run = job.arguments["run"]
         result = patiently(
-            lambda: job.method(**job.arguments),
+            lambda: self._asked(job),
             run.wait,
             job.task.name,
             self._assignment.settings.patience,
@@ -264,6 +275,21 @@ class _Executor(action_executor.TaskExecutor):  # type: ignore[misc]  # TaskFlow
         if job.removes:
             self._write_removal(job, run)
         return _WORD[job.direction], _plain(result)
+
+    def _asked(self, job: "_Job") -> Any:
+        try:
+            return job.method(**job.arguments)
+        except Unavailable:
+            if not job.removes:
+                self._remember_late(job.task.name)
+            raise
+
+    def _remember_late(self, name: str) -> None:
+        """Also for a run that goes on with this one, which may end before it has waited."""
+        self._late.add(name)
+        atom = self._atoms[name]
+        atom.meta = {**atom.meta, _LATE: True}
+        self._work.update_atom_details(atom)
 
     def _guarded(self, job: "_Job", call: Callable[[], T]) -> T | tuple[str, Any]:
         """What the call returns, or how the task failed. A run that is not ours ends here."""
@@ -306,8 +332,6 @@ class _Executor(action_executor.TaskExecutor):  # type: ignore[misc]  # TaskFlow
             )
             self.suspend()
             raise futures.CancelledError
-        if isinstance(error, Unavailable):
-            self._late.add(job.task.name)
         return _WORD[job.direction], _failure_of(error)
 
 

@@ -91,10 +91,15 @@ _MOVES: dict[OperationState, frozenset[OperationState]] = {
         }
     ),
     OperationState.INTERRUPTED: frozenset(
-        {OperationState.RUNNING, OperationState.UNDOING, OperationState.PARKED}
+        {
+            OperationState.RUNNING,
+            OperationState.UNDOING,
+            OperationState.UNDONE,
+            OperationState.PARKED,
+        }
     ),
     OperationState.STUCK: frozenset({OperationState.INTERRUPTED, OperationState.UNDONE}),
-    OperationState.PARKED: frozenset({OperationState.INTERRUPTED}),
+    OperationState.PARKED: frozenset({OperationState.INTERRUPTED, OperationState.UNDONE}),
     OperationState.DONE: frozenset(),
     OperationState.UNDONE: frozenset(),
     OperationState.CANCELLED: frozenset(),

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterable
 
 from vmwright.dispatcher import Dispatcher
-from vmwright.errors import StoreUnavailable
+from vmwright.errors import Conflict, StoreUnavailable
 from vmwright.ids import DeploymentId, OperationId
 from vmwright.ownership import Ownership
 from vmwright.pools import Pools
@@ -36,6 +36,10 @@ class Worker:
     def see_through(self, operations: Iterable[OperationId]) -> None:
         """Run these, as soon as they may be run, until nothing more happens to them."""
         with self._lock:
+            if self._closing.is_set():
+                raise Conflict(
+                    "this controller was closed", hint="any other one on its store goes on"
+                )
             if not self._started:
                 self._ownership.start(self._dispatcher.beat)
                 self._dispatcher.start()
@@ -55,11 +59,10 @@ class Worker:
         """Put every run down where it is and end the threads."""
         self._closing.set()
         with self._lock:
-            if not self._started:
-                return
-            self._dispatcher.close()
-            self._pools.close()
-            self._reconciler.join()
+            if self._started:
+                self._dispatcher.close()
+                self._pools.close()
+                self._reconciler.join()
             self._ownership.close()
 
     def _reconcile_until_closed(self) -> None:
@@ -68,3 +71,6 @@ class Worker:
                 self.pay_debts()
             except StoreUnavailable as error:
                 LOG.warning("the store was not asked for debts: %s", error)
+            except Exception:
+                # A thread that ended here would leave every debt unpaid.
+                LOG.exception("a round of the reconciler failed")

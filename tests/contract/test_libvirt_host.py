@@ -2,6 +2,8 @@
 
 import hashlib
 import struct
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -371,3 +373,33 @@ def test_paused_guest_is_let_go_on(
     place.connection.lookupByUUIDString(marks.ours.instance).suspend()
     host.hypervisor.ensure_running(marks.ours.instance, marks.ours, wait)
     assert place.connection.lookupByUUIDString(marks.ours.instance).state()[0] == 1
+
+
+_PROGRAM = """
+import sys, threading
+from pathlib import Path
+import libvirt
+from tests.support.libvirt_backends import opened
+from vmwright.backends.libvirt import use_own_event_loop
+from vmwright.ids import DeploymentId, new_id
+from vmwright.waiting import Wait
+
+def turn():
+    while True:
+        libvirt.virEventRunDefaultImpl()
+
+libvirt.virEventRegisterDefaultImpl()
+threading.Thread(target=turn, name="mine", daemon=True).start()
+use_own_event_loop()
+with opened(sys.argv[1], DeploymentId(new_id())) as backend:
+    host = backend.host(sys.argv[1])
+    assert host.hypervisor.domains(Wait(120)) == []
+print(sorted(thread.name for thread in threading.enumerate() if "libvirt" in thread.name))
+"""
+
+
+def test_program_with_an_event_loop_of_its_own_is_given_no_other(place: LibvirtPlace) -> None:
+    command = [sys.executable, "-c", _PROGRAM, place.backend.default_uri]
+    root = Path(__file__).parents[2]
+    ran = subprocess.run(command, check=True, capture_output=True, text=True, cwd=root)
+    assert "libvirt-events" not in ran.stdout

@@ -95,8 +95,8 @@ def test_fence_lets_the_owner_pass_and_tells_why_to_stop(stores, operation):
     with stores.database.write() as connection:
         reason, _ = stores.operations.fence(connection, operation.id, epoch)
         assert reason == "enough"
-        assert stores.operations.cancelled_of(connection, US) == {operation.id: "enough"}
-        assert stores.operations.cancelled_of(connection, THEM) == {}
+        assert stores.operations.held_by(connection, US) == {operation.id: "enough"}
+        assert stores.operations.held_by(connection, THEM) == {}
 
 
 def test_stale_epoch_loses_the_claim_and_nothing_is_written(stores, operation):

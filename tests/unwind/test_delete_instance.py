@@ -11,7 +11,6 @@ from tests.support.oracle import assert_only_the_users_volume_is_left, instances
 from vmwright.states import Direction
 
 TASKS = names("delete")
-REMOVING = ("destroy_guest", "unplug_network", "release_block_devices")
 
 at_each_task = pytest.mark.parametrize("task", TASKS)
 
@@ -39,14 +38,14 @@ def test_power_cut_is_resumed(built: Lab, task: str, how: Break) -> None:
     assert_only_the_users_volume_is_left(built)
 
 
-@pytest.mark.parametrize("task", REMOVING)
+@at_each_task
 def test_failure_is_tried_again(built: Lab, task: str) -> None:
     ended = built.child(broken(labs.delete, execute(task, Break.FAIL_ONCE)))
     assert ended.output.split() == ["done"], ended.output
     assert_only_the_users_volume_is_left(built)
 
 
-@pytest.mark.parametrize("task", REMOVING)
+@at_each_task
 def test_what_keeps_failing_is_stuck_and_can_be_retried(built: Lab, task: str) -> None:
     stubborn = Lab(built.home, undo_tries=2)
     ended = stubborn.child(broken(labs.delete, execute(task, Break.FAIL_BEFORE)))

@@ -70,7 +70,7 @@ class Network(Protocol):
     def ensure_no_reservation(
         self, network: NetworkId, mac: str, ip: str, whose: Whose, wait: Wait
     ) -> None:
-        """Give the address back: no reservation and no lease of this MAC remains."""
+        """Give the address back: no reservation of this MAC remains, and no lease bars the next."""
 
     def settle_reservation(self, network: NetworkId, mac: str, wait: Wait) -> None:
         """Return once the host says that no change of this reservation is under way."""

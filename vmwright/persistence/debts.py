@@ -1,6 +1,6 @@
 """Debts: what must become absent on a host later."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -56,11 +56,13 @@ class DebtStore:
             )
         )
 
-    def due(self, connection: sa.Connection, *, limit: int = 100) -> Sequence[Debt]:
-        """What may be paid now, the longest due first."""
+    def due(
+        self, connection: sa.Connection, *, without: Collection[HostId] = (), limit: int = 100
+    ) -> Sequence[Debt]:
+        """What may be paid now, the longest due first, on all hosts but these."""
         rows = connection.execute(
             sa.select(self._table)
-            .where(self._table.c.not_before <= now())
+            .where(self._table.c.not_before <= now(), self._table.c.host_id.not_in(without))
             .order_by(self._table.c.not_before)
             .limit(limit)
         )

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 from oslo_db import exception as db
 
-from vmwright.errors import SchemaMismatch, StoreUnavailable
+from vmwright.errors import InvalidRequest, SchemaMismatch, StoreUnavailable
 
 Duplicate = db.DBDuplicateEntry
 """A unique constraint refused a row; `columns` names it."""
@@ -30,9 +30,13 @@ def translated() -> Iterator[None]:
             f"the database does not answer ({_first_line(error)})",
             hint="check [database] connection and that the server runs",
         ) from error
+    except db.DBInvalidUnicodeParameter:
+        raise _unfit() from None
     except db.DBError as error:
         if isinstance(error, Duplicate | Dangling):
             raise
+        if isinstance(error.inner_exception, sa.exc.DataError):
+            raise _unfit() from None
         if _says_no_table(error):
             raise _no_tables() from error
         if type(error.inner_exception) is sa.exc.DatabaseError:  # SQLite: damaged, or another file
@@ -54,6 +58,14 @@ def _says_no_table(error: db.DBError) -> bool:
         return True
     arguments: tuple[object, ...] = getattr(original, "args", ())
     return bool(arguments) and arguments[0] == _UNDEFINED_TABLE_MYSQL
+
+
+def _unfit() -> InvalidRequest:
+    """Without its cause, which repeats what was given."""
+    return InvalidRequest(
+        "a text or number that was given is none that the database can hold",
+        hint="leave out NUL and what is not Unicode, and say it shorter",
+    )
 
 
 def _no_tables() -> SchemaMismatch:

@@ -180,11 +180,12 @@ class InstanceStore:
         )
 
     def fail(self, connection: sa.Connection, instance: InstanceId, fault: dict[str, Any]) -> None:
-        """The build was taken back: error, with the reason. A delete under way keeps its mark."""
+        """The build was taken back: error, with the reason. A delete under way keeps its mark,
+        and a tombstone stays one."""
         column = self._table.c
         connection.execute(
             sa.update(self._table)
-            .where(column.id == instance)
+            .where(column.id == instance, column.deleted_at.is_(None))
             .values(
                 vm_state=VmState.ERROR,
                 power_state=PowerState.NOSTATE,

@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from vmwright.errors import ClaimLost, NotFound
+from vmwright.errors import ClaimLost, Internal, NotFound
 from vmwright.ids import HostId, InstanceId, OperationId, OwnerId
 from vmwright.persistence.database import now
 from vmwright.persistence.records import Event, Operation
@@ -169,14 +169,12 @@ class OperationStore:
         )
         return asked.rowcount == 1
 
-    def cancelled_of(self, connection: sa.Connection, owner: OwnerId) -> dict[OperationId, str]:
-        """Which of this owner's running operations somebody wants cancelled, and why."""
+    def held_by(self, connection: sa.Connection, owner: OwnerId) -> dict[OperationId, str | None]:
+        """What this owner runs, and why somebody wants it cancelled, if so."""
         column = self._operations.c
         rows = connection.execute(
             sa.select(column.id, column.cancel_reason).where(
-                column.owner_id == owner,
-                column.state.in_(HELD),
-                column.cancel_reason.is_not(None),
+                column.owner_id == owner, column.state.in_(HELD)
             )
         )
         return {OperationId(row.id): row.cancel_reason for row in rows}
@@ -225,5 +223,8 @@ class OperationStore:
 
 def _operation(row: sa.Row[Any]) -> Operation:
     values = dict(row._mapping)
-    values["state"] = OperationState(values["state"])
+    try:
+        values["state"] = OperationState(values["state"])
+    except ValueError:
+        raise Internal(f"operation {values['id']} is in a state that is not known here") from None
     return Operation(**values)

@@ -53,9 +53,11 @@ class OwnerStore:
         )
         return [(Owner.of(row), bool(row.expired)) for row in rows]
 
-    def remove(self, connection: sa.Connection, owner: OwnerId) -> None:
-        """Forget an owner that has gone, unless operations still name it as theirs."""
+    def remove(self, connection: sa.Connection, owner: OwnerId) -> bool:
+        """Forget an owner that has gone; False if operations still name it as theirs."""
         held = sa.exists().where(
             self._operations.c.owner_id == owner, self._operations.c.state.in_(HELD)
         )
         connection.execute(sa.delete(self._owners).where(self._owners.c.id == owner, ~held))
+        left = sa.select(self._owners.c.seq).where(self._owners.c.id == owner)
+        return connection.execute(left).first() is None

@@ -4,7 +4,8 @@ import logging
 import time
 
 from vmwright.backends.removal import Removal
-from vmwright.errors import Unavailable, VmwrightError
+from vmwright.errors import Internal, StoreUnavailable, Unavailable, VmwrightError
+from vmwright.ids import HostId
 from vmwright.persistence.records import Debt, Event, HostRecord
 from vmwright.tasks.task import Means
 from vmwright.waiting import Wait
@@ -20,21 +21,48 @@ def pay_debts(means: Means, *, patience: float, pause: float) -> int:
     A host is given `patience` seconds and asked no more in this round once it was silent; its
     debts come back after `pause` seconds, and later each time.
     """
-    stores, silent = means.stores, set()
-    with stores.database.read() as connection:
-        due = stores.debts.due(connection)
-        hosts = {host.id: host for host in stores.registries.hosts.all(connection)}
-    for debt in due:
-        if debt.host_id in silent or debt.host_id not in hosts:
-            continue
-        try:
-            _pay(means, debt, hosts[debt.host_id], patience)
-        except VmwrightError as error:
-            if isinstance(error, Unavailable):
+    stores = means.stores
+    silent: set[HostId] = set()
+    tried: set[str] = set()
+    while due := _due(means, silent, tried):
+        for debt, host in due:
+            tried.add(debt.id)
+            if host is None:
                 silent.add(debt.host_id)
-            _postpone(means, debt, error, pause)
+            if debt.host_id not in silent and host is not None:
+                error = _tried(means, debt, host, patience)
+                if isinstance(error, Unavailable):
+                    silent.add(debt.host_id)
+                if error is not None:
+                    _postpone(means, debt, error, pause)
     with stores.database.read() as connection:
         return len(stores.debts.all(connection))
+
+
+def _due(
+    means: Means, silent: set[HostId], tried: set[str]
+) -> list[tuple[Debt, HostRecord | None]]:
+    """What may be paid and was not tried in this round, however much a silent host owes."""
+    stores = means.stores
+    with stores.database.read() as connection:
+        hosts = {host.id: host for host in stores.registries.hosts.all(connection)}
+        due = stores.debts.due(connection, without=silent)
+    return [(debt, hosts.get(debt.host_id)) for debt in due if debt.id not in tried]
+
+
+def _tried(means: Means, debt: Debt, host: HostRecord, patience: float) -> VmwrightError | None:
+    """Why it could not be paid, or None once it is."""
+    try:
+        _pay(means, debt, host, patience)
+    except StoreUnavailable:
+        raise
+    except VmwrightError as error:
+        return error
+    except Exception:
+        # One debt that cannot be read must not keep the others from being paid.
+        LOG.exception("debt %s cannot be paid", debt.id)
+        return Internal(f"debt {debt.id} cannot be paid; see the log")
+    return None
 
 
 def _pay(means: Means, debt: Debt, host: HostRecord, patience: float) -> None:

@@ -9,7 +9,7 @@ from vmwright.persistence.claims import Demand
 from vmwright.persistence.records import HostRecord
 from vmwright.request import Spec
 from vmwright.tasks.instance import host_value
-from vmwright.tasks.task import Run, StoreTask
+from vmwright.tasks.task import RemovingTask, Run, StoreTask
 
 
 class ClaimHost(StoreTask):
@@ -91,7 +91,7 @@ class ClaimHost(StoreTask):
         return ", ".join(short) or "taken by another build meanwhile"
 
 
-class ReleaseHost(StoreTask):
+class ReleaseHost(StoreTask, RemovingTask):
     """Give the instance's room on its host back."""
 
     task_name = "release_host"

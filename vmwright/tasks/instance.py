@@ -8,7 +8,7 @@ from vmwright.errors import Cancelled, Refused, Unavailable
 from vmwright.ids import domain_name
 from vmwright.persistence.records import HostRecord
 from vmwright.states import PowerState
-from vmwright.tasks.task import Run, StoreTask, Task
+from vmwright.tasks.task import RemovingTask, Run, StoreTask, Task
 
 LOG = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class MarkActive(StoreTask):
         stores.secrets.erase(run.connection, run.instance)
 
 
-class MarkDeleted(StoreTask):
+class MarkDeleted(StoreTask, RemovingTask):
     """Nothing of the instance is left: keep a tombstone, so that what turns up can be told."""
 
     task_name = "mark_deleted"
@@ -85,7 +85,7 @@ class MarkDeleted(StoreTask):
         stores.instances.bury(run.connection, run.instance)
 
 
-class LocateGuest(StoreTask):
+class LocateGuest(StoreTask, RemovingTask):
     """Find where the instance lies, and under which marks its builds made things there."""
 
     task_name = "locate_guest"

@@ -89,7 +89,7 @@ class UnplugNetwork(RemovingTask):
         run.remove(self._means.backend, host, _reservations(map(_pair, ports), run.whose))
 
 
-class ReleaseAddresses(StoreTask):
+class ReleaseAddresses(StoreTask, RemovingTask):
     """Give the instance's addresses back."""
 
     task_name = "release_addresses"
