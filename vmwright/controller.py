@@ -2,18 +2,19 @@
 
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
 import sqlalchemy as sa
+import tenacity
 
 from vmwright.admission import Caller, Door
 from vmwright.backends.file_images import FileImageStore, images_of
 from vmwright.backends.loading import load_backend
 from vmwright.descriptions import Descriptions
-from vmwright.errors import Conflict, DeadlinePassed, Unavailable
+from vmwright.errors import Conflict, DeadlinePassed, StoreUnavailable, Unavailable
 from vmwright.flows import RECIPES, recipe
 from vmwright.ids import OperationId
 from vmwright.inventory import Inventory
@@ -113,15 +114,11 @@ class Controller:
 
         A build that still runs is asked to stop; one whose process is dead is taken back here.
         """
-        with self._database.write() as connection:
-            operation = self._door.delete(connection, instance, self._caller)
-        return self._begin(operation)
+        return self._begin(self._write(lambda c: self._door.delete(c, instance, self._caller)))
 
     def cancel(self, operation: str, reason: str = "asked by the user") -> Operation:
         """Have a build taken back, wherever it runs; here, if its process is dead."""
-        with self._database.write() as connection:
-            known = self._door.cancel(connection, operation, reason)
-        return self._begin(known)
+        return self._begin(self._write(lambda c: self._door.cancel(c, operation, reason)))
 
     def resume(self, operation: str | None = None) -> Sequence[Operation]:
         """Take up what nobody runs: everything that is unfinished, or this operation.
@@ -243,6 +240,18 @@ class Controller:
     def pay_debts(self) -> int:
         """Make absent what is owed and due; returns how many debts remain."""
         return self._worker.pay_debts()
+
+    def _write(self, work: Callable[[sa.Connection], Operation]) -> Operation:
+        """In a transaction; again if the database gave it up for one of a run."""
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(StoreUnavailable),
+            stop=tenacity.stop_after_attempt(3),
+            reraise=True,
+        )
+        for attempt in retrying:
+            with attempt, self._database.write() as connection:
+                accepted = work(connection)
+        return accepted
 
     def _check(self, request: CreateRequest) -> None:
         """Refuse what can be refused before a host is asked, or registered."""

@@ -333,7 +333,6 @@ class Dispatcher:
 
     def _park(self, operation: Operation, error: VmwrightError) -> None:
         """Nobody touches it until someone says so: what it needs is not to be had here."""
-        reason = {**(operation.error or {}), "parked": error.to_store()}
         event = Event(
             operation_id=operation.id,
             instance_id=operation.instance_id,
@@ -345,6 +344,9 @@ class Dispatcher:
         )
         operations = self._stores.operations
         with self._stores.database.write() as connection:
+            # Read again: a failure that was committed meanwhile says which way to go on.
+            known = operations.error_of(connection, operation.id)
+            reason = {**(known or {}), "parked": error.to_store()}
             if operations.park(connection, operation, reason):
                 operations.append(connection, [event])
         LOG.error("operation %s is parked: %s", operation.id, error)

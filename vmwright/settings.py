@@ -46,7 +46,7 @@ class OperationSettings:
     undo_deadline: float = 30.0
     undo_tries: int = 5
     undo_backoff: float = 1.0
-    late_effect: float = 60.0
+    late_effect: float = 90.0
     parallel: int = 4
     threads_per_host: int = 4
 
@@ -147,7 +147,7 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
         cfg.IntOpt("undo_tries", default=5, min=1, help="Tries of an undo before it is stuck."),
         cfg.FloatOpt("undo_backoff", default=1.0, min=0.0, help="First pause between tries."),
         cfg.FloatOpt(
-            "late_effect", default=60.0, min=0.0, help="Seconds in which a lost call may land."
+            "late_effect", default=90.0, min=0.0, help="Seconds in which a lost call may land."
         ),
         cfg.IntOpt("parallel", default=4, min=1, help="Operations run side by side."),
         cfg.IntOpt("threads_per_host", default=4, min=1, help="Tasks on one host at once."),

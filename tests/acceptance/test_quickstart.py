@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.demo_guest import DemoGuest
+from tests.support.installed import Installed
 from tests.support.machine import Machine, processes_of
 from tests.support.private_host import missing
 
@@ -67,20 +68,50 @@ def test_real_guest_is_built_shown_and_taken_back(place: Path) -> None:
 @pytest.mark.libvirt
 @pytest.mark.guest
 @pytest.mark.usefixtures("host_can_run")
-@pytest.mark.parametrize("moment", ["plug_network running", "GUEST-DISKS"])
-def test_interrupted_quickstart_leaves_nothing(place: Path, moment: str) -> None:
-    quickstart = start(place, KVM="no", REQUIRE="libvirt")
+def test_interrupted_quickstart_leaves_nothing(place: Path) -> None:
+    output = interrupted(start(place, KVM="no", REQUIRE="libvirt"), "GUEST-DISKS")
+    assert "taking back" in output
+    assert sorted(path.name for path in place.iterdir()) == ["log"]
+
+
+def interrupted(quickstart: "subprocess.Popen[str]", moment: str) -> str:
+    """Press Ctrl-C once a line holds `moment`; all that it wrote."""
     assert quickstart.stdout
-    seen = ""
+    output = ""
     for line in quickstart.stdout:
-        seen += line
+        output += line
         if moment in line:
             os.killpg(quickstart.pid, signal.SIGINT)
             break
-    rest = quickstart.communicate()[0]
-    assert quickstart.returncode == 130, seen + rest
-    assert "taking back" in rest
-    assert sorted(path.name for path in place.iterdir()) == ["log"]
+    output += quickstart.communicate()[0]
+    assert quickstart.returncode == 130, output
+    return output
+
+
+@pytest.mark.libvirt
+@pytest.mark.guest
+@pytest.mark.parametrize("moment", ["plug_network running", None])
+def test_libvirt_that_was_named_is_as_it_was(installed: Installed, place: Path, moment) -> None:
+    """The deployment that is there already has a pool and an image; it is nobody's but its own."""
+    before = seen_on(installed)
+    quickstart = start(place, URI=installed.host.uri, REQUIRE="libvirt")
+    if moment is None:
+        output = quickstart.communicate()[0]
+        assert quickstart.returncode == 0, output
+        assert "leftovers: 0" in output
+    else:
+        interrupted(quickstart, moment)
+    assert seen_on(installed) == before
+
+
+def seen_on(installed: Installed) -> list[str]:
+    """Domains, networks, pools, the files of all pools, and links, as the host shows them."""
+    listings = ("list", "net-list", "pool-list")
+    return [
+        *(installed.host.virsh(listing, "--all") for listing in listings),
+        installed.host.run("find", "/var/lib/libvirt/images", "/etc/libvirt/storage"),
+        installed.host.run("ip", "-oneline", "link"),
+    ]
 
 
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv is missing: util-linux")

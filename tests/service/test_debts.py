@@ -80,3 +80,19 @@ def test_audit_sees_what_nobody_needs_and_nothing_else(lab: Lab) -> None:
         "volume its instance was deleted",
         "volume its instance was deleted",
     ]
+
+
+def test_a_host_that_was_away_takes_nothing_before_it_is_cleaned(lab: Lab) -> None:
+    """It may still have the guests and addresses that nobody's books hold any more."""
+    replace(lab, faults=("ensure_running:1:down",)).child(labs.create)
+
+    def again(controller):
+        operation = controller.submit(labs.request(name="vm2"))
+        controller.resume(operation.id)
+        print(controller.wait(operation.id, timeout=60).error["message"])
+
+    ended = lab.child(again)
+    assert "host1: was away and still has to be cleaned of 6 things" in ended.output
+    (lab.home / "world" / "hosts" / "host1" / "down").unlink()
+    lab.child(lambda controller: controller.pay_debts())
+    assert lab.child(labs.create).output.split() == ["done"]

@@ -10,6 +10,9 @@ from vmwright.persistence.database import now
 from vmwright.persistence.records import Debt
 from vmwright.persistence.tables import Schema
 
+HOST_AWAY, LATE_EFFECT = "host away", "late effect"
+"""Why something is owed: its host could not be asked, or a lost call may still make it."""
+
 
 class DebtStore:
     """Removals that are still owed. A paid debt is gone; the operation's events remember it."""
@@ -77,6 +80,13 @@ class DebtStore:
     def of_host(self, connection: sa.Connection, host: HostId) -> Sequence[Debt]:
         rows = connection.execute(sa.select(self._table).where(self._table.c.host_id == host))
         return [Debt.of(row) for row in rows]
+
+    def left_while_away(self, connection: sa.Connection, host: HostId) -> int:
+        """How many things are surely still there: the host was away when they were to go."""
+        column = self._table.c
+        return connection.execute(
+            sa.select(sa.func.count()).where(column.host_id == host, column.reason == HOST_AWAY)
+        ).scalar_one()
 
     def drop(self, connection: sa.Connection, *, kind: str, key: str) -> None:
         """No host owes this any more: it is wanted again."""

@@ -141,6 +141,13 @@ class OperationStore:
             sa.update(self._operations).where(self._operations.c.id == operation).values(values)
         )
 
+    def error_of(self, connection: sa.Connection, operation: OperationId) -> dict[str, Any] | None:
+        """What is known to have gone wrong with it."""
+        error: dict[str, Any] | None = connection.execute(
+            sa.select(self._operations.c.error).where(self._operations.c.id == operation)
+        ).scalar()
+        return error
+
     def park(self, connection: sa.Connection, operation: Operation, error: dict[str, Any]) -> bool:
         """Put it aside as it was read; False if somebody has moved or claimed it since."""
         column = self._operations.c

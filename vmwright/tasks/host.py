@@ -55,6 +55,10 @@ class ClaimHost(StoreTask):
         stores, demand = self._means.stores, demand_of(spec)
         if not host.enabled:
             return f"disabled ({host.disabled_reason or 'no reason given'})"
+        # Guests and addresses that it still has are in nobody's books any more.
+        uncleaned = stores.debts.left_while_away(run.connection, host.id)
+        if uncleaned:
+            return f"was away and still has to be cleaned of {uncleaned} things"
         for volume in spec.volumes:
             record = stores.volumes.get(run.connection, volume.volume)
             if record is not None and record.host_id not in (None, host.id):

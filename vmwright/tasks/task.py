@@ -12,6 +12,7 @@ from vmwright.backends.images import ImageStore
 from vmwright.backends.removal import Removal
 from vmwright.errors import Internal, Unavailable
 from vmwright.ids import HostId, InstanceId, Mark, OperationId, Whose
+from vmwright.persistence.debts import HOST_AWAY, LATE_EFFECT
 from vmwright.persistence.stores import Stores
 from vmwright.states import TaskState
 from vmwright.waiting import Wait, patiently
@@ -78,10 +79,10 @@ class Run:
             try:
                 patiently(lambda: self._remove(place, removal), self.wait, removal.describe())  # noqa: B023
             except Unavailable:
-                self._owe(host, removal, reason="host away", delay=0.0)
+                self._owe(host, removal, reason=HOST_AWAY, delay=0.0)
                 continue
             if self.late:
-                self._owe(host, removal, reason="late effect", delay=self.late_effect)
+                self._owe(host, removal, reason=LATE_EFFECT, delay=self.late_effect)
 
     def _remove(self, host: Host, removal: Removal) -> None:
         if self.late:
