@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,23 +60,20 @@ class Installed:
     def json(self, *words: str, expect: int = 0) -> Any:
         return json.loads(self.run(*words, "-f", "json", expect=expect))
 
-    def killed_after(self, seconds: float, *words: str) -> bool:
-        """Kill a build this long after it was submitted; False if it had ended before."""
+    def killed_at(self, line: int, later: float, *words: str) -> tuple[str, bool]:
+        """Kill a build so many seconds after a line of its progress.
+
+        Returns that line, and whether the build had not ended before.
+        """
         process = self.start(*words)
-        _wait_for_submission(process)
-        threading.Event().wait(seconds)
+        assert process.stderr is not None
+        last = ""
+        for _ in range(line):
+            last = process.stderr.readline() or last
+        threading.Event().wait(later)
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        return process.returncode == -signal.SIGKILL
-
-    def seconds_after_submission(self, *words: str) -> float:
-        """How long a build takes from its submission on."""
-        process = self.start(*words)
-        _wait_for_submission(process)
-        began = time.monotonic()
-        errors = process.communicate()[1]
-        assert process.returncode == 0, errors
-        return time.monotonic() - began
+        return last.strip(), process.returncode == -signal.SIGKILL
 
     # What the host itself shows.
 
@@ -99,9 +95,3 @@ class Installed:
         networks = self.host.virsh("net-list", "--all", "--name").split()
         dumps = "".join(self.host.virsh("net-dumpxml", name) for name in networks)
         return [line for line in dumps.splitlines() if "<host mac=" in line]
-
-
-def _wait_for_submission(process: "subprocess.Popen[str]") -> None:
-    """The first line of progress is written once the operation is stored."""
-    assert process.stderr is not None
-    assert process.stderr.readline()
