@@ -21,6 +21,8 @@ QUICKSTART = Path(__file__).parents[2] / "scripts" / "quickstart"
 
 def start(directory: Path, *before: str, **environment: str) -> "subprocess.Popen[str]":
     """The quickstart in the environment that runs the tests: nothing is installed."""
+    # Whoever runs the tests in the background has them ignore what Ctrl-C sends.
+    before = ("env", "--default-signal=INT", *before)
     own = {"QUICKSTART_DIR": str(directory), "VENV": sys.prefix, "YES": "1"} | environment
     return subprocess.Popen(
         [*before, str(QUICKSTART)],
@@ -30,7 +32,13 @@ def start(directory: Path, *before: str, **environment: str) -> "subprocess.Pope
         text=True,
         env=os.environ | own,
         start_new_session=True,
+        preexec_fn=_hear_interrupts,  # noqa: PLW1509 - it only sets a signal
     )
+
+
+def _hear_interrupts() -> None:
+    """What is started in the background may ignore Ctrl-C, and no shell can change that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture
@@ -74,41 +82,57 @@ def test_interrupted_quickstart_leaves_nothing(place: Path) -> None:
     assert sorted(path.name for path in place.iterdir()) == ["log"]
 
 
+@pytest.mark.libvirt
+@pytest.mark.guest
+def test_libvirt_that_was_named_is_left_as_it_was(installed: Installed, place: Path) -> None:
+    # Every libvirt that its package has installed has this directory.
+    installed.host.run("mkdir", "--parents", "/var/lib/libvirt/images")
+    named = {"URI": installed.host.uri, "REQUIRE": "libvirt"}
+    before = seen_on(installed)
+    interrupted(start(place, **named), "plug_network running")
+    assert seen_on(installed) == before
+
+
+@pytest.mark.slow
+@pytest.mark.libvirt
+@pytest.mark.guest
+def test_what_a_killed_quickstart_left_is_removed_by_the_next(
+    installed: Installed, place: Path
+) -> None:
+    installed.host.run("mkdir", "--parents", "/var/lib/libvirt/images")
+    named = {"URI": installed.host.uri, "REQUIRE": "libvirt"}
+    before = seen_on(installed)
+    ended(start(place, **named), "plug_network running", signal.SIGKILL)
+    assert seen_on(installed) != before
+    again = start(place, **named)
+    output = again.communicate()[0]
+    assert again.returncode == 0, output
+    assert "leftovers: 0" in output
+    assert seen_on(installed) == before
+
+
 def interrupted(quickstart: "subprocess.Popen[str]", moment: str) -> str:
     """Press Ctrl-C once a line holds `moment`; all that it wrote."""
+    output = ended(quickstart, moment, signal.SIGINT)
+    assert quickstart.returncode == 130, output
+    return output
+
+
+def ended(quickstart: "subprocess.Popen[str]", moment: str, how: signal.Signals) -> str:
     assert quickstart.stdout
     output = ""
     for line in quickstart.stdout:
         output += line
         if moment in line:
-            os.killpg(quickstart.pid, signal.SIGINT)
+            os.killpg(quickstart.pid, how)
             break
-    output += quickstart.communicate()[0]
-    assert quickstart.returncode == 130, output
-    return output
-
-
-@pytest.mark.libvirt
-@pytest.mark.guest
-@pytest.mark.parametrize("moment", ["plug_network running", None])
-def test_libvirt_that_was_named_is_as_it_was(installed: Installed, place: Path, moment) -> None:
-    """The deployment that is there already has a pool and an image; it is nobody's but its own."""
-    before = seen_on(installed)
-    quickstart = start(place, URI=installed.host.uri, REQUIRE="libvirt")
-    if moment is None:
-        output = quickstart.communicate()[0]
-        assert quickstart.returncode == 0, output
-        assert "leftovers: 0" in output
-    else:
-        interrupted(quickstart, moment)
-    assert seen_on(installed) == before
+    return output + quickstart.communicate()[0]
 
 
 def seen_on(installed: Installed) -> list[str]:
     """Domains, networks, pools, the files of all pools, and links, as the host shows them."""
-    listings = ("list", "net-list", "pool-list")
     return [
-        *(installed.host.virsh(listing, "--all") for listing in listings),
+        *(installed.host.virsh(kind, "--all") for kind in ("list", "net-list", "pool-list")),
         installed.host.run("find", "/var/lib/libvirt/images", "/etc/libvirt/storage"),
         installed.host.run("ip", "-oneline", "link"),
     ]
@@ -135,6 +159,16 @@ class TestWithoutPrivileges:
         (line,) = quickstart.communicate()[0].splitlines()
         assert quickstart.returncode == 7
         assert "CAP_SYS_ADMIN" in line
+
+
+def test_other_systems_are_told_why_it_is_simulated(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "uname").write_text("#!/bin/sh\necho Darwin\n")
+    (tmp_path / "uname").chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    quickstart = start(place, REQUIRE="libvirt", PATH=path)
+    (line,) = quickstart.communicate()[0].splitlines()
+    assert quickstart.returncode == 7
+    assert "Darwin" in line
 
 
 def test_nothing_is_done_unless_somebody_says_yes(place: Path) -> None:
