@@ -94,5 +94,7 @@ def test_a_host_that_was_away_takes_nothing_before_it_is_cleaned(lab: Lab) -> No
     ended = lab.child(again)
     assert "host1: was away and still has to be cleaned of 6 things" in ended.output
     (lab.home / "world" / "hosts" / "host1" / "down").unlink()
-    lab.child(lambda controller: controller.pay_debts())
+    # Tries that met the absent host have put them off.
+    lab.execute("UPDATE vmwright_debts SET not_before = 0")
+    assert lab.child(labs.pay).status == 0
     assert lab.child(labs.create).output.split() == ["done"]
