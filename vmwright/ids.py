@@ -15,6 +15,10 @@ FlavorId = NewType("FlavorId", str)
 NetworkId = NewType("NetworkId", str)
 PortId = NewType("PortId", str)
 VolumeId = NewType("VolumeId", str)
+SnapshotId = NewType("SnapshotId", str)
+KeyPairId = NewType("KeyPairId", str)
+SecurityGroupId = NewType("SecurityGroupId", str)
+ServerGroupId = NewType("ServerGroupId", str)
 
 
 def new_id() -> str:

@@ -42,7 +42,7 @@ class Asking:
         } | changes
         if "instance" not in wish:
             wish["instance"] = stored_instance(self.stores, connection)
-        return self.stores.ports.allocate(connection, **wish)
+        return self.stores.ports.allocate(connection, project="default", **wish)
 
 
 @pytest.fixture
@@ -183,8 +183,8 @@ stores = Stores.of(Database.open(settings), Path({str(tmp_path / "key")!r}))
 for _ in range(5):
     with stores.database.write() as connection:
         port = stores.ports.allocate(
-            connection, port=new_id(), instance=stored_instance(stores, connection),
-            operation=new_id(), position=0, network={network.id!r},
+            connection, port=new_id(), project="default",
+            instance=stored_instance(stores, connection), operation=new_id(), position=0, network={network.id!r},
             subnet=ipaddress.IPv4Network("10.3.0.0/24"),
             gateway=ipaddress.IPv4Address("10.3.0.1"), ip=None, mac=None,
         )

@@ -159,6 +159,7 @@ def test_network_with_addresses_given_out_is_not_deleted(deployment, inventory):
         mac="52:54:00:00:00:01",
         ip="10.1.0.2",
         ip_offset=2,
+        project_id="default",
     )
     ports = deployment.database.schema.ports
     with deployment.database.write() as connection:

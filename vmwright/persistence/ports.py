@@ -29,6 +29,12 @@ class PortStore:
         )
         return [Port.of(row) for row in rows]
 
+    def get(self, connection: sa.Connection, port: PortId) -> Port | None:
+        row = connection.execute(
+            sa.select(self._ports).where(self._ports.c.id == port)
+        ).one_or_none()
+        return None if row is None else Port.of(row)
+
     def holder_of_ip(
         self, connection: sa.Connection, network: NetworkId, offset: int
     ) -> InstanceId | None:
@@ -55,6 +61,7 @@ class PortStore:
         connection: sa.Connection,
         *,
         port: PortId,
+        project: str,
         instance: InstanceId,
         operation: OperationId,
         position: int,
@@ -69,11 +76,9 @@ class PortStore:
         `ip` and `mac` are the user's wishes. `Conflict` if a wish is taken or the subnet is full,
         `NotFound` if the network was deleted meanwhile.
         """
-        held = connection.execute(
-            sa.select(self._ports).where(self._ports.c.id == port)
-        ).one_or_none()
+        held = self.get(connection, port)
         if held is not None:
-            return Port.of(held)
+            return held
         for attempt in range(_TRIES):
             offset = (
                 self._free_offset(connection, network, subnet, gateway)
@@ -89,12 +94,13 @@ class PortStore:
                 mac=mac or _mac_of(port, attempt),
                 ip=str(subnet.network_address + offset),
                 ip_offset=offset,
+                project_id=project,
             )
             taken = self._insert(connection, candidate)
             if taken is None:
                 return candidate
             _refuse_taken_wish(taken, ip=ip, mac=mac)
-        raise Conflict(f"no free address was found in {subnet} in {_TRIES} tries")
+        raise _too_busy(subnet)
 
     def release(
         self, connection: sa.Connection, instance: InstanceId, operation: OperationId | None
@@ -156,6 +162,10 @@ class PortStore:
             .limit(1)
         ).scalar_one()
         return int(gap)
+
+
+def _too_busy(subnet: ipaddress.IPv4Network) -> Conflict:
+    return Conflict(f"no free address was found in {subnet} in {_TRIES} tries")
 
 
 def _refuse_taken_wish(taken: str, *, ip: str | None, mac: str | None) -> None:

@@ -10,10 +10,14 @@ from vmwright.ids import (
     HostId,
     ImageId,
     InstanceId,
+    KeyPairId,
     NetworkId,
     OperationId,
     OwnerId,
     PortId,
+    SecurityGroupId,
+    ServerGroupId,
+    SnapshotId,
     VolumeId,
 )
 from vmwright.states import OperationState, PowerState, TaskState, VmState
@@ -44,6 +48,10 @@ class Flavor(Record):
     disk_gib: int
     """Size of the root disk; 0 leaves it at the image's size."""
     extra_specs: dict[str, str] = field(default_factory=dict)
+    ephemeral_gib: int = 0
+    """What the blank disks of an instance may come to; made if the request names none."""
+    swap_mib: int = 0
+    enabled: bool = True
     created_at: float = 0.0
 
 
@@ -69,10 +77,15 @@ class NetworkRecord(Record):
     id: NetworkId
     name: str
     kind: str
+    """``nat`` (made by us on each host), ``bridge`` or ``libvirt`` (both are there already)."""
     cidr: str
     gateway: str
-    host_id: HostId | None = None
     bridge: str | None = None
+    libvirt_network: str | None = None
+    pool_first: str | None = None
+    pool_last: str | None = None
+    """The addresses that may be chosen from; None: all of the subnet."""
+    dns: list[str] = field(default_factory=list)
     created_at: float = 0.0
 
 
@@ -91,6 +104,12 @@ class HostRecord(Record):
     zone: str
     enabled: bool
     disabled_reason: str | None = None
+    draining: bool = False
+    traits: list[str] = field(default_factory=list)
+    hypervisor_type: str | None = None
+    """``kvm``, ``qemu`` or ``simulated``, as it said when it was registered."""
+    architecture: str | None = None
+    address: str | None = None
     claim_serial: int = 0
     created_at: float = 0.0
 
@@ -108,6 +127,7 @@ class Instance(Record):
     power_state: PowerState
     host_id: HostId | None
     image_id: ImageId
+    """Empty if it boots from a volume."""
     flavor_id: FlavorId
     request: dict[str, Any]
     request_version: int
@@ -117,6 +137,12 @@ class Instance(Record):
     created_at: float
     launched_at: float | None
     deleted_at: float | None
+    vcpus: int = 0
+    memory_mib: int = 0
+    new_volumes: int = 0
+    new_gib: int = 0
+    new_ips: int = 0
+    """What the request asks for, counted against quotas while rows for it are not there yet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +171,8 @@ class Operation(Record):
     created_at: float = 0.0
     started_at: float | None = None
     finished_at: float | None = None
+    request_digest: str | None = None
+    """Of the body that came with the idempotency key: it must come again with it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,12 +196,16 @@ class Event(Record):
 class Port(Record):
     id: PortId
     network_id: NetworkId
-    instance_id: InstanceId
-    operation_id: OperationId
+    instance_id: InstanceId | None
+    operation_id: OperationId | None
     position: int
     mac: str
     ip: str
     ip_offset: int
+    project_id: str
+    name: str | None = None
+    user_made: bool = False
+    """It was there before its instance, and stays after it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,6 +221,27 @@ class VolumeRecord(Record):
     """Its name in the host's pool, once it was put on one."""
     made_by: OperationId | None = None
     """The operation whose undo removes it."""
+    snapshot_id: SnapshotId | None = None
+    made_for: InstanceId | None = None
+    """The instance whose request asked for it."""
+    bootable: bool = False
+    created_at: float = 0.0
+    deleted_at: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot(Record):
+    """What a volume held at one moment; never written again."""
+
+    id: SnapshotId
+    project_id: str
+    name: str
+    volume_id: VolumeId
+    size_gib: int
+    host_id: HostId
+    location: str
+    """Its name in the host's pool."""
+    bootable: bool
     created_at: float = 0.0
     deleted_at: float | None = None
 
@@ -230,3 +283,54 @@ class Owner(Record):
     lock_path: str
     started_at: float
     expires_at: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyPair(Record):
+    """An ssh public key of a user; the private half was never here."""
+
+    id: KeyPairId
+    user_id: str
+    name: str
+    public_key: str
+    fingerprint: str
+    created_at: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecurityGroup(Record):
+    id: SecurityGroupId
+    project_id: str
+    name: str
+    description: str = ""
+    created_at: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecurityGroupRule(Record):
+    """What a group lets through; None stands for any."""
+
+    id: str
+    group_id: SecurityGroupId
+    direction: str
+    ethertype: str
+    protocol: str | None = None
+    port_range_min: int | None = None
+    port_range_max: int | None = None
+    remote_ip_prefix: str | None = None
+    remote_group_id: SecurityGroupId | None = None
+    created_at: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerGroup(Record):
+    """Instances that are to be together, or apart."""
+
+    id: ServerGroupId
+    project_id: str
+    user_id: str
+    name: str
+    policy: str
+    max_server_per_host: int | None = None
+    serial: int = 0
+    created_at: float = 0.0

@@ -22,12 +22,16 @@ class AllocateNetwork(StoreTask):
     default_provides = "network_info"
 
     def execute(self, run: Run, spec: Spec) -> list[dict[str, Any]]:
-        return [self._allocate(run, position, nic) for position, nic in enumerate(spec.nics)]
+        return [
+            self._allocate(run, spec.project, position, nic)
+            for position, nic in enumerate(spec.nics)
+        ]
 
-    def _allocate(self, run: Run, position: int, nic: NicSpec) -> dict[str, Any]:
+    def _allocate(self, run: Run, project: str, position: int, nic: NicSpec) -> dict[str, Any]:
         port = self._means.stores.ports.allocate(
             run.connection,
             port=nic.port,
+            project=project,
             instance=run.instance,
             operation=run.operation,
             position=position,

@@ -1,0 +1,69 @@
+"""Kinds of columns, and how tables, constraints and indexes are named."""
+
+import sqlalchemy as sa
+from sqlalchemy import Column, ForeignKey, Index, Table, UniqueConstraint
+from taskflow.persistence.backends.sqlalchemy import tables as taskflow_tables
+
+BIG = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+TEXT = sa.Text()
+JSON = sa.JSON(none_as_null=True)
+
+
+def uuid(name: str, *more: ForeignKey, nullable: bool = False) -> Column[str]:
+    return Column(name, sa.String(36), *more, nullable=nullable)
+
+
+def word(name: str, *, nullable: bool = False) -> Column[str]:
+    """A short text that we make, or that has a grammar."""
+    return Column(name, sa.String(64), nullable=nullable)
+
+
+def name(name: str, *, nullable: bool = False) -> Column[str]:
+    """A text that users make."""
+    return Column(name, sa.String(255), nullable=nullable)
+
+
+def time(name: str, *, nullable: bool = False) -> Column[float]:
+    """Seconds since the epoch."""
+    return Column(name, sa.Double(), nullable=nullable)
+
+
+def number(name: str, *, nullable: bool = False) -> Column[int]:
+    return Column(name, sa.BigInteger(), nullable=nullable)
+
+
+def ratio(name: str) -> Column[float]:
+    return Column(name, sa.Double(), nullable=False)
+
+
+def truth(name: str) -> Column[bool]:
+    return Column(name, sa.Boolean(), nullable=False)
+
+
+class Tables:
+    """A set of tables under one prefix; `logbook` holds TaskFlow's three, under its own names."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self.metadata = sa.MetaData()
+        self.logbook = taskflow_tables.fetch(self.metadata)
+
+    def _table(self, name: str, *columns: Column[object] | sa.schema.SchemaItem) -> Table:
+        return Table(
+            f"{self.prefix}{name}",
+            self.metadata,
+            Column("seq", BIG, primary_key=True, autoincrement=True),
+            *columns,
+            sqlite_autoincrement=True,
+            mysql_charset="utf8mb4",
+        )
+
+    def _unique(self, table: str, *columns: str) -> UniqueConstraint:
+        """Named as oslo.db expects, so that a duplicate names its columns."""
+        return UniqueConstraint(*columns, name=f"uniq_{self.prefix}{table}0{'0'.join(columns)}")
+
+    def _index(self, table: str, *columns: str) -> Index:
+        return Index(f"ix_{self.prefix}{table}_{'_'.join(columns)}", *columns)
+
+    def _to(self, table: str) -> ForeignKey:
+        return ForeignKey(f"{self.prefix}{table}.id")
