@@ -184,7 +184,8 @@ for _ in range(5):
     with stores.database.write() as connection:
         port = stores.ports.allocate(
             connection, port=new_id(), project="default",
-            instance=stored_instance(stores, connection), operation=new_id(), position=0, network={network.id!r},
+            instance=stored_instance(stores, connection), operation=new_id(),
+            position=0, network={network.id!r},
             subnet=ipaddress.IPv4Network("10.3.0.0/24"),
             gateway=ipaddress.IPv4Address("10.3.0.1"), ip=None, mac=None,
         )

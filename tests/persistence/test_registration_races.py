@@ -43,7 +43,7 @@ def test_one_of_many_addresses_of_a_hypervisor_is_registered(deployment):
 
 def test_default_host_is_registered_once(deployment):
     outcomes = all_at_once([deployment.inventory.ensure_default_host] * 6)
-    assert set(outcomes) == set(deployment.inventory.hosts())
+    assert {host.id for host in outcomes} == {host.id for host in deployment.inventory.hosts()}
     assert len(deployment.inventory.hosts()) == 1
 
 
