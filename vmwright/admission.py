@@ -9,19 +9,11 @@ import sqlalchemy as sa
 
 from vmwright.errors import Conflict, InvalidRequest
 from vmwright.flows import newest, tasks_of
-from vmwright.ids import InstanceId, NetworkId, OperationId, PortId, VolumeId, new_id
+from vmwright.ids import ImageId, InstanceId, NetworkId, OperationId, PortId, VolumeId, new_id
 from vmwright.persistence.logbook import new_flow_rows
 from vmwright.persistence.records import Event, Flavor, Image, Instance, NetworkRecord, Operation
-from vmwright.request import (
-    CreateRequest,
-    ImageSpec,
-    NetworkRequest,
-    NicSpec,
-    Spec,
-    VolumeRequest,
-    VolumeSpec,
-    hostname_of,
-)
+from vmwright.request import CreateRequest, NetworkRequest, VolumeRequest
+from vmwright.spec import ImageSpec, NicSpec, Spec, VolumeSpec, hostname_of
 from vmwright.states import (
     ENDED,
     OperationState,
@@ -171,7 +163,7 @@ class Door:
         caller: Caller,
         secret: str | None,
     ) -> Spec:
-        image = self._stores.registries.images.pin(connection, request.image)
+        image = self._stores.registries.images.pin(connection, str(request.image))
         _check_fit(image, flavor)
         return Spec(
             name=request.name,
@@ -198,14 +190,16 @@ class Door:
         return _image_spec(self._stores.registries.images.pin(connection, name))
 
     def _nics(self, connection: sa.Connection, request: CreateRequest) -> tuple[NicSpec, ...]:
-        nics = tuple(self._nic(connection, wish) for wish in request.networks)
+        nics = tuple(
+            self._nic(connection, wish) for wish in request.networks if not isinstance(wish, str)
+        )
         fixed = [(nic.network, nic.ip) for nic in nics if nic.ip]
         if len(set(fixed)) != len(fixed):
             raise InvalidRequest("networks: the same ip is asked for twice")
         return nics
 
     def _nic(self, connection: sa.Connection, wish: NetworkRequest) -> NicSpec:
-        network = self._stores.registries.networks.find(connection, wish.network)
+        network = self._stores.registries.networks.find(connection, str(wish.network))
         if wish.ip is not None:
             self._check_ip(connection, network, wish.ip)
         if wish.mac is not None and self._stores.ports.holder_of_mac(connection, wish.mac):
@@ -327,10 +321,15 @@ def _instance(instance: InstanceId, spec: Spec, caller: Caller, operation: Opera
         task_state=TaskState.SCHEDULING,
         power_state=PowerState.NOSTATE,
         host_id=None,
-        image_id=spec.image.id,
+        image_id=spec.image.id if spec.image else ImageId(""),
         flavor_id=spec.flavor,
         request=spec.to_store(),
         request_version=spec.version,
+        vcpus=spec.vcpus,
+        memory_mib=spec.ram_mib,
+        new_volumes=sum(volume.source != "existing" for volume in spec.volumes),
+        new_gib=sum(v.size_gib for v in spec.volumes if v.source != "existing"),
+        new_ips=len(spec.nics),
         operation_id=operation.id,
         fault=None,
         launched_on=None,

@@ -27,9 +27,9 @@ from vmwright.persistence.logbook import Fenced, UnitOfWork, load_flow
 from vmwright.persistence.records import Event, Operation
 from vmwright.pools import Pools
 from vmwright.recovery import Candidate, Plan, may_follow, plan_recovery
-from vmwright.request import Spec
 from vmwright.runner import Assignment, Outcome, drive
 from vmwright.settings import OperationSettings
+from vmwright.spec import Spec
 from vmwright.states import HELD, OperationState
 from vmwright.tasks.task import Means, Owed, Run
 from vmwright.waiting import Wait

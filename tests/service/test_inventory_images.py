@@ -20,7 +20,7 @@ from vmwright.ids import (
     new_id,
     volume_name,
 )
-from vmwright.request import VolumeSpec
+from vmwright.spec import VolumeSpec
 from vmwright.waiting import Wait
 
 MIB = 1 << 20

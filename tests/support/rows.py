@@ -25,7 +25,7 @@ from vmwright.persistence.records import (
     VolumeRecord,
 )
 from vmwright.persistence.stores import Stores
-from vmwright.request import ImageSpec, Spec
+from vmwright.spec import ImageSpec, Spec
 from vmwright.states import OperationState, PowerState, TaskState, VmState
 
 

@@ -15,7 +15,7 @@ from vmwright.ids import ImageId, new_id
 from vmwright.inventory.register import Register, added
 from vmwright.inventory.wishes import NewImage
 from vmwright.persistence.records import Image
-from vmwright.request import Spec
+from vmwright.spec import Spec
 from vmwright.waiting import Wait
 
 _STRAY_AGE = 3600.0

@@ -5,7 +5,8 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from vmwright.request import Ip, Model, Name
+from vmwright.request.fields import Ip, Name
+from vmwright.request.model import Model
 
 Count = Annotated[int, Field(ge=1, le=4096)]
 MiB = Annotated[int, Field(ge=1, le=2**26)]

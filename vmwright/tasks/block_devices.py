@@ -17,7 +17,7 @@ from vmwright.ids import (
     volume_name,
 )
 from vmwright.persistence.records import Attachment, VolumeRecord
-from vmwright.request import Spec, VolumeSpec
+from vmwright.spec import Spec, VolumeSpec
 from vmwright.states import TaskState
 from vmwright.tasks.image import GIB, base_of
 from vmwright.tasks.task import RemovingTask, Run, Task

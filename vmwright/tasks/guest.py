@@ -8,7 +8,7 @@ from vmwright.backends.hypervisor import Disk, Guest, Nic
 from vmwright.backends.removal import Kind, Removal
 from vmwright.backends.volumes import Volume
 from vmwright.ids import Mark, NetworkId, OperationId, PortId, base_name, volume_name
-from vmwright.request import ImageSpec, Spec
+from vmwright.spec import ImageSpec, Spec
 from vmwright.states import PowerState, TaskState
 from vmwright.tasks.block_devices import FORMAT
 from vmwright.tasks.image import GIB, base_of
@@ -28,7 +28,7 @@ class Spawn(Task):
         run: Run,
         spec: Spec,
         host: dict[str, Any],
-        base_image: dict[str, Any],
+        base_image: dict[str, Any] | None,
         network_info: list[dict[str, Any]],
         interfaces: list[dict[str, Any]],
         block_devices: list[dict[str, Any]],
@@ -36,7 +36,9 @@ class Spawn(Task):
         place = self._means.backend.host(host["uri"])
         if self._runs(run, place):
             return int(PowerState.RUNNING)
-        disks = [self._root_disk(run, spec, place, base_image)]
+        disks = []
+        if spec.image is not None and base_image is not None:
+            disks.append(self._root_disk(run, spec, spec.image, place))
         disks += [Disk(**device) for device in block_devices]
         if spec.config_drive:
             disks.append(self._config_drive(run, spec, place, network_info))
@@ -63,11 +65,10 @@ class Spawn(Task):
             return False
         return found.power_state is PowerState.RUNNING
 
-    def _root_disk(self, run: Run, spec: Spec, place: Host, base_image: dict[str, Any]) -> Disk:
-        base = base_of(spec.image)
-        assert base.sha256 == base_image["sha256"], "the spec is frozen"
-        place.volumes.ensure_base(base, self._means.images.path(spec.image.location), run.wait)
-        size = max(spec.root_gib * GIB, spec.image.virtual_size_bytes)
+    def _root_disk(self, run: Run, spec: Spec, image: ImageSpec, place: Host) -> Disk:
+        base = base_of(image)
+        place.volumes.ensure_base(base, self._means.images.path(image.location), run.wait)
+        size = max(spec.root_gib * GIB, image.virtual_size_bytes)
         name = volume_name(run.mark, "root", FORMAT)
         volume = Volume(name=name, disk_format=FORMAT, size_bytes=size, base=base)
         place.volumes.ensure_volume(volume, run.wait)

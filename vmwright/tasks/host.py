@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from vmwright.errors import Refused
 from vmwright.persistence.claims import Demand
 from vmwright.persistence.records import HostRecord
-from vmwright.request import Spec
+from vmwright.spec import Spec
 from vmwright.tasks.instance import host_value
 from vmwright.tasks.task import RemovingTask, Run, StoreTask
 

@@ -5,7 +5,7 @@ from typing import Any
 from vmwright.backends.images import StoredImage
 from vmwright.backends.volumes import Base
 from vmwright.errors import InvalidRequest, Refused
-from vmwright.request import ImageSpec, Spec
+from vmwright.spec import ImageSpec, Spec
 from vmwright.tasks.task import Run, Task
 
 GIB = 2**30
@@ -17,12 +17,14 @@ class CheckImageSize(Task):
     task_name = "check_image_size"
     default_provides = "base_image"
 
-    def execute(self, run: Run, spec: Spec) -> dict[str, Any]:
+    def execute(self, run: Run, spec: Spec) -> dict[str, Any] | None:
         volumes = [volume.image for volume in spec.volumes]
         for image in (spec.image, spec.kernel, spec.ramdisk, *volumes):
             if image is not None:
                 run.wait.check(f"image {image.name}")
                 self._check(image)
+        if spec.image is None:
+            return None
         if spec.root_gib and spec.image.virtual_size_bytes > spec.root_gib * GIB:
             raise Refused(
                 f"image {spec.image.name!r} describes a disk of {spec.image.virtual_size_bytes} "

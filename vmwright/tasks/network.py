@@ -8,7 +8,7 @@ from vmwright.backends.network import Reservation, Subnet
 from vmwright.backends.removal import Kind, Removal
 from vmwright.ids import NetworkId, Whose
 from vmwright.persistence.records import Port
-from vmwright.request import NicSpec, Spec
+from vmwright.spec import NicSpec, Spec
 from vmwright.states import TaskState
 from vmwright.tasks.task import RemovingTask, Run, StoreTask, Task
 

@@ -1,0 +1,32 @@
+"""What all models of requests share: they are frozen, know their fields, and repeat no input."""
+
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from vmwright.errors import InvalidRequest
+
+HIDDEN = "<"
+"""What the tags of a union begin with, so that errors name the user's fields only."""
+
+
+class Model(BaseModel):
+    """Something that users ask for; unknown fields are refused, and inputs are never repeated."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    @classmethod
+    def parse(cls, **fields: Any) -> Self:
+        """Build one from what a user gave; `InvalidRequest` names the field and the rule."""
+        try:
+            return cls(**fields)
+        except ValidationError as error:
+            raise InvalidRequest(explain(error)) from None
+
+
+def explain(error: ValidationError) -> str:
+    """The first thing that is wrong, without the input: that could be a secret."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"] if str(part)[0] != HIDDEN)
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message

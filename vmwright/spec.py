@@ -1,0 +1,208 @@
+"""A request with every name resolved to an id: what flows work from, as it lies in the store."""
+
+import re
+from typing import Any, Literal, Self
+
+from pydantic import Field, ValidationError
+
+from vmwright.errors import UnknownFlow
+from vmwright.ids import (
+    FlavorId,
+    HostId,
+    ImageId,
+    InstanceId,
+    NetworkId,
+    PortId,
+    SecurityGroupId,
+    ServerGroupId,
+    SnapshotId,
+    VolumeId,
+)
+from vmwright.request.model import Model
+
+VERSION: Literal[2] = 2
+"""Version 1 had one instance, one host, and none of the fields that have a default here."""
+
+
+class ImageSpec(Model):
+    """An image as it was when the request was accepted."""
+
+    id: ImageId
+    name: str
+    disk_format: str
+    size_bytes: int
+    virtual_size_bytes: int
+    sha256: str
+    location: str
+
+
+class NicSpec(Model):
+    """One interface."""
+
+    port: PortId
+    network: NetworkId
+    network_name: str
+    cidr: str
+    gateway: str
+    ip: str | None
+    mac: str | None
+    given: bool = False
+    """The port was there before, and stays after."""
+    kind: Literal["nat", "bridge", "libvirt"] = "nat"
+    source: str | None = None
+    """The bridge, or libvirt's own name of the network; None for our own networks."""
+    pool: tuple[str, str] | None = None
+    """First and last address to choose from; None: all of the subnet."""
+    dns: tuple[str, ...] = ()
+    tag: str | None = None
+
+
+class SnapshotSpec(Model):
+    """A snapshot that a volume begins as: a volume of the same host."""
+
+    id: SnapshotId
+    host: HostId
+    location: str
+
+
+class VolumeSpec(Model):
+    """One volume: made with the instance, or there before."""
+
+    volume: VolumeId
+    source: Literal["blank", "image", "snapshot", "existing"]
+    name: str
+    size_gib: int
+    image: ImageSpec | None = None
+    snapshot: SnapshotSpec | None = None
+    """Also of an existing volume that was never put on a host: what it will begin as."""
+    delete_on_termination: bool
+    boot_index: int | None = None
+    bus: str = "virtio"
+    device_type: Literal["disk", "cdrom"] = "disk"
+    guest_format: str | None = None
+    tag: str | None = None
+
+
+class DiskSpec(Model):
+    """A blank disk that lives and dies with the instance: ephemeral, or swap."""
+
+    role: str
+    """``ephemeral0``, ``ephemeral1``, ... or ``swap``: unique in the instance."""
+    size_mib: int
+    bus: str = "virtio"
+    guest_format: str | None = None
+    tag: str | None = None
+
+
+class RuleSpec(Model):
+    """What a security group lets through; None stands for any."""
+
+    direction: str
+    ethertype: str
+    protocol: str | None = None
+    port_range_min: int | None = None
+    port_range_max: int | None = None
+    remote_ip_prefix: str | None = None
+    remote_group: str | None = None
+    """The name of a security group."""
+
+
+class SecurityGroupSpec(Model):
+    id: SecurityGroupId
+    name: str
+    rules: tuple[RuleSpec, ...] = ()
+
+
+class PlacementSpec(Model):
+    """Where the instance may be."""
+
+    zone: str | None = None
+    forced_host: HostId | None = None
+    """An administrator's choice: no filter is asked, and no other host is tried."""
+    group: ServerGroupId | None = None
+    same_host: tuple[InstanceId, ...] = ()
+    different_host: tuple[InstanceId, ...] = ()
+    query: str | None = None
+    near: str | None = None
+    """A subnet that the host's address must lie in."""
+
+
+class HooksSpec(Model):
+    """The plug-ins that this build began with, by name and in order."""
+
+    pre: tuple[str, ...] = ()
+    post: tuple[str, ...] = ()
+
+
+class Spec(Model):
+    """The input of the create flow. Secrets are named by their ids."""
+
+    version: Literal[1, 2] = VERSION
+    name: str
+    hostname: str
+    description: str | None = None
+    project: str
+    user: str = "admin"
+    launch_index: int = 0
+
+    image: ImageSpec | None
+    """What the root disk begins as; None boots from a volume."""
+    image_properties: dict[str, str] = Field(default_factory=dict)
+    kernel: ImageSpec | None = None
+    ramdisk: ImageSpec | None = None
+    flavor: FlavorId
+    flavor_name: str = ""
+    extra_specs: dict[str, str] = Field(default_factory=dict)
+    vcpus: int
+    ram_mib: int
+    root_gib: int
+
+    nics: tuple[NicSpec, ...]
+    security_groups: tuple[SecurityGroupSpec, ...] = ()
+    access_ip_v4: str | None = None
+    access_ip_v6: str | None = None
+    volumes: tuple[VolumeSpec, ...]
+    disks: tuple[DiskSpec, ...] = ()
+    root_bus: str = "virtio"
+    root_tag: str | None = None
+
+    metadata: dict[str, str]
+    tags: tuple[str, ...] = ()
+    key: str | None
+    key_name: str | None = None
+    config_drive: bool
+    config_drive_format: Literal["config-2", "cidata"] = "config-2"
+    user_data: str | None
+    injected_files: str | None = None
+    """The id of the secret that holds them, as JSON."""
+    admin_password: str | None = None
+    disk_config: Literal["AUTO", "MANUAL"] = "AUTO"
+    shutdown_terminate: bool = False
+
+    placement: PlacementSpec = PlacementSpec()
+    max_attempts: int = 1
+    """How many hosts are tried."""
+    hooks: HooksSpec = HooksSpec()
+
+    def to_store(self) -> dict[str, Any]:
+        return self.model_dump(mode="json")
+
+    @classmethod
+    def from_store(cls, stored: dict[str, Any]) -> Self:
+        """Read one of any version that is known; `UnknownFlow` else: a newer one wrote it."""
+        try:
+            return cls.model_validate(stored)
+        except ValidationError:
+            raise UnknownFlow(
+                f"request of version {stored.get('version')!r} is not known here",
+                hint="run a vmwright that knows it",
+            ) from None
+
+
+def hostname_of(name: str, instance: str) -> str:
+    """A DNS label made of an instance's name, as Nova makes it (`nova.utils.sanitize_hostname`)."""
+    latin = "".join(character for character in name if ord(character) <= 0xFF)[:63]
+    hyphenated = re.sub(r"[ _.]", "-", latin)
+    # Nova keeps letters such as e with an acute accent: no DNS label may have them.
+    label = re.sub(r"[^A-Za-z0-9-]+", "", hyphenated).lower().strip("-")
+    return label or f"server-{instance}"
