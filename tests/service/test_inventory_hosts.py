@@ -121,7 +121,7 @@ def test_default_host_that_is_silent_is_unavailable(deployment, inventory):
 
 def test_default_host_is_registered_once_by_many(inventory):
     outcomes = all_at_once([inventory.ensure_default_host] * 6)
-    assert set(outcomes) == set(inventory.hosts())
+    assert {host.id for host in outcomes} == {host.id for host in inventory.hosts()}
     assert len(inventory.hosts()) == 1
 
 
