@@ -68,6 +68,26 @@ class OperationStore:
         ).all()
         return [_operation(row) for row in reversed(rows)]
 
+    def with_key(self, connection: sa.Connection, project: str, key: str) -> Operation | None:
+        """The first operation of the request that came with this idempotency key."""
+        column = self._operations.c
+        row = connection.execute(
+            sa.select(self._operations).where(
+                column.project_id == project, column.idempotency_key == key
+            )
+        ).one_or_none()
+        return None if row is None else _operation(row)
+
+    def of_reservation(self, connection: sa.Connection, reservation: str) -> Sequence[Operation]:
+        """The builds of one request, in the order of their instances."""
+        column = self._operations.c
+        rows = connection.execute(
+            sa.select(self._operations)
+            .where(column.reservation_id == reservation, column.kind == "create")
+            .order_by(column.seq)
+        )
+        return [_operation(row) for row in rows]
+
     def of_instance(self, connection: sa.Connection, instance: InstanceId) -> Sequence[Operation]:
         """Every operation on this instance, oldest first."""
         column = self._operations.c

@@ -13,7 +13,9 @@ HIDDEN = "<"
 class Model(BaseModel):
     """Something that users ask for; unknown fields are refused, and inputs are never repeated."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, ser_json_bytes="base64"
+    )
 
     @classmethod
     def parse(cls, **fields: Any) -> Self:
