@@ -33,7 +33,7 @@ class Descriptions:
             "volumes": self._volumes(connection, instance),
             "fault": instance.fault,
             "operation_id": operations[-1].id if operations else None,
-            "image": spec["image"]["name"],
+            "image": spec["image"]["name"] if spec["image"] else None,
             "flavor": {
                 "vcpus": spec["vcpus"],
                 "ram": spec["ram_mib"],
@@ -41,6 +41,9 @@ class Descriptions:
             },
             "hostname": instance.hostname,
             "metadata": spec["metadata"],
+            "tags": spec.get("tags", []),
+            "description": spec.get("description"),
+            "availability_zone": host.zone if host else spec.get("placement", {}).get("zone"),
             "project_id": instance.project_id,
             "user_id": instance.user_id,
             "reservation_id": instance.reservation_id,

@@ -52,6 +52,19 @@ class OperationSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CallerSettings:
+    project: str = "default"
+    user: str = "admin"
+    roles: tuple[str, ...] = ("admin", "member", "reader")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HookSettings:
+    pre_create: tuple[str, ...] = ()
+    post_create: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """What a `Controller` is built from. `from_files` reads it; embedders may also construct it."""
 
@@ -61,6 +74,9 @@ class Settings:
     simulated: SimulatedSettings
     libvirt: LibvirtSettings = field(default_factory=LibvirtSettings)
     operations: OperationSettings = field(default_factory=OperationSettings)
+    caller: CallerSettings = field(default_factory=CallerSettings)
+    hooks: HookSettings = field(default_factory=HookSettings)
+    policy_file: Path | None = None
     reconcile_interval: float = 5.0
     max_image_gib: int = 1024
 
@@ -96,6 +112,10 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
         cfg.IntOpt("max_image_gib", default=1024, min=1, help="Virtual size limit of images."),
         cfg.FloatOpt(
             "reconcile_interval", default=5.0, min=0.05, help="Seconds between two rounds."
+        ),
+        cfg.StrOpt(
+            "policy_file",
+            help="Rules of oslo.policy that replace the defaults; see policy.yaml.sample.",
         ),
     ],
     "database": [
@@ -138,6 +158,17 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
         cfg.StrOpt("host", default="host1", help="Name of the default host."),
         cfg.StrOpt("latency", default="0", help="Seconds per verb: a number, or verb:seconds,..."),
         cfg.ListOpt("faults", default=[], help="verb:nth:kind[:seconds],..."),
+    ],
+    "caller": [
+        cfg.StrOpt("project", default="default", help="Whose instances the command works on."),
+        cfg.StrOpt("user", default="admin", help="Who the command speaks for."),
+        cfg.ListOpt(
+            "roles", default=["admin", "member", "reader"], help="What policies know the user by."
+        ),
+    ],
+    "hooks": [
+        cfg.ListOpt("pre_create", default=[], help="Plug-ins that run before a build, in order."),
+        cfg.ListOpt("post_create", default=[], help="Plug-ins that run once a guest runs."),
     ],
     "operations": [
         cfg.FloatOpt("lease", default=15.0, min=1.0, help="Seconds a silent owner is trusted."),
@@ -187,6 +218,13 @@ def _settings(conf: cfg.ConfigOpts) -> Settings:
             faults=tuple(conf.simulated.faults),
         ),
         operations=OperationSettings(**_values(conf, "operations")),
+        caller=CallerSettings(
+            project=conf.caller.project, user=conf.caller.user, roles=tuple(conf.caller.roles)
+        ),
+        hooks=HookSettings(
+            pre_create=tuple(conf.hooks.pre_create), post_create=tuple(conf.hooks.post_create)
+        ),
+        policy_file=Path(conf.policy_file).expanduser() if conf.policy_file else None,
     )
 
 

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from oslo_config import cfg
 from oslo_policy import opts as policy_options
@@ -20,7 +20,7 @@ from vmwright.admission.rules import (
 from vmwright.errors import Forbidden, InvalidRequest
 
 _OWNER = "rule:admin_or_owner"
-_VERB = [{"path": "/v1/instances", "method": "POST"}]
+_VERB: list[policy.Operation] = [{"path": "/v1/instances", "method": "POST"}]
 
 
 def list_rules() -> list[policy.RuleDefault]:
@@ -81,7 +81,7 @@ class Policy:
                     "roles": sorted(caller.roles),
                 },
                 do_raise=True,
-                exc=functools.partial(_forbidden, rule, caller),
+                exc=cast("type[Exception]", functools.partial(_forbidden, rule, caller)),
             )
 
 

@@ -9,7 +9,8 @@ from vmwright.errors import InvalidRequest
 
 _GROUP = "vmwright.cli"
 _COMMANDS = {
-    "create": "instances:Create",
+    "create": "create:Create",
+    "spec": "create:Spec",
     "list": "instances:List",
     "show": "instances:Show",
     "delete": "instances:Delete",

@@ -52,15 +52,23 @@ class InstanceStore:
         return _instance(exact[0])
 
     def page(
-        self, connection: sa.Connection, *, after: int = 0, limit: int = 1000
+        self,
+        connection: sa.Connection,
+        *,
+        reservation: str | None = None,
+        after: int = 0,
+        limit: int = 1000,
     ) -> Sequence[Instance]:
-        """Living instances in order of creation, after this `seq`."""
-        rows = connection.execute(
+        """Living instances in order of creation, after this `seq`; of one request, if named."""
+        query = (
             sa.select(self._table)
             .where(self._table.c.deleted_at.is_(None), self._table.c.seq > after)
             .order_by(self._table.c.seq)
             .limit(limit)
         )
+        if reservation is not None:
+            query = query.where(self._table.c.reservation_id == reservation)
+        rows = connection.execute(query)
         return [_instance(row) for row in rows]
 
     def known(self, connection: sa.Connection, instance: InstanceId) -> Instance | None:
