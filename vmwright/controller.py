@@ -92,7 +92,7 @@ class Controller:
         )
         self._door = Door(self._means, settings, time.time)
         self._describe = Descriptions(self._stores)
-        self._worker = Worker(self._means, self.deployment, settings)
+        self._worker = Worker(self._means, self.deployment, settings, self.delete)
 
     def __enter__(self) -> Self:
         return self

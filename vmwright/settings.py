@@ -78,6 +78,7 @@ class Settings:
     hooks: HookSettings = field(default_factory=HookSettings)
     policy_file: Path | None = None
     reconcile_interval: float = 5.0
+    power_state_interval: float = 30.0
     max_image_gib: int = 1024
 
     @classmethod
@@ -112,6 +113,12 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
         cfg.IntOpt("max_image_gib", default=1024, min=1, help="Virtual size limit of images."),
         cfg.FloatOpt(
             "reconcile_interval", default=5.0, min=0.05, help="Seconds between two rounds."
+        ),
+        cfg.FloatOpt(
+            "power_state_interval",
+            default=30.0,
+            min=0.05,
+            help="Seconds between two looks at what guests do by themselves.",
         ),
         cfg.StrOpt(
             "policy_file",
@@ -206,6 +213,7 @@ def _settings(conf: cfg.ConfigOpts) -> Settings:
         state_dir=state_dir,
         max_image_gib=conf.max_image_gib,
         reconcile_interval=conf.reconcile_interval,
+        power_state_interval=conf.power_state_interval,
         database=DatabaseSettings(
             connection=conf.database.connection or f"sqlite:///{state_dir / 'vmwright.db'}",
             table_prefix=conf.database.table_prefix,

@@ -104,6 +104,33 @@ class InstanceStore:
             )
         ).scalar_one()
 
+    def settled_on(self, connection: sa.Connection, host: HostId) -> Sequence[Instance]:
+        """Instances there that were built and that nothing is being done to."""
+        column = self._table.c
+        rows = connection.execute(
+            sa.select(self._table).where(column.host_id == host, *self._settled())
+        )
+        return [_instance(row) for row in rows]
+
+    def note_power(
+        self, connection: sa.Connection, instance: Instance, state: VmState, power: PowerState
+    ) -> None:
+        """What the hypervisor says of it, unless something is done to it by now."""
+        connection.execute(
+            sa.update(self._table)
+            .where(self._table.c.id == instance.id, *self._settled())
+            .values(vm_state=state, power_state=power)
+        )
+
+    def _settled(self) -> list[sa.ColumnElement[bool]]:
+        column = self._table.c
+        return [
+            column.deleted_at.is_(None),
+            column.operation_id.is_(None),
+            column.task_state.is_(None),
+            column.vm_state.in_((VmState.ACTIVE, VmState.STOPPED)),
+        ]
+
     def take(
         self,
         connection: sa.Connection,
