@@ -32,6 +32,7 @@ class Worker:
         self._means = means
         self._settings = settings
         self._lock = threading.Lock()
+        self._ending = threading.Lock()
         self._started = False
         self._closing = threading.Event()
         self._pools = Pools(engines=operations.parallel, tasks_per_host=operations.threads_per_host)
@@ -74,8 +75,11 @@ class Worker:
     def close(self) -> None:
         """Put every run down where it is and end the threads."""
         self._closing.set()
-        with self._lock:
-            if self._started:
+        with self._ending:
+            # Not held while threads end: one of them may be about to hand in work.
+            with self._lock:
+                started = self._started
+            if started:
                 self._dispatcher.close()
                 self._pools.close()
                 for thread in self._rounds:

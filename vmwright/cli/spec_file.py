@@ -28,7 +28,7 @@ def read_requests(path: str) -> list[CreateRequest]:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise InvalidRequest(f"{path}: {_first_problem(error)}") from None
-    if not isinstance(content, Mapping) or not content:
+    if node is None or not isinstance(content, Mapping) or not content:
         raise InvalidRequest(f"{path}: it is not a mapping of fields such as name: and flavor:")
     if INSTANCES not in content:
         return [_request(path, content, node, ())]
