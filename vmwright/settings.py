@@ -1,8 +1,8 @@
 """Every setting, read once with oslo.config and handed on as frozen values."""
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,32 @@ class HookSettings:
     post_create: tuple[str, ...] = ()
 
 
+class QuotaSettings:
+    """What a project may have, and what a request may hold; -1 is unlimited."""
+
+    instances: int = -1
+    cores: int = -1
+    ram: int = -1
+    volumes: int = -1
+    gigabytes: int = -1
+    fixed_ips: int = -1
+    injected_files: int = 5
+    injected_file_path_bytes: int = 255
+    injected_file_content_bytes: int = 10240
+    metadata_items: int = 128
+    key_pairs: int = 100
+    security_groups: int = 10
+    security_group_rules: int = 100
+    server_groups: int = 10
+    server_group_members: int = 10
+    max_local_block_devices: int = 3
+
+    def overridden(self, limits: Mapping[str, int]) -> "QuotaSettings":
+        """With what was set for a project, by resource, in the place of what is configured."""
+        known = {field.name for field in fields(self)}
+        return replace(self, **{name: limits[name] for name in known & limits.keys()})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What a `Controller` is built from. `from_files` reads it; embedders may also construct it."""
@@ -77,6 +103,7 @@ class Settings:
     caller: CallerSettings = field(default_factory=CallerSettings)
     hooks: HookSettings = field(default_factory=HookSettings)
     policy_file: Path | None = None
+    quota: QuotaSettings = field(default_factory=QuotaSettings)
     reconcile_interval: float = 5.0
     power_state_interval: float = 30.0
     max_image_gib: int = 1024
@@ -101,6 +128,26 @@ class Settings:
                 hint="see docs/configuration.md for every setting",
             ) from error
 
+
+_QUOTAS = {
+    "instances": "Instances of a project.",
+    "cores": "Virtual processors of a project's instances.",
+    "ram": "MiB of memory of a project's instances.",
+    "volumes": "Volumes of a project.",
+    "gigabytes": "GiB of a project's volumes and snapshots.",
+    "fixed_ips": "Addresses of a project.",
+    "injected_files": "Injected files of a request.",
+    "injected_file_path_bytes": "Length of an injected file's path.",
+    "injected_file_content_bytes": "Length of an injected file.",
+    "metadata_items": "Metadata items of an instance.",
+    "key_pairs": "Key pairs of a user.",
+    "security_groups": "Security groups of a project.",
+    "security_group_rules": "Rules of all security groups of a project.",
+    "server_groups": "Server groups of a project.",
+    "server_group_members": "Instances of a server group.",
+    "max_local_block_devices": "Disks of an instance that are no volumes.",
+}
+_LIMITS = QuotaSettings()
 
 OPTIONS: dict[str, list[cfg.Opt]] = {
     "DEFAULT": [
@@ -190,6 +237,10 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
         cfg.IntOpt("parallel", default=4, min=1, help="Operations run side by side."),
         cfg.IntOpt("threads_per_host", default=4, min=1, help="Tasks on one host at once."),
     ],
+    "quota": [
+        cfg.IntOpt(name, default=getattr(_LIMITS, name), min=-1, help=f"{help} -1 is unlimited.")
+        for name, help in _QUOTAS.items()
+    ],
 }
 """Every option by group; the reference in the docs is written from this."""
 
@@ -233,6 +284,7 @@ def _settings(conf: cfg.ConfigOpts) -> Settings:
             pre_create=tuple(conf.hooks.pre_create), post_create=tuple(conf.hooks.post_create)
         ),
         policy_file=Path(conf.policy_file).expanduser() if conf.policy_file else None,
+        quota=QuotaSettings(**_values(conf, "quota")),
     )
 
 

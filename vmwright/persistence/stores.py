@@ -7,11 +7,15 @@ from vmwright.persistence.claims import ClaimStore
 from vmwright.persistence.database import Database
 from vmwright.persistence.debts import DebtStore
 from vmwright.persistence.instances import InstanceStore
+from vmwright.persistence.key_pairs import KeyPairStore
 from vmwright.persistence.operations import OperationStore
 from vmwright.persistence.owners import OwnerStore
 from vmwright.persistence.ports import PortStore
+from vmwright.persistence.quotas import QuotaStore
 from vmwright.persistence.registries import Registries
 from vmwright.persistence.secrets import SecretStore
+from vmwright.persistence.security_groups import SecurityGroupStore
+from vmwright.persistence.server_groups import ServerGroupStore
 from vmwright.persistence.volumes import VolumeStore
 
 
@@ -29,6 +33,10 @@ class Stores:
     volumes: VolumeStore
     debts: DebtStore
     secrets: SecretStore
+    key_pairs: KeyPairStore
+    security_groups: SecurityGroupStore
+    server_groups: ServerGroupStore
+    quotas: QuotaStore
 
     @classmethod
     def of(cls, database: Database, key_file: Path) -> "Stores":
@@ -44,4 +52,8 @@ class Stores:
             volumes=VolumeStore(schema),
             debts=DebtStore(schema),
             secrets=SecretStore(schema, key_file),
+            key_pairs=KeyPairStore(schema),
+            security_groups=SecurityGroupStore(schema),
+            server_groups=ServerGroupStore(schema),
+            quotas=QuotaStore(schema),
         )
