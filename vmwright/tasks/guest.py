@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from vmwright.backends.config_drive import Seed, SeedNic, config_drive
+from vmwright.backends.guest_data import Seed, SeedNic, config_drive
 from vmwright.backends.host import Host
 from vmwright.backends.hypervisor import Disk, Guest, Nic
 from vmwright.backends.removal import Kind, Removal
