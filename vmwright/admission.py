@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from vmwright.errors import Conflict, InvalidRequest
-from vmwright.flows import newest, tasks_of
+from vmwright.flows import atoms_of, newest
 from vmwright.ids import ImageId, InstanceId, NetworkId, OperationId, PortId, VolumeId, new_id
 from vmwright.persistence.logbook import new_flow_rows
 from vmwright.persistence.records import Event, Flavor, Image, Instance, NetworkRecord, Operation
@@ -134,13 +134,13 @@ class Door:
     def _store(self, connection: sa.Connection, operation: Operation) -> None:
         flow = newest(operation.kind).make(self._means)
         self._stores.operations.add(connection, operation)
-        self._stores.operations.begin_attempt(connection, operation.id, operation.attempt)
+        self._stores.attempts.begin(connection, operation.id, operation.attempt)
         new_flow_rows(
             connection,
             self._stores,
             flow_name=operation.flow_name,
             detail_id=operation.flow_detail_id,
-            atoms=[task.name for task in tasks_of(flow)],
+            atoms=atoms_of(flow),
         )
         self._note(connection, operation, "operation", OperationState.QUEUED)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from vmwright.controller import Controller
 from vmwright.errors import HostFault, VmwrightError
-from vmwright.flows import RECIPES, tasks_of
+from vmwright.flows import RECIPES, newest, tasks_of
 from vmwright.states import Direction
 from vmwright.tasks.task import Means, StoreTask, Task
 
@@ -40,9 +40,7 @@ class Injected(HostFault):
 
 def tasks(kind: str) -> list[Task]:
     """Every task of the newest flow of this kind."""
-    return [
-        task for known in RECIPES if known.kind == kind for task in tasks_of(known.make(NO_MEANS))
-    ]
+    return tasks_of(newest(kind).make(NO_MEANS))
 
 
 def names(kind: str) -> list[str]:
@@ -83,7 +81,8 @@ def meet(name: str, direction: Direction, arrive: Callable[[], None], *, after: 
 
 
 def _task(name: str) -> Task:
-    (found,) = (task for known in RECIPES for task in tasks(known.kind) if task.name == name)
+    kinds = {known.kind for known in RECIPES}
+    (found,) = (task for kind in kinds for task in tasks(kind) if task.name == name)
     return found
 
 
