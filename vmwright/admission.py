@@ -37,10 +37,12 @@ class Caller:
 class Door:
     """Takes requests in: each as one transaction that stores all of it, or as an error."""
 
-    def __init__(self, means: Means, clock: Callable[[], float]) -> None:
+    def __init__(self, means: Means, clock: Callable[[], float], max_attempts: int) -> None:
+        """`max_attempts` is how many hosts a build that is accepted now is tried on."""
         self._means = means
         self._stores = means.stores
         self._clock = clock
+        self._max_attempts = max_attempts
 
     def create(
         self, connection: sa.Connection, request: CreateRequest, caller: Caller
@@ -182,6 +184,7 @@ class Door:
             user_data=secret,
             kernel=self._boot_image(connection, request.kernel),
             ramdisk=self._boot_image(connection, request.ramdisk),
+            max_attempts=self._max_attempts,
         )
 
     def _boot_image(self, connection: sa.Connection, name: str | None) -> ImageSpec | None:

@@ -72,7 +72,7 @@ class Controller:
         self.inventory = Inventory(
             self._stores, self._means.backend, images, self.deployment, settings
         )
-        self._door = Door(self._means, time.time)
+        self._door = Door(self._means, time.time, settings.operations.max_attempts)
         self._describe = Descriptions(self._stores)
         self._worker = Worker(self._means, self.deployment, settings)
 

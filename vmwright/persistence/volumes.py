@@ -173,15 +173,14 @@ class VolumeStore:
         `keep` (the user's own) are as they were before."""
         column = self._volumes.c
         made = column.made_by == operation
+        nowhere = {"host_id": None, "location": None, "made_by": None}
         connection.execute(
-            sa.update(self._volumes)
-            .where(made, column.id.in_(keep))
-            .values(host_id=None, location=None, made_by=None)
+            sa.update(self._volumes).where(made, column.id.in_(keep)).values(nowhere)
         )
         connection.execute(
             sa.update(self._volumes)
             .where(made, column.id.not_in(keep), column.deleted_at.is_(None))
-            .values(deleted_at=now())
+            .values(nowhere | {"deleted_at": now()})
         )
 
     def bury(self, connection: sa.Connection, volume: VolumeId) -> None:
