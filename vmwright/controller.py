@@ -246,7 +246,7 @@ class Controller:
 
     def graph(self, operation_or_flow: str) -> Graph:
         """The graph of a flow by its name, or of an operation as it stands, by its id."""
-        for known in RECIPES:
+        for known in reversed(RECIPES):  # the newest version of a flow
             if known.name == operation_or_flow:
                 return flow_graph(known.make(self._means))
         operation = self.operation(operation_or_flow)

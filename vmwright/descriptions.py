@@ -60,6 +60,7 @@ class Descriptions:
             "state": str(operation.state),
             "instance_id": operation.instance_id,
             "attempt": operation.attempt,
+            "attempts": self._attempts(connection, operation),
             "error": operation.error,
             "owes": [
                 {
@@ -90,6 +91,18 @@ class Descriptions:
             attempt=operation.attempt,
             owes=tuple(f"{debt.kind} {debt.key}" for debt in debts),
         )
+
+    def _attempts(self, connection: sa.Connection, operation: Operation) -> list[dict[str, Any]]:
+        return [
+            {
+                "number": attempt.number,
+                "host": attempt.host_id and self._host_name(connection, attempt.host_id),
+                "outcome": attempt.outcome,
+                "fault": attempt.fault,
+                "ended_at": moment(attempt.ended_at),
+            }
+            for attempt in self._stores.attempts.of_operation(connection, operation.id)
+        ]
 
     def _host_name(self, connection: sa.Connection, host: str) -> str:
         known = self._stores.registries.hosts.get(connection, host)

@@ -87,6 +87,10 @@ class Refused(VmwrightError):
     """The backend knows the request and says no; nothing changed. Asking again will not help."""
 
 
+class NoValidHost(Refused):
+    """No host may take the guest; the message gives the reason of each."""
+
+
 class HostFault(VmwrightError):
     """This host cannot do it; another one may."""
 

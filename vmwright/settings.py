@@ -47,6 +47,7 @@ class OperationSettings:
     undo_tries: int = 5
     undo_backoff: float = 1.0
     late_effect: float = 90.0
+    max_attempts: int = 3
     parallel: int = 4
     threads_per_host: int = 4
 
@@ -64,6 +65,7 @@ class HookSettings:
     post_create: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
 class QuotaSettings:
     """What a project may have, and what a request may hold; -1 is unlimited."""
 
@@ -234,6 +236,7 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
         cfg.FloatOpt(
             "late_effect", default=90.0, min=0.0, help="Seconds in which a lost call may land."
         ),
+        cfg.IntOpt("max_attempts", default=3, min=1, help="Hosts that a build is tried on."),
         cfg.IntOpt("parallel", default=4, min=1, help="Operations run side by side."),
         cfg.IntOpt("threads_per_host", default=4, min=1, help="Tasks on one host at once."),
     ],

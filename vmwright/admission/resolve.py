@@ -74,6 +74,6 @@ def spec_of(
         disk_config=disk_config_of(request, boot.properties),
         shutdown_terminate=request.shutdown_terminate,
         placement=placement_of(stores, connection, request, caller),
-        max_attempts=settings.scheduler.max_attempts,
+        max_attempts=settings.operations.max_attempts,
         hooks=HooksSpec(pre=settings.hooks.pre_create, post=settings.hooks.post_create),
     )

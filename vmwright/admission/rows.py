@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from vmwright.admission.caller import Caller
 from vmwright.admission.guest_data import packed_files
 from vmwright.admission.quota import Amounts
-from vmwright.flows import newest, tasks_of
+from vmwright.flows import atoms_of, newest
 from vmwright.ids import ImageId, InstanceId, OperationId, new_id
 from vmwright.persistence.logbook import new_flow_rows
 from vmwright.persistence.records import Event, Instance, Operation
@@ -65,13 +65,13 @@ class Rows:
         """An operation, its first attempt, and TaskFlow's rows: whoever claims it can run it."""
         flow = newest(operation.kind).make(self._means)
         self._stores.operations.add(connection, operation)
-        self._stores.operations.begin_attempt(connection, operation.id, operation.attempt)
+        self._stores.attempts.begin(connection, operation.id, operation.attempt)
         new_flow_rows(
             connection,
             self._stores,
             flow_name=operation.flow_name,
             detail_id=operation.flow_detail_id,
-            atoms=[task.name for task in tasks_of(flow)],
+            atoms=atoms_of(flow),
         )
         self.note(connection, operation, "operation", OperationState.QUEUED)
 

@@ -232,6 +232,19 @@ class InstanceStore:
             )
         )
 
+    def build_again(self, connection: sa.Connection, instance: InstanceId) -> None:
+        """A build that somebody had to help goes on: what was told of it is not so any more."""
+        column = self._table.c
+        connection.execute(
+            sa.update(self._table)
+            .where(
+                column.id == instance,
+                column.vm_state == VmState.ERROR,
+                column.deleted_at.is_(None),
+            )
+            .values(vm_state=VmState.BUILDING, fault=None)
+        )
+
     def bury(self, connection: sa.Connection, instance: InstanceId) -> None:
         """Leave a tombstone, so that what is found outside can be told from what is unknown."""
         connection.execute(

@@ -20,7 +20,7 @@ from vmwright.ids import (
     SnapshotId,
     VolumeId,
 )
-from vmwright.states import OperationState, PowerState, TaskState, VmState
+from vmwright.states import AttemptOutcome, OperationState, PowerState, TaskState, VmState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,13 +176,28 @@ class Operation(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Attempt(Record):
+    """The try of an operation on one host. `number` counts from 1."""
+
+    operation_id: OperationId
+    number: int
+    host_id: HostId | None = None
+    """None as long as no host was claimed for it."""
+    outcome: AttemptOutcome | None = None
+    fault: dict[str, Any] | None = None
+    """Why it came to nothing: as `VmwrightError.to_store` gives it, and the task that failed."""
+    ended_at: float | None = None
+    """When it was done, or its undo began."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Event(Record):
     """Something that happened to an operation. `seq` orders the events of one operation."""
 
     operation_id: OperationId
     instance_id: InstanceId
     kind: str
-    """``operation``, ``instance``, ``task`` or ``progress``."""
+    """``operation``, ``attempt``, ``instance``, ``task``, ``progress`` or ``debt``."""
     task: str | None = None
     attempt: int = 1
     direction: str | None = None

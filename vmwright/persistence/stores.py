@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from vmwright.persistence.attempts import AttemptStore
 from vmwright.persistence.claims import ClaimStore
 from vmwright.persistence.database import Database
 from vmwright.persistence.debts import DebtStore
@@ -27,6 +28,7 @@ class Stores:
     registries: Registries
     instances: InstanceStore
     operations: OperationStore
+    attempts: AttemptStore
     owners: OwnerStore
     claims: ClaimStore
     ports: PortStore
@@ -46,6 +48,7 @@ class Stores:
             registries=Registries(schema),
             instances=InstanceStore(schema),
             operations=OperationStore(schema),
+            attempts=AttemptStore(schema),
             owners=OwnerStore(schema),
             claims=ClaimStore(schema),
             ports=PortStore(schema),
