@@ -1,16 +1,17 @@
 """The door: every name becomes an id, every rule is checked, and nothing is stored before that."""
 
-import ipaddress
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
 from vmwright.errors import Conflict, InvalidRequest
 from vmwright.flows import newest, tasks_of
-from vmwright.ids import ImageId, InstanceId, NetworkId, OperationId, PortId, VolumeId, new_id
+from vmwright.ids import ImageId, InstanceId, OperationId, PortId, VolumeId, new_id
 from vmwright.persistence.logbook import new_flow_rows
+from vmwright.persistence.ports import in_use
 from vmwright.persistence.records import Event, Flavor, Image, Instance, NetworkRecord, Operation
 from vmwright.request import CreateRequest, NetworkRequest, VolumeRequest
 from vmwright.spec import ImageSpec, NicSpec, Spec, VolumeSpec, hostname_of
@@ -174,7 +175,7 @@ class Door:
             vcpus=flavor.vcpus,
             ram_mib=flavor.ram_mib,
             root_gib=flavor.disk_gib,
-            nics=self._nics(connection, request),
+            nics=self._nics(connection, request, caller.project),
             volumes=self._volumes(connection, request),
             metadata=request.metadata,
             key=request.key,
@@ -189,9 +190,15 @@ class Door:
             return None
         return _image_spec(self._stores.registries.images.pin(connection, name))
 
-    def _nics(self, connection: sa.Connection, request: CreateRequest) -> tuple[NicSpec, ...]:
+    def _nics(
+        self, connection: sa.Connection, request: CreateRequest, project: str
+    ) -> tuple[NicSpec, ...]:
+        wishes = [wish for wish in request.networks if not isinstance(wish, str)]
         nics = tuple(
-            self._nic(connection, wish) for wish in request.networks if not isinstance(wish, str)
+            self._given(connection, wish, project)
+            if wish.port is not None
+            else self._nic(connection, wish)
+            for wish in wishes
         )
         fixed = [(nic.network, nic.ip) for nic in nics if nic.ip]
         if len(set(fixed)) != len(fixed):
@@ -202,31 +209,26 @@ class Door:
         network = self._stores.registries.networks.find(connection, str(wish.network))
         if wish.ip is not None:
             self._check_ip(connection, network, wish.ip)
-        if wish.mac is not None and self._stores.ports.holder_of_mac(connection, wish.mac):
+        if wish.mac is not None and self._stores.ports.is_mac_taken(connection, wish.mac):
             raise InvalidRequest(
                 f"MAC address {wish.mac} is in use", hint="leave it out to have one made"
             )
-        return NicSpec(
-            port=PortId(new_id()),
-            network=NetworkId(network.id),
-            network_name=network.name,
-            cidr=network.cidr,
-            gateway=network.gateway,
-            ip=wish.ip,
-            mac=wish.mac,
-        )
+        return _nic_spec(network, port=PortId(new_id()), ip=wish.ip, mac=wish.mac, tag=wish.tag)
+
+    def _given(self, connection: sa.Connection, wish: NetworkRequest, project: str) -> NicSpec:
+        port = self._stores.ports.find(connection, project, str(wish.port))
+        if port.instance_id is not None:
+            raise in_use(port)
+        network = self._stores.registries.networks.find(connection, port.network_id)
+        return _nic_spec(network, port=port.id, ip=port.ip, mac=port.mac, tag=wish.tag, given=True)
 
     def _check_ip(self, connection: sa.Connection, network: NetworkRecord, ip: str) -> None:
-        subnet, address = ipaddress.IPv4Network(network.cidr), ipaddress.IPv4Address(ip)
-        where = f"fixed IP {ip}: network {network.name!r} ({network.cidr})"
-        if address not in subnet:
-            raise InvalidRequest(f"{where} does not hold it")
-        if address in (subnet.network_address, subnet.broadcast_address):
-            raise InvalidRequest(f"{where} uses it as its own or its broadcast address")
-        if ip == network.gateway:
-            raise InvalidRequest(f"{where} has its gateway there")
-        offset = int(address) - int(subnet.network_address)
-        if self._stores.ports.holder_of_ip(connection, network.id, offset):
+        reason = network.addresses.why_not(ip)
+        if reason is not None:
+            where = f"fixed IP {ip}: network {network.name!r} ({network.cidr})"
+            raise InvalidRequest(f"{where} {reason}")
+        offset = network.addresses.offset_of(ip)
+        if self._stores.ports.is_ip_taken(connection, network.id, offset):
             raise InvalidRequest(f"fixed IP {ip} is in use", hint="leave it out to have one chosen")
 
     def _volumes(self, connection: sa.Connection, request: CreateRequest) -> tuple[VolumeSpec, ...]:
@@ -295,6 +297,21 @@ def _check_fit(image: Image, flavor: Flavor) -> None:
             f"image {image.name!r} needs {image.min_ram_mib} MiB of memory, flavor "
             f"{flavor.name!r} has {flavor.ram_mib}"
         )
+
+
+def _nic_spec(network: NetworkRecord, *, port: PortId, **wishes: Any) -> NicSpec:
+    return NicSpec(
+        port=port,
+        network=network.id,
+        network_name=network.name,
+        cidr=network.cidr,
+        gateway=network.gateway,
+        kind=network.kind,
+        source=network.source,
+        pool=network.pool,
+        dns=tuple(network.dns),
+        **wishes,
+    )
 
 
 def _image_spec(image: Image) -> ImageSpec:

@@ -75,6 +75,14 @@ def volume(text: str) -> dict[str, Any]:
     return fields
 
 
+def pool(given: str) -> tuple[str, str]:
+    """``start=A,end=B``: the first and the last address to choose from."""
+    ends = _pairs(given.split(","), ("start", "end"))
+    if len(ends) != 2:
+        raise argparse.ArgumentTypeError(f"{given!r} is not of the form start=IP,end=IP")
+    return ends["start"], ends["end"]
+
+
 def gib(text: str) -> int:
     """A size in whole GiB."""
     if not text.isascii() or not text.isdecimal():
