@@ -1,14 +1,14 @@
 """Interfaces of a request: which networks and ports they are, and whether their wishes can be."""
 
-import ipaddress
 from collections.abc import Sequence
 
 import sqlalchemy as sa
 
 from vmwright.admission.caller import Caller
 from vmwright.errors import Conflict, InvalidRequest
-from vmwright.ids import NetworkId, PortId, new_id
-from vmwright.persistence.records import NetworkRecord, Port
+from vmwright.ids import PortId, new_id
+from vmwright.persistence.ports import in_use
+from vmwright.persistence.records import NetworkRecord
 from vmwright.persistence.stores import Stores
 from vmwright.request import CreateRequest, NetworkRequest
 from vmwright.spec import NicSpec
@@ -65,12 +65,9 @@ def _new_nic(network: NetworkRecord, wish: NetworkRequest) -> NicSpec:
 def _given_nic(
     stores: Stores, connection: sa.Connection, name: str, tag: str | None, caller: Caller
 ) -> NicSpec:
-    port: Port = stores.ports.find(connection, caller.project, name)
+    port = stores.ports.find(connection, caller.project, name)
     if port.instance_id is not None:
-        raise Conflict(
-            f"Port {name} is still in use by instance {port.instance_id}",
-            hint="delete that instance first, or use another port",
-        )
+        raise in_use(port)
     network = stores.registries.networks.find(connection, port.network_id)
     return _spec(network, port.id, ip=port.ip, mac=port.mac, tag=tag, given=True)
 
@@ -84,12 +81,9 @@ def _spec(
     tag: str | None,
     given: bool,
 ) -> NicSpec:
-    pool = None
-    if network.pool_first is not None and network.pool_last is not None:
-        pool = network.pool_first, network.pool_last
-    return NicSpec.parse(
+    return NicSpec(
         port=port,
-        network=NetworkId(network.id),
+        network=network.id,
         network_name=network.name,
         cidr=network.cidr,
         gateway=network.gateway,
@@ -97,22 +91,16 @@ def _spec(
         mac=mac,
         given=given,
         kind=network.kind,
-        source=network.bridge or network.libvirt_network,
-        pool=pool,
+        source=network.source,
+        pool=network.pool,
         dns=tuple(network.dns),
         tag=tag,
     )
 
 
 def _check_ip(stores: Stores, connection: sa.Connection, network: NetworkRecord, ip: str) -> None:
-    subnet, address = ipaddress.IPv4Network(network.cidr), ipaddress.IPv4Address(ip)
-    where = f"fixed IP {ip}: network {network.name!r} ({network.cidr})"
-    if address not in subnet:
-        raise InvalidRequest(f"{where} does not hold it")
-    if address in (subnet.network_address, subnet.broadcast_address):
-        raise InvalidRequest(f"{where} uses it as its own or its broadcast address")
-    if ip == network.gateway:
-        raise InvalidRequest(f"{where} has its gateway there")
-    offset = int(address) - int(subnet.network_address)
-    if stores.ports.is_ip_taken(connection, network.id, offset):
+    reason = network.addresses.why_not(ip)
+    if reason is not None:
+        raise InvalidRequest(f"fixed IP {ip}: network {network.name!r} ({network.cidr}) {reason}")
+    if stores.ports.is_ip_taken(connection, network.id, network.addresses.offset_of(ip)):
         raise InvalidRequest(f"fixed IP {ip} is in use", hint="leave it out to have one chosen")

@@ -145,6 +145,14 @@ def whole(text: str) -> int:
     return -count(text[1:]) if text.startswith("-") else count(text)
 
 
+def pool(given: str) -> tuple[str, str]:
+    """``start=A,end=B``: the first and the last address to choose from."""
+    ends = _pairs(given.split(","), ("start", "end"))
+    if len(ends) != 2:
+        raise argparse.ArgumentTypeError(f"{given!r} is not of the form start=IP,end=IP")
+    return ends["start"], ends["end"]
+
+
 def gib(text: str) -> int:
     """A size in whole GiB."""
     if not text.isascii() or not text.isdecimal():

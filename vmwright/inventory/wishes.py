@@ -1,11 +1,13 @@
 """What users may register, and the rules for it: flavors, images, networks, volumes, hosts."""
 
 import ipaddress
+import re
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from vmwright.request.fields import Ip, Name
+from vmwright.networks import NetworkKind, is_source
+from vmwright.request.fields import Ip, Mac, Name, NameOrId
 from vmwright.request.model import Model
 
 Count = Annotated[int, Field(ge=1, le=4096)]
@@ -45,6 +47,22 @@ def _cidr(text: str) -> str:
     return str(subnet)
 
 
+def _bridge(name: str) -> str:
+    if not is_source("bridge", name):
+        raise ValueError("a bridge has 1 to 15 of the characters A-Z a-z 0-9 . _ -")
+    if re.fullmatch("vmw[0-9a-f]{11}", name):
+        raise ValueError("this is the bridge of a network that vmwright made: use that network")
+    return name
+
+
+def _libvirt_network(name: str) -> str:
+    if not is_source("libvirt", name):
+        raise ValueError("a network of libvirt has 1 to 64 of the characters A-Z a-z 0-9 . _ + -")
+    if name.startswith("vmw-"):
+        raise ValueError("this is a network that vmwright made: use it by its own name")
+    return name
+
+
 class NewFlavor(Model):
     """A size of instances."""
 
@@ -63,11 +81,25 @@ class NewImage(Model):
 
 
 class NewNetwork(Model):
-    """A network; without a gateway its first address is it."""
+    """A network; without a gateway its first address is it.
+
+    With a bridge or a network of libvirt it is there already, and its gateway is some router.
+    """
 
     name: Name
     cidr: Annotated[str, AfterValidator(_cidr)]
     gateway: Ip | None = None
+    bridge: Annotated[str, AfterValidator(_bridge)] | None = None
+    libvirt_network: Annotated[str, AfterValidator(_libvirt_network)] | None = None
+    pool: tuple[Ip, Ip] | None = None
+    dns: Annotated[tuple[Ip, ...], Field(max_length=5)] = ()
+    hosts: tuple[NameOrId, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if self.bridge is not None and self.libvirt_network is not None:
+            raise ValueError("a network is a bridge, or one of libvirt, not both")
+        return self
 
     @model_validator(mode="after")
     def _gateway_inside(self) -> Self:
@@ -80,6 +112,26 @@ class NewNetwork(Model):
             raise ValueError(f"gateway {gateway} is the network's own or its broadcast address")
         return self
 
+    @model_validator(mode="after")
+    def _pool_inside(self) -> Self:
+        if self.pool is None:
+            return self
+        first, last = map(ipaddress.IPv4Address, self.pool)
+        if not self.subnet[1] <= first <= last <= self.subnet[-2]:
+            raise ValueError(
+                f"an allocation pool goes from {self.subnet[1]} to {self.subnet[-2]} at most, "
+                f"this one from {first} to {last}"
+            )
+        if self.pool == (self.gateway_address, self.gateway_address):
+            raise ValueError("the allocation pool holds nothing but the gateway")
+        return self
+
+    @property
+    def kind(self) -> NetworkKind:
+        if self.bridge is not None:
+            return "bridge"
+        return "nat" if self.libvirt_network is None else "libvirt"
+
     @property
     def subnet(self) -> ipaddress.IPv4Network:
         return ipaddress.IPv4Network(self.cidr)
@@ -87,6 +139,15 @@ class NewNetwork(Model):
     @property
     def gateway_address(self) -> str:
         return self.gateway or str(self.subnet.network_address + 1)
+
+
+class NewPort(Model):
+    """A port; what is not asked for is chosen."""
+
+    name: Name
+    network: NameOrId
+    ip: Ip | None = None
+    mac: Mac | None = None
 
 
 class NewVolume(Model):

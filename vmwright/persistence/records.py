@@ -20,6 +20,7 @@ from vmwright.ids import (
     SnapshotId,
     VolumeId,
 )
+from vmwright.networks import Addresses, NetworkKind
 from vmwright.states import AttemptOutcome, OperationState, PowerState, TaskState, VmState
 
 
@@ -76,8 +77,7 @@ class Image(Record):
 class NetworkRecord(Record):
     id: NetworkId
     name: str
-    kind: str
-    """``nat`` (made by us on each host), ``bridge`` or ``libvirt`` (both are there already)."""
+    kind: NetworkKind
     cidr: str
     gateway: str
     bridge: str | None = None
@@ -87,6 +87,19 @@ class NetworkRecord(Record):
     """The addresses that may be chosen from; None: all of the subnet."""
     dns: list[str] = field(default_factory=list)
     created_at: float = 0.0
+
+    @property
+    def source(self) -> str | None:
+        """What it is called on its hosts; None for our own networks."""
+        return self.bridge or self.libvirt_network
+
+    @property
+    def pool(self) -> tuple[str, str] | None:
+        return (self.pool_first, self.pool_last) if self.pool_first and self.pool_last else None
+
+    @property
+    def addresses(self) -> Addresses:
+        return Addresses(cidr=self.cidr, gateway=self.gateway, pool=self.pool)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -70,6 +70,10 @@ class ClaimHost(StoreTask):
         uncleaned = stores.debts.left_while_away(run.connection, host.id)
         if uncleaned:
             return f"was away and still has to be cleaned of {uncleaned} things"
+        for nic in spec.nics:
+            hosts = stores.registries.networks.hosts_of(run.connection, nic.network)
+            if hosts and host.id not in hosts:
+                return f"network {nic.network_name!r} is not there"
         for volume in spec.volumes:
             record = stores.volumes.get(run.connection, volume.volume)
             if record is not None and record.host_id not in (None, host.id):
