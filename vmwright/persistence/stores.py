@@ -17,6 +17,7 @@ from vmwright.persistence.registries import Registries
 from vmwright.persistence.secrets import SecretStore
 from vmwright.persistence.security_groups import SecurityGroupStore
 from vmwright.persistence.server_groups import ServerGroupStore
+from vmwright.persistence.snapshots import SnapshotStore
 from vmwright.persistence.volumes import VolumeStore
 
 
@@ -33,6 +34,7 @@ class Stores:
     claims: ClaimStore
     ports: PortStore
     volumes: VolumeStore
+    snapshots: SnapshotStore
     debts: DebtStore
     secrets: SecretStore
     key_pairs: KeyPairStore
@@ -53,6 +55,7 @@ class Stores:
             claims=ClaimStore(schema),
             ports=PortStore(schema),
             volumes=VolumeStore(schema),
+            snapshots=SnapshotStore(schema),
             debts=DebtStore(schema),
             secrets=SecretStore(schema, key_file),
             key_pairs=KeyPairStore(schema),
