@@ -176,7 +176,7 @@ class Spec(Model):
     key: str | None
     key_name: str | None = None
     config_drive: bool
-    config_drive_format: Literal["config-2", "cidata"] = "config-2"
+    config_drive_format: Literal["config-2", "nocloud"] = "config-2"
     user_data: str | None
     injected_files: str | None = None
     """The id of the secret that holds them, as JSON."""

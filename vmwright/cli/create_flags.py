@@ -165,7 +165,7 @@ def _add_guest_data(parser: argparse.ArgumentParser) -> None:
     drive.add_argument(
         "--no-config-drive", dest="config_drive", action="store_false", help="give it none"
     )
-    parser.add_argument("--config-drive-format", choices=("config-2", "cidata"))
+    parser.add_argument("--config-drive-format", choices=("config-2", "nocloud"))
     parser.add_argument(
         "--disk-config",
         choices=("AUTO", "MANUAL"),
