@@ -38,9 +38,7 @@ def assert_nothing_held(lab: Lab) -> None:
     for table in ("claims", "attachments", "debts"):
         assert lab.rows(f"SELECT * FROM vmwright_{table}") == [], table
     ports = lab.rows("SELECT name, ip, instance_id, operation_id FROM vmwright_ports")
-    assert ports == [
-        {"name": "mine", "ip": "10.1.0.77", "instance_id": None, "operation_id": None}
-    ]
+    assert ports == [{"name": "mine", "ip": "10.1.0.77", "instance_id": None, "operation_id": None}]
 
 
 def assert_one_guest(lab: Lab) -> None:
