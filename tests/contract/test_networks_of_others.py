@@ -1,5 +1,7 @@
 """Guests on bridges and networks that a host has without us: they are used, and left alone."""
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from tests.support.marks import Marks, whose_create, whose_delete
@@ -11,6 +13,9 @@ from vmwright.errors import HostFault, Refused
 from vmwright.ids import NetworkId, new_id
 from vmwright.states import PowerState
 from vmwright.waiting import Wait
+
+if TYPE_CHECKING:
+    from tests.support.libvirt_place import LibvirtPlace
 
 ON_BRIDGE = Nic(network=NetworkId(new_id()), mac=MAC, kind="bridge", source="br0")
 ON_NETWORK = Nic(network=NetworkId(new_id()), mac=OTHER_MAC, kind="libvirt", source="default")
@@ -53,6 +58,21 @@ def test_host_that_lacks_what_a_guest_is_plugged_into_is_at_fault(
     found = host.hypervisor.find_domain(marks.ours.instance, wait)
     assert found
     assert found.power_state is PowerState.SHUTDOWN
+
+
+@pytest.mark.libvirt
+def test_network_of_others_that_is_switched_off_is_not_switched_on(
+    libvirt_place: "LibvirtPlace", wait: Wait
+) -> None:
+    host, marks = libvirt_place.host, Marks(libvirt_place.backend.deployment)
+    libvirt_place.put_libvirt_network("default")
+    network = libvirt_place.connection.networkLookupByName("default")
+    network.destroy()
+    define(host, marks, wait, ON_NETWORK)
+    with pytest.raises(HostFault, match="network 'default' is not active") as fault:
+        host.hypervisor.ensure_running(marks.ours.instance, marks.ours, wait)
+    assert fault.value.hint
+    assert not network.isActive()
 
 
 @pytest.mark.parametrize(
