@@ -198,7 +198,7 @@ def test_port_that_was_deleted_meanwhile_is_not_found(stores, ask):
             bind(stores, connection, port, instance)
 
 
-@pytest.mark.parametrize("operation", [OPERATION, None])
+@pytest.mark.parametrize("operation", [OPERATION, None], ids=["of-operation", "of-instance"])
 def test_release_deletes_what_was_made_with_the_instance_and_keeps_the_users(
     stores, ask, operation
 ):
