@@ -166,7 +166,10 @@ def _driver_url(url: str) -> str:
 
 
 def request(**changes: Any) -> CreateRequest:
-    """One instance with an interface, two volumes and user data."""
+    """One instance with an interface, two volumes and user data.
+
+    The volume ``kept`` and the port ``mine`` are the user's: one instance at a time has them.
+    """
     wish = {
         "name": "vm1",
         "image": "demo",
@@ -187,6 +190,7 @@ def prepare(controller: Controller) -> None:
     inventory.create_flavor("small", vcpus=1, ram_mib=128, disk_gib=1)
     inventory.create_network("net1", "10.1.0.0/24")
     inventory.create_volume("kept", size_gib=1)
+    inventory.ports.create("mine", "net1", ip="10.1.0.77")
     source.unlink()
 
 
@@ -216,8 +220,9 @@ def copy_of(prepared: Path, home: Path) -> Lab:
 
 
 def create(controller: Controller) -> None:
-    """Build one instance, and say how it ended."""
-    print(controller.wait(controller.create(request()).id, timeout=60).state)
+    """Build one instance, also with a port of the user's, and say how it ended."""
+    wish = request(networks=[{"network": "net1"}, {"port": "mine"}])
+    print(controller.wait(controller.create(wish).id, timeout=60).state)
 
 
 def resume(controller: Controller) -> None:

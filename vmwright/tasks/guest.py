@@ -7,7 +7,7 @@ from vmwright.backends.host import Host
 from vmwright.backends.hypervisor import Disk, Guest, Nic
 from vmwright.backends.removal import Kind, Removal
 from vmwright.backends.volumes import Volume
-from vmwright.ids import Mark, NetworkId, OperationId, PortId, base_name, volume_name
+from vmwright.ids import Mark, OperationId, base_name, volume_name
 from vmwright.spec import ImageSpec, NicSpec, Spec
 from vmwright.states import PowerState, TaskState
 from vmwright.tasks.block_devices import FORMAT
@@ -85,14 +85,7 @@ class Spawn(Task):
             metadata=spec.metadata,
             public_keys={"default": spec.key} if spec.key else {},
             user_data=self._user_data(spec),
-            nics=tuple(
-                SeedNic(
-                    port=PortId(port["port"]),
-                    mac=port["mac"],
-                    network=NetworkId(port["network"]),
-                )
-                for port in network_info
-            ),
+            nics=tuple(_seed_nic(*told) for told in zip(spec.nics, network_info, strict=True)),
         )
         name = volume_name(run.mark, "config", "raw")
         place.volumes.ensure_content(name, config_drive(seed), run.wait)
@@ -135,6 +128,10 @@ class DestroyGuest(RemovingTask):
 
 def _nic(wish: NicSpec, interface: dict[str, Any]) -> Nic:
     return Nic(network=wish.network, mac=interface["mac"], kind=wish.kind, source=wish.source)
+
+
+def _seed_nic(wish: NicSpec, port: dict[str, Any]) -> SeedNic:
+    return SeedNic(port=wish.port, mac=port["mac"], network=wish.network)
 
 
 def _remains(run: Run, makers: list[Mark]) -> list[Removal]:
