@@ -70,7 +70,12 @@ class Controller:
         )
         self._means = Means(self._stores, load_backend(settings, self.deployment), images)
         self.inventory = Inventory(
-            self._stores, self._means.backend, images, self.deployment, settings
+            self._stores,
+            self._means.backend,
+            images,
+            self.deployment,
+            settings,
+            caller=self._caller,
         )
         self._door = Door(self._means, time.time)
         self._describe = Descriptions(self._stores)
