@@ -312,7 +312,7 @@ def test_no_more_is_registered_than_the_quota_allows(inventory):
     inventory.quotas.set(
         {"key_pairs": 1, "server_groups": 1, "security_groups": 2, "security_group_rules": 7}
     )
-    for noun, create in nouns(inventory):
+    for _, create in nouns(inventory):
         outcomes = all_at_once([lambda n=n, c=create: c(f"thing{n}") for n in range(5)])
         refused = [outcome for outcome in outcomes if isinstance(outcome, Conflict)]
         assert len(refused) == 4, outcomes

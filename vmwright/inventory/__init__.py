@@ -38,7 +38,6 @@ from vmwright.inventory.wishes import (
     NewImage,
     NewNetwork,
     NewVolume,
-    Reason,
 )
 from vmwright.persistence.records import Flavor, HostRecord, Image, NetworkRecord, VolumeRecord
 from vmwright.persistence.stores import Stores
@@ -324,30 +323,29 @@ class Inventory:
         *,
         traits: Iterable[str] = (),
         without_traits: Iterable[str] = (),
-        **figures: Any,
+        **changes: Any,
     ) -> HostRecord:
         """Change what is said of a host; what is there stays, also where it is now too much.
 
-        `traits` are added. `figures` are zone, address, vcpus, memory_mib, disk_gib, vcpu_ratio,
-        memory_ratio and disk_ratio.
+        `traits` are added. `changes` are zone, address, vcpus, memory_mib, disk_gib, vcpu_ratio,
+        memory_ratio, disk_ratio, enabled and disabled_reason.
         """
         wish = HostChange.parse(
-            traits=tuple(traits), without_traits=tuple(without_traits), **figures
+            traits=tuple(traits), without_traits=tuple(without_traits), **changes
         )
         return self._hosts.set(name_or_id, wish)
 
     def enable_host(self, name_or_id: str) -> HostRecord:
         """Let new instances be built there, whatever kept them away."""
-        return self._hosts.change(name_or_id, enabled=True, disabled_reason=None, draining=False)
+        return self.set_host(name_or_id, enabled=True)
 
     def disable_host(self, name_or_id: str, reason: str) -> HostRecord:
         """Build no new instances there; those that are there stay."""
-        wish = Reason.parse(reason=reason)
-        return self._hosts.change(name_or_id, enabled=False, disabled_reason=wish.reason)
+        return self.set_host(name_or_id, enabled=False, disabled_reason=reason)
 
     def drain_host(self, name_or_id: str) -> HostRecord:
         """Build no new instances there until it is enabled: it is to become empty."""
-        return self._hosts.change(name_or_id, draining=True)
+        return self._hosts.drain(name_or_id)
 
     def await_empty_host(self, name_or_id: str, timeout: float | None = None) -> None:
         """Return once no instance lives there; `DeadlinePassed` at the timeout."""

@@ -77,16 +77,16 @@ class Hosts:
                 raise
             return known  # another process was faster
 
-    def change(self, name_or_id: str, **values: object) -> HostRecord:
-        with self._register.turn() as connection:
-            host = self._rows.find(connection, name_or_id)
-            self._rows.change(connection, host.id, **values)
-            return self._rows.find(connection, host.id)
-
     def set(self, name_or_id: str, wish: HostChange) -> HostRecord:
         with self._register.turn() as connection:
             host = self._rows.find(connection, name_or_id)
             self._rows.change(connection, host.id, **wish.values_for(host.traits))
+            return self._rows.find(connection, host.id)
+
+    def drain(self, name_or_id: str) -> HostRecord:
+        with self._register.turn() as connection:
+            host = self._rows.find(connection, name_or_id)
+            self._rows.change(connection, host.id, draining=True)
             return self._rows.find(connection, host.id)
 
     def use(self, name_or_id: str) -> HostUse:

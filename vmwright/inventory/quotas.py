@@ -11,12 +11,7 @@ from vmwright.errors import InvalidRequest
 from vmwright.persistence.stores import Stores
 from vmwright.request.fields import Name
 from vmwright.request.model import Model
-from vmwright.settings import QuotaSettings
-
-_OF_DEPLOYMENTS = frozenset({"max_local_block_devices"})
-
-RESOURCES = tuple(name for name in asdict(QuotaSettings()) if name not in _OF_DEPLOYMENTS)
-"""What a limit can be set for, project by project."""
+from vmwright.settings import PROJECT_QUOTAS, QuotaSettings
 
 
 class NewLimit(Model):
@@ -62,7 +57,7 @@ class Quotas:
                 in_use=in_use.get(resource),
                 configured=resource not in own,
             )
-            for resource in RESOURCES
+            for resource in PROJECT_QUOTAS
         ]
 
     def set(self, limits: Mapping[str, int], project: str | None = None) -> None:
@@ -96,7 +91,7 @@ class Quotas:
 
 def _refuse_unknown(resources: Iterable[str]) -> None:
     for resource in resources:
-        if resource not in RESOURCES:
+        if resource not in PROJECT_QUOTAS:
             raise InvalidRequest(
-                f"there is no quota for {resource!r}", hint=f"one of {', '.join(RESOURCES)}"
+                f"there is no quota for {resource!r}", hint=f"one of {', '.join(PROJECT_QUOTAS)}"
             )

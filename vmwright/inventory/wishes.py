@@ -190,15 +190,19 @@ class HostChange(Model):
     address: Ip | None = None
     traits: Traits = ()
     without_traits: Traits = ()
+    enabled: bool | None = None
+    disabled_reason: Name | None = None
+
+    @model_validator(mode="after")
+    def _reason_fits(self) -> Self:
+        if self.disabled_reason is not None and self.enabled is not False:
+            raise ValueError("a reason says why a host is disabled")
+        return self
 
     def values_for(self, traits: Iterable[str]) -> dict[str, Any]:
         """The columns to write on a host that has these traits."""
         values = self.model_dump(exclude_none=True, exclude={"traits", "without_traits"})
         kept = set(traits) - set(self.without_traits)
+        if self.enabled:
+            values |= {"disabled_reason": None, "draining": False}
         return values | {"traits": sorted(kept | set(self.traits))}
-
-
-class Reason(Model):
-    """Why an operator did something."""
-
-    reason: Name
