@@ -47,8 +47,22 @@ class OperationSettings:
     undo_tries: int = 5
     undo_backoff: float = 1.0
     late_effect: float = 90.0
+    max_attempts: int = 3
     parallel: int = 4
     threads_per_host: int = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallerSettings:
+    project: str = "default"
+    user: str = "admin"
+    roles: tuple[str, ...] = ("admin", "member", "reader")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HookSettings:
+    pre_create: tuple[str, ...] = ()
+    post_create: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +102,12 @@ class Settings:
     simulated: SimulatedSettings
     libvirt: LibvirtSettings = field(default_factory=LibvirtSettings)
     operations: OperationSettings = field(default_factory=OperationSettings)
+    caller: CallerSettings = field(default_factory=CallerSettings)
+    hooks: HookSettings = field(default_factory=HookSettings)
+    policy_file: Path | None = None
     quota: QuotaSettings = field(default_factory=QuotaSettings)
     reconcile_interval: float = 5.0
+    power_state_interval: float = 30.0
     max_image_gib: int = 1024
 
     @classmethod
@@ -148,6 +166,16 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
         cfg.FloatOpt(
             "reconcile_interval", default=5.0, min=0.05, help="Seconds between two rounds."
         ),
+        cfg.FloatOpt(
+            "power_state_interval",
+            default=30.0,
+            min=0.05,
+            help="Seconds between two looks at what guests do by themselves.",
+        ),
+        cfg.StrOpt(
+            "policy_file",
+            help="Rules of oslo.policy that replace the defaults; see policy.yaml.sample.",
+        ),
     ],
     "database": [
         cfg.StrOpt(
@@ -190,6 +218,17 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
         cfg.StrOpt("latency", default="0", help="Seconds per verb: a number, or verb:seconds,..."),
         cfg.ListOpt("faults", default=[], help="verb:nth:kind[:seconds],..."),
     ],
+    "caller": [
+        cfg.StrOpt("project", default="default", help="Whose instances the command works on."),
+        cfg.StrOpt("user", default="admin", help="Who the command speaks for."),
+        cfg.ListOpt(
+            "roles", default=["admin", "member", "reader"], help="What policies know the user by."
+        ),
+    ],
+    "hooks": [
+        cfg.ListOpt("pre_create", default=[], help="Plug-ins that run before a build, in order."),
+        cfg.ListOpt("post_create", default=[], help="Plug-ins that run once a guest runs."),
+    ],
     "operations": [
         cfg.FloatOpt("lease", default=15.0, min=1.0, help="Seconds a silent owner is trusted."),
         cfg.FloatOpt("deadline", default=300.0, min=0.1, help="Seconds a task may take."),
@@ -200,6 +239,7 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
         cfg.FloatOpt(
             "late_effect", default=90.0, min=0.0, help="Seconds in which a lost call may land."
         ),
+        cfg.IntOpt("max_attempts", default=3, min=1, help="Hosts that a build is tried on."),
         cfg.IntOpt("parallel", default=4, min=1, help="Operations run side by side."),
         cfg.IntOpt("threads_per_host", default=4, min=1, help="Tasks on one host at once."),
     ],
@@ -230,6 +270,7 @@ def _settings(conf: cfg.ConfigOpts) -> Settings:
         state_dir=state_dir,
         max_image_gib=conf.max_image_gib,
         reconcile_interval=conf.reconcile_interval,
+        power_state_interval=conf.power_state_interval,
         database=DatabaseSettings(
             connection=conf.database.connection or f"sqlite:///{state_dir / 'vmwright.db'}",
             table_prefix=conf.database.table_prefix,
@@ -242,6 +283,13 @@ def _settings(conf: cfg.ConfigOpts) -> Settings:
             faults=tuple(conf.simulated.faults),
         ),
         operations=OperationSettings(**_values(conf, "operations")),
+        caller=CallerSettings(
+            project=conf.caller.project, user=conf.caller.user, roles=tuple(conf.caller.roles)
+        ),
+        hooks=HookSettings(
+            pre_create=tuple(conf.hooks.pre_create), post_create=tuple(conf.hooks.post_create)
+        ),
+        policy_file=Path(conf.policy_file).expanduser() if conf.policy_file else None,
         quota=QuotaSettings(**_values(conf, "quota")),
     )
 

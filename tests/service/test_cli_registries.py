@@ -95,7 +95,7 @@ def test_configured_quota_is_what_is_shown(tmp_path: Path) -> None:
     shown = quotas(data(command, "quota", "show"))
     assert (shown["cores"], shown["instances"]) == ((7, 0), (-1, 0))
     assert command("server", "group", "create", "one").code == 0
-    assert command("server", "group", "create", "two").code == 5
+    assert command("server", "group", "create", "two").code == 2
 
 
 def test_flavor_has_more_disks_and_properties(command: CommandLine) -> None:

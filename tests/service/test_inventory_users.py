@@ -6,7 +6,7 @@ from tests.support.crowds import all_at_once
 from tests.support.databases import sqlite
 from tests.support.deployments import deployed
 from tests.support.ssh_keys import ECDSA, ED25519, FINGERPRINTS
-from vmwright.errors import Conflict, InvalidRequest, NotFound
+from vmwright.errors import Conflict, InvalidRequest, NotFound, QuotaExceeded
 from vmwright.spec import SecurityGroupSpec
 
 
@@ -314,12 +314,12 @@ def test_no_more_is_registered_than_the_quota_allows(inventory):
     )
     for _, create in nouns(inventory):
         outcomes = all_at_once([lambda n=n, c=create: c(f"thing{n}") for n in range(5)])
-        refused = [outcome for outcome in outcomes if isinstance(outcome, Conflict)]
+        refused = [outcome for outcome in outcomes if isinstance(outcome, QuotaExceeded)]
         assert len(refused) == 4, outcomes
         assert "Quota exceeded" in refused[0].message
     (made,) = [group.name for group in groups.list() if group.name != "default"]
     groups.add_rule(made, "ingress", protocol="tcp")
     with pytest.raises(
-        Conflict, match="security_group_rules: Requested 1, but already used 7 of 7"
+        QuotaExceeded, match="security_group_rules: Requested 1, but already used 7 of 7"
     ):
         groups.add_rule(made, "ingress", protocol="udp")

@@ -29,7 +29,7 @@ from vmwright.waiting import Wait
 MARKER = b"marker-of-a-secret-3f9c1d"
 """User data that must be found nowhere in clear."""
 
-_NOT_OF_INSTANCES = ("networks", "bases", "lock", "host.json", "calls.json")
+_NOT_OF_INSTANCES = ("networks", "bases", "lock", "host.json", "calls.json", "calls.lock")
 _KILLED = -signal.SIGKILL
 
 
@@ -53,6 +53,8 @@ class Lab:
     faults: tuple[str, ...] = ()
     latency: str = "0"
     undo_tries: int = 5
+    max_attempts: int = 3
+    late_effect: float = 0.0
     url: str | None = None
     """Where the store is, if it is not an SQLite file in `home`."""
 
@@ -70,7 +72,8 @@ class Lab:
                 undo_deadline=1.0,
                 undo_backoff=0.05,
                 undo_tries=self.undo_tries,
-                late_effect=0.0,
+                max_attempts=self.max_attempts,
+                late_effect=self.late_effect,
                 deadline=60.0,
             ),
             reconcile_interval=0.2,
@@ -187,11 +190,20 @@ def prepare(controller: Controller) -> None:
     source.unlink()
 
 
+def prepare_hosts(controller: Controller) -> None:
+    """As `prepare`, with three hosts, which are tried in the order of their numbers."""
+    prepare(controller)
+    for name in ("host2", "host3"):
+        controller.inventory.create_host(name, f"simulated:///{name}")
+
+
 @contextmanager
-def template(directory: Path) -> Iterator[Path]:
+def template(
+    directory: Path, preparation: Callable[[Controller], None] = prepare
+) -> Iterator[Path]:
     """A prepared deployment to copy: registering costs more than copying."""
     directory.mkdir()
-    ended = Lab(directory).child(prepare)
+    ended = Lab(directory).child(preparation)
     assert ended.status == 0, ended.output
     yield directory
 

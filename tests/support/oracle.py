@@ -77,22 +77,28 @@ def assert_flow_is_true(lab: Lab, operation: dict[str, Any]) -> None:
 
 
 def assert_states_in_order(lab: Lab, instance: str) -> None:
-    """The events of a successful build hold exactly these task states."""
-    states = [
-        row["state"]
-        for row in lab.rows(
-            "SELECT state FROM vmwright_events WHERE instance_id = ? AND kind = 'instance'"
-            " ORDER BY seq",
-            instance,
-        )
+    """The events of a successful build hold exactly these task states, attempt by attempt."""
+    told = lab.rows(
+        "SELECT attempt, state FROM vmwright_events WHERE instance_id = ? AND kind = 'instance'"
+        " ORDER BY seq",
+        instance,
+    )
+    states = [(row["attempt"], row["state"]) for row in told]
+    last = max(row["number"] for row in lab.rows("SELECT number FROM vmwright_attempts"))
+    assert states[:2] == [(1, "scheduling"), (1, "networking")]
+    assert states[-3:] == [
+        (last, "block_device_mapping"),
+        (last, "spawning"),
+        (last, "none"),
     ]
-    assert states == [
-        "scheduling",
-        "networking",
-        "block_device_mapping",
-        "spawning",
-        "none",
-    ]
+    # Earlier attempts may have failed before they came so far.
+    order = ["block_device_mapping", "spawning"]
+    earlier = states[2:-3]
+    assert [attempt for attempt, _ in earlier] == sorted(attempt for attempt, _ in earlier)
+    for number in range(1, last):
+        of_attempt = [state for attempt, state in earlier if attempt == number]
+        assert of_attempt == order[: len(of_attempt)]
+    assert {attempt for attempt, _ in earlier} <= set(range(1, last))
 
 
 def instances(lab: Lab) -> list[dict[str, Any]]:
@@ -101,9 +107,14 @@ def instances(lab: Lab) -> list[dict[str, Any]]:
 
 def fault(lab: Lab) -> dict[str, Any]:
     (instance,) = instances(lab)
-    assert instance["fault"] is not None
-    told = instance["fault"]
-    return told if isinstance(told, dict) else json.loads(told)
+    return told(instance["fault"])
+
+
+def told(stored: Any) -> dict[str, Any]:
+    """What lies in a column of JSON."""
+    assert stored is not None
+    known: dict[str, Any] = stored if isinstance(stored, dict) else json.loads(stored)
+    return known
 
 
 def roles(lab: Lab) -> list[str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from vmwright.ids import InstanceId, Mark, NetworkId, Whose
+from vmwright.networks import NetworkKind
 from vmwright.states import PowerState
 from vmwright.waiting import Wait
 
@@ -51,6 +52,9 @@ class Nic:
 
     network: NetworkId
     mac: str
+    kind: NetworkKind = "nat"
+    source: str | None = None
+    """The bridge, or libvirt's own name of a network that is not ours; None for our own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +97,8 @@ class Hypervisor(Protocol):
         """Make the guest known to the host; a running one stays as it is.
 
         Refused if the uuid or the name is taken by a domain with another mark, or if a volume
-        or network that the guest names does not exist.
+        or network of ours that the guest names does not exist. Bridges and networks of others
+        are looked for when the guest starts.
         """
 
     def ensure_running(self, instance: InstanceId, mark: Mark, wait: Wait) -> PowerState:

@@ -9,7 +9,8 @@ from vmwright.errors import InvalidRequest
 
 _GROUP = "vmwright.cli"
 _COMMANDS = {
-    "create": "instances:Create",
+    "create": "create:Create",
+    "spec": "create:Spec",
     "list": "instances:List",
     "show": "instances:Show",
     "delete": "instances:Delete",
@@ -38,7 +39,12 @@ _COMMANDS = {
     "network create": "networks:Create",
     "network list": "networks:List",
     "network show": "networks:Show",
+    "network set": "networks:Set",
     "network delete": "networks:Delete",
+    "port create": "ports:Create",
+    "port list": "ports:List",
+    "port show": "ports:Show",
+    "port delete": "ports:Delete",
     "volume create": "volumes:Create",
     "volume list": "volumes:List",
     "volume show": "volumes:Show",

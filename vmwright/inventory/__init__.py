@@ -1,7 +1,6 @@
-"""What builds choose from: images, flavors, networks, volumes and hosts of a deployment, and the
-key pairs, groups and quotas of its users and projects."""
+"""What builds choose from: images, flavors, networks, ports, volumes and hosts of a deployment, and
+the key pairs, groups and quotas of its users and projects."""
 
-import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from vmwright.errors import Conflict
 from vmwright.ids import (
     DeploymentId,
     InstanceId,
-    NetworkId,
     VolumeId,
     mark_of_volume,
     new_id,
@@ -25,8 +23,10 @@ from vmwright.inventory.hosts import Hosts, HostUse, Zone
 from vmwright.inventory.images import Images
 from vmwright.inventory.key_pairs import KeyPairs
 from vmwright.inventory.limits import Limits
+from vmwright.inventory.networks import Networks
+from vmwright.inventory.ports import Ports
 from vmwright.inventory.quotas import Quotas
-from vmwright.inventory.register import Register, added
+from vmwright.inventory.register import Register
 from vmwright.inventory.security_groups import SecurityGroups
 from vmwright.inventory.server_groups import ServerGroups
 from vmwright.inventory.wishes import (
@@ -74,6 +74,8 @@ class Inventory:
         self._register = Register(stores, deployment)
         self._flavors = Flavors(self._register)
         self._images = Images(self._register, images, self._project)
+        self._networks = Networks(self._register)
+        self.ports = Ports(stores, self._project)
         self._hosts = Hosts(self._register, backend, settings.operations.patience)
         self.key_pairs = KeyPairs(stores, limits, caller)
         self.security_groups = SecurityGroups(stores, limits, caller)
@@ -172,24 +174,33 @@ class Inventory:
 
     # Networks.
 
-    def create_network(self, name: str, cidr: str, gateway: str | None = None) -> NetworkRecord:
-        """Register a network; hosts get it as builds need it."""
-        wish = NewNetwork.parse(name=name, cidr=cidr, gateway=gateway)
-        network = NetworkRecord(
-            id=NetworkId(new_id()),
-            name=wish.name,
-            kind="nat",
-            cidr=wish.cidr,
-            gateway=wish.gateway_address,
+    def create_network(
+        self,
+        name: str,
+        cidr: str,
+        gateway: str | None = None,
+        *,
+        bridge: str | None = None,
+        libvirt_network: str | None = None,
+        pool: tuple[str, str] | None = None,
+        dns: Sequence[str] = (),
+        hosts: Sequence[str] = (),
+    ) -> NetworkRecord:
+        """Register a network: ours, which hosts get as builds need it, or one that they have.
+
+        Without `hosts` it is on every one.
+        """
+        wish = NewNetwork.parse(
+            name=name,
+            cidr=cidr,
+            gateway=gateway,
+            bridge=bridge,
+            libvirt_network=libvirt_network,
+            pool=pool,
+            dns=tuple(dns),
+            hosts=tuple(hosts),
         )
-        with self._register.turn() as connection:
-            for known in self._rows.networks.all(connection):
-                if wish.subnet.overlaps(ipaddress.IPv4Network(known.cidr)):
-                    raise Conflict(
-                        f"{wish.cidr} overlaps with {known.cidr} of network {known.name!r}",
-                        hint="choose another range",
-                    )
-            return added(connection, self._rows.networks, network)
+        return self._networks.create(wish)
 
     def networks(self) -> Sequence[NetworkRecord]:
         return self._register.all(self._rows.networks)
@@ -197,19 +208,17 @@ class Inventory:
     def network(self, name_or_id: str) -> NetworkRecord:
         return self._register.find(self._rows.networks, name_or_id)
 
+    def hosts_of_network(self, network: NetworkRecord) -> Sequence[HostRecord]:
+        """The hosts that it is bound to; none: it is on every host."""
+        return self._networks.hosts_of(network.id)
+
+    def bind_network(self, name_or_id: str, hosts: Sequence[str]) -> NetworkRecord:
+        """Bind it to these hosts and no others; to none, to have it on every host."""
+        return self._networks.bind(name_or_id, hosts)
+
     def delete_network(self, name_or_id: str) -> NetworkRecord:
-        """Forget a network that no instance has an address of, and have hosts forget it."""
-        with self._register.turn() as connection:
-            network = self._rows.networks.find(connection, name_or_id)
-            users = self._stores.ports.uses_of_network(connection, network.id)
-            if users:
-                raise Conflict(
-                    f"network {network.name!r} is in use: {users} of its addresses are given out",
-                    hint="delete the instances on it first; see: vmwright list",
-                )
-            self._rows.networks.remove(connection, network.id)
-            self._register.owe_everywhere(connection, Kind.NETWORK, network.id)
-        return network
+        """Forget a network that no port has an address of, and have hosts forget ours."""
+        return self._networks.delete(name_or_id)
 
     # Volumes.
 

@@ -193,6 +193,12 @@ class Hosts:
             return added(connection, self._rows, host)
 
     def _refuse_used(self, connection: sa.Connection, host: HostRecord) -> None:
+        # Without its last host a network would be on every one.
+        for network in self._stores.registries.networks.bound_to(connection, host.id):
+            raise Conflict(
+                f"host {host.name!r} is in use: network {network.name!r} is bound to it",
+                hint="bind that to others, or to none: vmwright network set",
+            )
         held = {
             "claims": self._stores.claims.used(connection, host.id).vcpus,
             "instances": self._stores.instances.on_host(connection, host.id),

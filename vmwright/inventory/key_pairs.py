@@ -36,7 +36,8 @@ class KeyPairs:
     def create(self, name: str, public_key: str) -> KeyPair:
         """Register a public key, as one line of OpenSSH's ``.pub`` files.
 
-        `InvalidRequest` if it is no key, `Conflict` if the name is taken or there are too many.
+        `InvalidRequest` if it is no key, `Conflict` if the name is taken, `QuotaExceeded` if the
+        user has too many.
         """
         wish = NewKeyPair.parse(name=name, public_key=public_key)
         pair = KeyPair(

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from vmwright.errors import Conflict
+from vmwright.errors import QuotaExceeded
 from vmwright.persistence.stores import Stores
 from vmwright.settings import QuotaSettings
 
@@ -20,11 +20,11 @@ class Limits:
         self._quotas.hold(connection, self._project)
 
     def refuse_excess(self, connection: sa.Connection, resource: str, held: int) -> None:
-        """`Conflict` if one more than are held already would be too many."""
+        """`QuotaExceeded` if one more than are held already would be too many."""
         limits = self._configured.overridden(self._quotas.limits(connection, self._project))
         limit: int = getattr(limits, resource)
         if 0 <= limit <= held:
-            raise Conflict(
+            raise QuotaExceeded(
                 f"Quota exceeded for {resource}: Requested 1, but already used {held} of {limit}",
                 hint="delete what is not needed, or see: vmwright quota show",
             )

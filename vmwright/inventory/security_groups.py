@@ -118,7 +118,7 @@ class SecurityGroups:
     def create(self, name: str, description: str = "") -> SecurityGroup:
         """Make a group that lets everything out and nothing in.
 
-        `Conflict` if the name is taken or there are too many.
+        `Conflict` if the name is taken, `QuotaExceeded` if there are too many.
         """
         wish = NewSecurityGroup.parse(name=name, description=description)
         group = SecurityGroup(
@@ -165,8 +165,8 @@ class SecurityGroups:
     def add_rule(self, name_or_id: str, direction: str, **wishes: Any) -> SecurityGroupRule:
         """Let more through; `wishes` are the other fields of `NewRule`.
 
-        `InvalidRequest` for what no packet could match, `Conflict` if the group has such a rule
-        or there are too many.
+        `InvalidRequest` for what no packet could match, `Conflict` if the group has such a rule,
+        `QuotaExceeded` if there are too many.
         """
         wish = NewRule.parse(direction=direction, **wishes)
         self._ensure_default()

@@ -40,8 +40,8 @@ class ServerGroups:
     def create(self, name: str, policy: str, max_server_per_host: int | None = None) -> ServerGroup:
         """Make a group for instances to be built in.
 
-        The soft policies are kept to where hosts have room. `Conflict` if the name is taken or
-        there are too many.
+        The soft policies are kept to where hosts have room. `Conflict` if the name is taken,
+        `QuotaExceeded` if there are too many.
         """
         wish = NewServerGroup.parse(
             name=name, policy=policy, max_server_per_host=max_server_per_host

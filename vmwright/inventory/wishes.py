@@ -8,7 +8,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from vmwright.request.fields import Ip, Metadata, Name
+from vmwright.networks import NetworkKind, is_source
+from vmwright.request.fields import Ip, Mac, Metadata, Name, NameOrId
 from vmwright.request.model import Model
 
 Count = Annotated[int, Field(ge=1, le=4096)]
@@ -58,6 +59,22 @@ def _cidr(text: str) -> str:
         if subnet.overlaps(ipaddress.IPv4Network(unusable)):
             raise ValueError(f"{subnet} cannot be used: {unusable} {why}")
     return str(subnet)
+
+
+def _bridge(name: str) -> str:
+    if not is_source("bridge", name):
+        raise ValueError("a bridge has 1 to 15 of the characters A-Z a-z 0-9 . _ -")
+    if re.fullmatch("vmw[0-9a-f]{11}", name):
+        raise ValueError("this is the bridge of a network that vmwright made: use that network")
+    return name
+
+
+def _libvirt_network(name: str) -> str:
+    if not is_source("libvirt", name):
+        raise ValueError("a network of libvirt has 1 to 64 of the characters A-Z a-z 0-9 . _ + -")
+    if name.startswith("vmw-"):
+        raise ValueError("this is a network that vmwright made: use it by its own name")
+    return name
 
 
 def _image_properties(properties: Mapping[str, str]) -> dict[str, str]:
@@ -128,11 +145,25 @@ class ImageChange(Model):
 
 
 class NewNetwork(Model):
-    """A network; without a gateway its first address is it."""
+    """A network; without a gateway its first address is it.
+
+    With a bridge or a network of libvirt it is there already, and its gateway is some router.
+    """
 
     name: Name
     cidr: Annotated[str, AfterValidator(_cidr)]
     gateway: Ip | None = None
+    bridge: Annotated[str, AfterValidator(_bridge)] | None = None
+    libvirt_network: Annotated[str, AfterValidator(_libvirt_network)] | None = None
+    pool: tuple[Ip, Ip] | None = None
+    dns: Annotated[tuple[Ip, ...], Field(max_length=5)] = ()
+    hosts: tuple[NameOrId, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if self.bridge is not None and self.libvirt_network is not None:
+            raise ValueError("a network is a bridge, or one of libvirt, not both")
+        return self
 
     @model_validator(mode="after")
     def _gateway_inside(self) -> Self:
@@ -145,6 +176,26 @@ class NewNetwork(Model):
             raise ValueError(f"gateway {gateway} is the network's own or its broadcast address")
         return self
 
+    @model_validator(mode="after")
+    def _pool_inside(self) -> Self:
+        if self.pool is None:
+            return self
+        first, last = map(ipaddress.IPv4Address, self.pool)
+        if not self.subnet[1] <= first <= last <= self.subnet[-2]:
+            raise ValueError(
+                f"an allocation pool goes from {self.subnet[1]} to {self.subnet[-2]} at most, "
+                f"this one from {first} to {last}"
+            )
+        if self.pool == (self.gateway_address, self.gateway_address):
+            raise ValueError("the allocation pool holds nothing but the gateway")
+        return self
+
+    @property
+    def kind(self) -> NetworkKind:
+        if self.bridge is not None:
+            return "bridge"
+        return "nat" if self.libvirt_network is None else "libvirt"
+
     @property
     def subnet(self) -> ipaddress.IPv4Network:
         return ipaddress.IPv4Network(self.cidr)
@@ -152,6 +203,15 @@ class NewNetwork(Model):
     @property
     def gateway_address(self) -> str:
         return self.gateway or str(self.subnet.network_address + 1)
+
+
+class NewPort(Model):
+    """A port; what is not asked for is chosen."""
+
+    name: Name
+    network: NameOrId
+    ip: Ip | None = None
+    mac: Mac | None = None
 
 
 class NewVolume(Model):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from vmwright.persistence.attempts import AttemptStore
 from vmwright.persistence.claims import ClaimStore
 from vmwright.persistence.database import Database
 from vmwright.persistence.debts import DebtStore
@@ -16,6 +17,7 @@ from vmwright.persistence.registries import Registries
 from vmwright.persistence.secrets import SecretStore
 from vmwright.persistence.security_groups import SecurityGroupStore
 from vmwright.persistence.server_groups import ServerGroupStore
+from vmwright.persistence.snapshots import SnapshotStore
 from vmwright.persistence.volumes import VolumeStore
 
 
@@ -27,10 +29,12 @@ class Stores:
     registries: Registries
     instances: InstanceStore
     operations: OperationStore
+    attempts: AttemptStore
     owners: OwnerStore
     claims: ClaimStore
     ports: PortStore
     volumes: VolumeStore
+    snapshots: SnapshotStore
     debts: DebtStore
     secrets: SecretStore
     key_pairs: KeyPairStore
@@ -46,10 +50,12 @@ class Stores:
             registries=Registries(schema),
             instances=InstanceStore(schema),
             operations=OperationStore(schema),
+            attempts=AttemptStore(schema),
             owners=OwnerStore(schema),
             claims=ClaimStore(schema),
             ports=PortStore(schema),
             volumes=VolumeStore(schema),
+            snapshots=SnapshotStore(schema),
             debts=DebtStore(schema),
             secrets=SecretStore(schema, key_file),
             key_pairs=KeyPairStore(schema),

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from vmwright.backends.config_drive import Seed, SeedNic, config_drive
+from vmwright.backends.guest_data import Seed, SeedNic, config_drive
 from vmwright.backends.host import Host
 from vmwright.backends.hypervisor import Disk, Guest, Nic
 from vmwright.backends.removal import Kind, Removal
 from vmwright.backends.volumes import Volume
 from vmwright.ids import Mark, NetworkId, OperationId, PortId, base_name, volume_name
-from vmwright.spec import ImageSpec, Spec
+from vmwright.spec import ImageSpec, NicSpec, Spec
 from vmwright.states import PowerState, TaskState
 from vmwright.tasks.block_devices import FORMAT
 from vmwright.tasks.image import GIB, base_of
@@ -48,7 +48,7 @@ class Spawn(Task):
             vcpus=spec.vcpus,
             memory_mib=spec.ram_mib,
             disks=tuple(disks),
-            nics=tuple(Nic(network=NetworkId(i["network"]), mac=i["mac"]) for i in interfaces),
+            nics=tuple(_nic(*plugged) for plugged in zip(spec.nics, interfaces, strict=True)),
             kernel=self._cached(run, place, spec.kernel),
             ramdisk=self._cached(run, place, spec.ramdisk),
         )
@@ -131,6 +131,10 @@ class DestroyGuest(RemovingTask):
             for mark in marks
         ]
         run.remove(self._means.backend, host, _remains(run, makers))
+
+
+def _nic(wish: NicSpec, interface: dict[str, Any]) -> Nic:
+    return Nic(network=wish.network, mac=interface["mac"], kind=wish.kind, source=wish.source)
 
 
 def _remains(run: Run, makers: list[Mark]) -> list[Removal]:

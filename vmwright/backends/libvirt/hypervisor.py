@@ -13,6 +13,7 @@ from vmwright.backends.libvirt.pool import Pool
 from vmwright.backends.libvirt.virt_type import VirtType
 from vmwright.errors import HostFault, Refused
 from vmwright.ids import InstanceId, Mark, Whose, domain_name
+from vmwright.networks import is_source
 from vmwright.states import PowerState
 from vmwright.waiting import Wait
 
@@ -131,3 +132,5 @@ class LibvirtHypervisor:
         for nic in guest.nics:
             if not is_mac(nic.mac.lower()):
                 raise Refused(f"{what}: {nic.mac!r} is not the MAC of an interface")
+            if not is_source(nic.kind, nic.source):
+                raise Refused(f"{what}: {nic.source!r} is not the name of a {nic.kind} network")
