@@ -12,7 +12,15 @@ def unchanged(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
     """A store with an instance, for calls that change nothing."""
     command = stocked(tmp_path_factory.mktemp("unchanged"))
     assert command("create", "used", *BUILD).code == 0
+    for words in (
+        ("security", "group", "create", "web"),
+        ("server", "group", "create", "apart", "--policy", "anti-affinity"),
+    ):
+        assert command(*words).code == 0
     return command
+
+
+RULE = ("security", "group", "rule", "create", "web")
 
 
 @pytest.mark.parametrize(
@@ -48,6 +56,48 @@ def unchanged(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
         (2, ("image", "create", "none", "--file", "/nonexistent/file")),
         (2, ("image", "create", "none", "--file", __file__, "--disk-format", "qcow2")),
         (2, ("host", "create", "h2", "--uri", "nonsense")),
+        (2, ("host", "set", "host1")),
+        (2, ("host", "set", "host1", "--reason", "none")),
+        (2, ("host", "set", "host1", "--vcpus", "0")),
+        (2, ("host", "set", "host1", "--zone", "a:b", "--enable")),
+        (2, ("host", "set", "host1", "--trait", "small")),
+        (2, ("host", "set", "host1", "--vcpu-ratio", "nan")),
+        (2, ("host", "drain", "host1", "--timeout", "1")),
+        (2, ("image", "set", "disk", "--property", "hw_disk_bus=floppy")),
+        (2, ("image", "set", "disk", "--property", "a=1", "--property", "a=2")),
+        (2, ("image", "unset", "disk")),
+        (2, ("flavor", "set", "small", "--enable", "--disable")),
+        (2, ("flavor", "set", "small", "--property", "a/b=1")),
+        (2, ("keypair", "create", "key", "--public-key", __file__)),
+        (2, ("keypair", "create", "key", "--public-key", "/nonexistent/file")),
+        (2, ("security", "group", "create", " web")),
+        (2, (*RULE, "--protocol", "tcp", "--dst-port", "90:80")),
+        (2, (*RULE, "--protocol", "tcp", "--dst-port", "http")),
+        (2, (*RULE, "--protocol", "tcp", "--dst-port", "80", "--icmp-code", "1")),
+        (2, (*RULE, "--dst-port", "80")),
+        (2, (*RULE, "--protocol", "junk")),
+        (2, (*RULE, "--remote-ip", "10.0.0.0/8", "--ethertype", "IPv6")),
+        (2, ("server", "group", "create", "odd", "--policy", "nearby")),
+        (2, ("server", "group", "create", "odd", "--rule", "colour=red")),
+        (2, ("server", "group", "create", "odd", "--rule", "max_server_per_host=1")),
+        (2, ("quota", "set", "default")),
+        (2, ("quota", "set", "default", "--cores", "-2")),
+        (2, ("quota", "set", "default", "--cores", "1", "--unset", "cores")),
+        (2, ("quota", "set", "default", "--unset", "colour")),
+        (4, ("host", "drain", "unknown")),
+        (4, ("image", "set", "unknown", "--property", "a=1")),
+        (4, ("flavor", "set", "unknown", "--enable")),
+        (4, ("keypair", "show", "unknown")),
+        (4, ("security", "group", "rule", "create", "unknown")),
+        (4, ("security", "group", "rule", "list", "unknown")),
+        (4, ("security", "group", "rule", "delete", "unknown")),
+        (4, (*RULE, "--remote-group", "unknown")),
+        *((4, (noun, "group", "show", "unknown")) for noun in ("security", "server")),
+        *((4, (noun, "group", "delete", "unknown")) for noun in ("security", "server")),
+        (5, ("security", "group", "create", "web")),
+        (5, ("security", "group", "delete", "default")),
+        (5, (*RULE, "--egress")),
+        (5, ("server", "group", "create", "apart")),
         (4, ("create", "web", "--image", "unknown", "--flavor", "small")),
         (4, ("create", "web", "--image", "disk", "--flavor", "unknown")),
         (4, ("create", "web", *BUILD, "--network", "unknown")),

@@ -52,7 +52,13 @@ class Model:
 
     def facts(self, wait: Wait) -> HostFacts:
         return HostFacts(
-            uuid="", name="model", vcpus=1, memory_mib=1, disk_gib=1, virt_type="simulated"
+            uuid="",
+            name="model",
+            vcpus=1,
+            memory_mib=1,
+            disk_gib=1,
+            virt_type="simulated",
+            architecture="x86_64",
         )
 
     def domains(self, wait: Wait) -> Sequence[Domain]:

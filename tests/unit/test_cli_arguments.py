@@ -222,7 +222,7 @@ def test_reference_names_every_command_and_its_options() -> None:
     page = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
     on_every_noun = {"list", "show", "delete"}
     for name, _ in Commands():
-        noun, _, verb = name.partition(" ")
+        noun, _, verb = name.rpartition(" ")
         named = f"vmwright {name}" in page or name == "help"
         assert named or (verb in on_every_noun and f"vmwright {noun} create" in page), name
     usage = called("create", "--help")[1]

@@ -21,6 +21,8 @@ class HostFacts:
     disk_gib: int
     virt_type: str
     """``kvm``, ``qemu`` or ``simulated``: what guests are really run by."""
+    architecture: str
+    """Of guests, in libvirt's words: ``x86_64``."""
 
 
 @dataclass(frozen=True, kw_only=True)

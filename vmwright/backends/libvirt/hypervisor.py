@@ -6,6 +6,7 @@ from vmwright.backends.hypervisor import Domain, Guest, HostFacts
 from vmwright.backends.libvirt import capabilities, guests
 from vmwright.backends.libvirt.connection import HostConnection
 from vmwright.backends.libvirt.console import read_console
+from vmwright.backends.libvirt.domain_xml import ARCH
 from vmwright.backends.libvirt.line import Connect
 from vmwright.backends.libvirt.network_xml import is_mac
 from vmwright.backends.libvirt.pool import Pool
@@ -46,6 +47,7 @@ class LibvirtHypervisor:
                 memory_mib=capabilities.memory_mib(connection),
                 disk_gib=self._pool.size_gib(connection),
                 virt_type=virt_type,
+                architecture=ARCH,
             )
 
         return self._connection.ask("say what the host is", facts, wait)

@@ -42,6 +42,7 @@ class SimulatedHypervisor:
             memory_mib=host["memory_mib"],
             disk_gib=host["disk_gib"],
             virt_type="simulated",
+            architecture="x86_64",
         )
 
     def domains(self, wait: Wait) -> Sequence[Domain]:
