@@ -2,11 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from vmwright.ids import InstanceId, Mark, NetworkId, Whose
 from vmwright.states import PowerState
 from vmwright.waiting import Wait
+
+MOST_DISKS = 26
+"""Of one guest: ``vda`` to ``vdz``."""
+
+Bus = Literal["virtio", "scsi", "sata"]
+"""How a guest reaches a disk: ``vda``, ... on virtio, ``sda``, ... on both others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +47,11 @@ class Disk:
     serial: str
     """What the guest reads as the disk's serial number: at most 20 characters."""
     read_only: bool = False
+    bus: Bus = "virtio"
+    device: Literal["disk", "cdrom"] = "disk"
+    """A cdrom is read only, and not on the bus virtio."""
+    boot_index: int | None = None
+    """Its turn among the disks that the guest boots from; None for none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +64,7 @@ class Nic:
 
 @dataclass(frozen=True, kw_only=True)
 class Guest:
-    """All that makes a domain. Disks come in order: the first is the boot disk (``vda``)."""
+    """All that makes a domain. Disks come in order; if none has a boot index, the first boots."""
 
     instance: InstanceId
     title: str
@@ -65,6 +76,19 @@ class Guest:
     kernel: str | None = None
     ramdisk: str | None = None
     """Volumes of the host's pool, for direct boot; None boots from the first disk."""
+
+
+def unfit_disk(disks: Sequence[Disk]) -> str | None:
+    """Why no host can have these disks in one guest; None if one can."""
+    if not 0 < len(disks) <= MOST_DISKS:
+        return f"{len(disks)} disks"
+    for disk in disks:
+        if disk.device == "cdrom" and (disk.bus == "virtio" or not disk.read_only):
+            return f"cdrom {disk.volume} on the bus {disk.bus}, read only: {disk.read_only}"
+    turns = [disk.boot_index for disk in disks if disk.boot_index is not None]
+    if len(set(turns)) != len(turns):
+        return "two disks to boot from at one turn"
+    return None
 
 
 class Hypervisor(Protocol):
