@@ -11,9 +11,17 @@ from vmwright.errors import Conflict, InvalidRequest
 from vmwright.flows import newest, tasks_of
 from vmwright.ids import ImageId, InstanceId, NetworkId, OperationId, PortId, VolumeId, new_id
 from vmwright.persistence.logbook import new_flow_rows
-from vmwright.persistence.records import Event, Flavor, Image, Instance, NetworkRecord, Operation
+from vmwright.persistence.records import (
+    Event,
+    Flavor,
+    Image,
+    Instance,
+    NetworkRecord,
+    Operation,
+    Snapshot,
+)
 from vmwright.request import CreateRequest, NetworkRequest, VolumeRequest
-from vmwright.spec import ImageSpec, NicSpec, Spec, VolumeSpec, hostname_of
+from vmwright.spec import DiskSpec, ImageSpec, NicSpec, SnapshotSpec, Spec, VolumeSpec, hostname_of
 from vmwright.states import (
     ENDED,
     OperationState,
@@ -163,19 +171,22 @@ class Door:
         caller: Caller,
         secret: str | None,
     ) -> Spec:
-        image = self._stores.registries.images.pin(connection, str(request.image))
-        _check_fit(image, flavor)
+        image = None
+        if request.image is not None:
+            image = self._stores.registries.images.pin(connection, request.image)
+            _check_fit(image, flavor)
         return Spec(
             name=request.name,
             hostname=hostname_of(request.name, instance),
             project=caller.project,
-            image=_image_spec(image),
+            image=_image_spec(image) if image else None,
             flavor=flavor.id,
             vcpus=flavor.vcpus,
             ram_mib=flavor.ram_mib,
             root_gib=flavor.disk_gib,
             nics=self._nics(connection, request),
             volumes=self._volumes(connection, request),
+            disks=_disks(flavor),
             metadata=request.metadata,
             key=request.key,
             config_drive=request.config_drive,
@@ -242,10 +253,13 @@ class Door:
     def _volume(self, connection: sa.Connection, wish: VolumeRequest, name: str) -> VolumeSpec:
         if wish.volume is not None:
             return self._existing_volume(connection, wish)
-        image = None
+        image = snapshot = None
         if wish.image is not None:
             image = self._stores.registries.images.pin(connection, wish.image)
+        if wish.snapshot is not None:
+            snapshot = self._stores.snapshots.find(connection, "default", wish.snapshot)
         least = math.ceil(image.virtual_size_bytes / GIB) if image else 1
+        least = snapshot.size_gib if snapshot else least
         size = wish.size or least
         if size < least:
             raise InvalidRequest(
@@ -253,11 +267,14 @@ class Door:
             )
         return VolumeSpec(
             volume=VolumeId(new_id()),
-            source="image" if image else "blank",
+            source="image" if image else "snapshot" if snapshot else "blank",
             name=wish.name or name,
             size_gib=size,
             image=_image_spec(image) if image else None,
+            snapshot=_snapshot_spec(snapshot) if snapshot else None,
             delete_on_termination=wish.delete_on_termination is not False,
+            boot_index=wish.boot_index,
+            bus=wish.bus or "virtio",
         )
 
     def _existing_volume(self, connection: sa.Connection, wish: VolumeRequest) -> VolumeSpec:
@@ -268,13 +285,35 @@ class Door:
                 f"volume {record.name!r} is in use by instance {held.instance_id}",
                 hint="delete that instance first, or use another volume",
             )
+        image = snapshot = None
+        if record.location is None and record.image_id is not None:
+            image = self._stores.registries.images.pin(connection, record.image_id)
+        if record.location is None and record.snapshot_id is not None:
+            snapshot = self._stores.snapshots.find(connection, "default", record.snapshot_id)
         return VolumeSpec(
             volume=record.id,
             source="existing",
             name=record.name,
             size_gib=record.size_gib,
+            image=_image_spec(image) if image else None,
+            snapshot=_snapshot_spec(snapshot) if snapshot else None,
             delete_on_termination=bool(wish.delete_on_termination),
+            boot_index=wish.boot_index,
+            bus=wish.bus or "virtio",
         )
+
+
+def _disks(flavor: Flavor) -> tuple[DiskSpec, ...]:
+    disks = []
+    if flavor.ephemeral_gib:
+        disks.append(DiskSpec(role="ephemeral0", size_mib=flavor.ephemeral_gib * 1024))
+    if flavor.swap_mib:
+        disks.append(DiskSpec(role="swap", size_mib=flavor.swap_mib, guest_format="swap"))
+    return tuple(disks)
+
+
+def _snapshot_spec(snapshot: Snapshot) -> SnapshotSpec:
+    return SnapshotSpec(id=snapshot.id, host=snapshot.host_id, location=snapshot.location)
 
 
 def _check_fit(image: Image, flavor: Flavor) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 from vmwright.ids import InstanceId, Mark, NetworkId, Whose
 from vmwright.states import PowerState
@@ -11,8 +11,8 @@ from vmwright.waiting import Wait
 MOST_DISKS = 26
 """Of one guest: ``vda`` to ``vdz``."""
 
-Bus = Literal["virtio", "scsi", "sata"]
-"""How a guest reaches a disk: ``vda``, ... on virtio, ``sda``, ... on both others."""
+BUSES = ("virtio", "scsi", "sata")
+"""How a guest may reach a disk: ``vda``, ... on virtio, ``sda``, ... on both others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +47,10 @@ class Disk:
     serial: str
     """What the guest reads as the disk's serial number: at most 20 characters."""
     read_only: bool = False
-    bus: Bus = "virtio"
-    device: Literal["disk", "cdrom"] = "disk"
-    """A cdrom is read only, and not on the bus virtio."""
+    bus: str = "virtio"
+    """One of `BUSES`."""
+    device: str = "disk"
+    """``disk``, or ``cdrom``: read only, and not on the bus virtio."""
     boot_index: int | None = None
     """Its turn among the disks that the guest boots from; None for none."""
 
@@ -83,8 +84,9 @@ def unfit_disk(disks: Sequence[Disk]) -> str | None:
     if not 0 < len(disks) <= MOST_DISKS:
         return f"{len(disks)} disks"
     for disk in disks:
-        if disk.device == "cdrom" and (disk.bus == "virtio" or not disk.read_only):
-            return f"cdrom {disk.volume} on the bus {disk.bus}, read only: {disk.read_only}"
+        cdrom = disk.device == "cdrom" and disk.read_only and disk.bus != "virtio"
+        if disk.bus not in BUSES or not (cdrom or disk.device == "disk"):
+            return f"disk {disk.volume} as {disk.device} on the bus {disk.bus}"
     turns = [disk.boot_index for disk in disks if disk.boot_index is not None]
     if len(set(turns)) != len(turns):
         return "two disks to boot from at one turn"

@@ -12,6 +12,7 @@ from vmwright.persistence.owners import OwnerStore
 from vmwright.persistence.ports import PortStore
 from vmwright.persistence.registries import Registries
 from vmwright.persistence.secrets import SecretStore
+from vmwright.persistence.snapshots import SnapshotStore
 from vmwright.persistence.volumes import VolumeStore
 
 
@@ -27,6 +28,7 @@ class Stores:
     claims: ClaimStore
     ports: PortStore
     volumes: VolumeStore
+    snapshots: SnapshotStore
     debts: DebtStore
     secrets: SecretStore
 
@@ -42,6 +44,7 @@ class Stores:
             claims=ClaimStore(schema),
             ports=PortStore(schema),
             volumes=VolumeStore(schema),
+            snapshots=SnapshotStore(schema),
             debts=DebtStore(schema),
             secrets=SecretStore(schema, key_file),
         )
