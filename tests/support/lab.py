@@ -79,6 +79,13 @@ class Lab:
     def with_faults(self, *faults: str) -> "Lab":
         return replace(self, faults=faults)
 
+    def prepared(self) -> "Lab":
+        """This deployment, with all that `request` names."""
+        ended = self.child(prepare)
+        assert ended.status == 0, ended.output
+        self.execute("UPDATE vmwright_flavors SET ephemeral_gib = 1, swap_mib = 64")
+        return self
+
     # What children do.
 
     def child(self, work: Callable[[Controller], Any]) -> Ended:
@@ -163,13 +170,14 @@ def _driver_url(url: str) -> str:
 
 
 def request(**changes: Any) -> CreateRequest:
-    """One instance with an interface, two volumes and user data."""
+    """One instance with an interface, user data, and disks of every kind: of its own (its flavor
+    has an ephemeral and a swap disk), new volumes, and one that was there before."""
     wish = {
         "name": "vm1",
         "image": "demo",
         "flavor": "small",
         "networks": [{"network": "net1"}],
-        "volumes": [{"size": 1}, {"volume": "kept"}],
+        "volumes": [{"size": 1}, {"image": "demo"}, {"volume": "kept"}],
         "user_data": MARKER,
     }
     return CreateRequest.parse(**(wish | changes))
@@ -191,8 +199,7 @@ def prepare(controller: Controller) -> None:
 def template(directory: Path) -> Iterator[Path]:
     """A prepared deployment to copy: registering costs more than copying."""
     directory.mkdir()
-    ended = Lab(directory).child(prepare)
-    assert ended.status == 0, ended.output
+    Lab(directory).prepared()
     yield directory
 
 

@@ -35,6 +35,9 @@ def assert_only_the_users_volume_is_left(lab: Lab) -> None:
     assert_ended(lab)
 
 
+LOCAL_DISKS = ["config", "ephemeral0", "root", "swap"]
+
+
 def assert_one_guest(lab: Lab) -> None:
     """Exactly one complete guest, and rows that say the same."""
     (instance,) = instances(lab)
@@ -42,12 +45,16 @@ def assert_one_guest(lab: Lab) -> None:
     (domain,) = lab.things("domains")
     assert domain["uuid"] == instance["id"]
     assert domain["state"] == "running"
-    assert roles(lab) == ["config", "data", "data", "root"]
+    assert roles(lab) == sorted([*LOCAL_DISKS, "data", "data", "data"])
+    # In the order in which the guest has them: what it boots from first, its seed last.
+    serials = [disk["serial"] for disk in domain["disks"]]
+    assert serials[:3] == ["root", "ephemeral0", "swap"]
+    assert serials[3:6] == [row["volume_id"][:20] for row in attachments(lab)]
+    assert serials[6:] == ["config-2"]
     (reservation,) = lab.things("reservations")
     (port,) = lab.rows("SELECT mac, ip FROM vmwright_ports")
     assert (reservation["mac"], reservation["ip"]) == (port["mac"], port["ip"])
     assert len(lab.rows("SELECT * FROM vmwright_claims")) == 1
-    assert len(lab.rows("SELECT * FROM vmwright_attachments")) == 2
     assert lab.rows("SELECT * FROM vmwright_debts") == []
     assert_ended(lab)
     assert_states_in_order(lab, instance["id"])
@@ -109,4 +116,8 @@ def fault(lab: Lab) -> dict[str, Any]:
 def roles(lab: Lab) -> list[str]:
     """What each volume in the world is for."""
     found = [volume["name"].split(".")[5] for volume in lab.things("volumes")]
-    return sorted(role if role in ("root", "config") else "data" for role in found)
+    return sorted(role if role in LOCAL_DISKS else "data" for role in found)
+
+
+def attachments(lab: Lab) -> list[dict[str, Any]]:
+    return lab.rows("SELECT * FROM vmwright_attachments ORDER BY position")
