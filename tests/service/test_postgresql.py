@@ -36,10 +36,7 @@ __all__ = [
 
 @pytest.fixture
 def lab(postgresql: PostgreSQL, tmp_path: Path) -> Lab:
-    made = Lab(tmp_path, url=postgresql.ready().connection)
-    ended = made.child(labs.prepare)
-    assert ended.status == 0, ended.output
-    return made
+    return Lab(tmp_path, url=postgresql.ready().connection).prepared()
 
 
 @pytest.mark.parametrize("task", names("create"))

@@ -14,7 +14,17 @@ from vmwright.backends.hypervisor import Guest, Nic
 from vmwright.backends.network import Subnet
 from vmwright.backends.volumes import Base, Volume
 from vmwright.errors import Cancelled, HostFault, Refused, Unavailable
-from vmwright.ids import DeploymentId, InstanceId, Mark, NetworkId, OperationId, volume_name
+from vmwright.ids import (
+    DeploymentId,
+    InstanceId,
+    Mark,
+    NetworkId,
+    OperationId,
+    SnapshotId,
+    snapshot_mark,
+    snapshot_name,
+    volume_name,
+)
 from vmwright.waiting import Wait
 
 _PATIENCE = 120.0
@@ -63,7 +73,7 @@ class Universe:
         ]
 
     def volume(self, mark: int, kind: str) -> Volume:
-        """A volume: ``overlay``, ``blank``, ``larger`` or ``raw`` all want one name."""
+        """A volume: ``overlay``, ``blank``, ``larger``, ``raw`` and ``clone`` want one name."""
         base, _ = self.image
         root = overlay(self.marks[mark], base)
         match kind:
@@ -75,7 +85,18 @@ class Universe:
                 return replace(root, base=None, size_bytes=2 * root.size_bytes)
             case "raw":
                 return replace(root, base=None, disk_format="raw")
+            case "clone":
+                return replace(root, base=None, backing=self.snapshot)
         return blank(self.marks[mark], "data")
+
+    @property
+    def snapshot(self) -> str:
+        """The name of the only snapshot; its mark is of nobody else."""
+        return snapshot_name(self.deployment, SnapshotId(_uuid(31)), "qcow2")
+
+    @property
+    def snapshot_mark(self) -> Mark:
+        return snapshot_mark(self.deployment, SnapshotId(_uuid(31)))
 
     def pair(self, network: int, mac: int, ip: int) -> tuple[NetworkId, str, str]:
         """A network, and a MAC and an address on it, by their last bytes."""
@@ -152,7 +173,9 @@ def _reservations(network: int) -> Call:
 mark_numbers = st.integers(0, 2)
 network_numbers = st.integers(0, 2)
 whose_kinds = st.sampled_from([whose_create, whose_delete])
-kinds = st.sampled_from(["overlay", "overlay", "overlay", "blank", "larger", "raw", "data"])
+kinds = st.sampled_from(
+    ["overlay", "overlay", "overlay", "clone", "clone", "blank", "larger", "raw", "data"]
+)
 last_bytes = st.integers(10, 11)
 mostly = st.sampled_from([True, True, False])
 disk_kinds = st.sampled_from(["root", "root+data", "data"])
@@ -163,6 +186,13 @@ def make_volume(mark: int, kind: str) -> Call:
     return Call(
         f"ensure_volume({mark}, {kind})",
         lambda u, h, w: h.volumes.ensure_volume(u.volume(mark, kind), w),
+    )
+
+
+def make_copy(mark: int) -> Call:
+    return Call(
+        f"ensure_copy({mark})",
+        lambda u, h, w: h.volumes.ensure_copy(u.snapshot, u.volume(mark, "overlay").name, w),
     )
 
 
@@ -227,6 +257,18 @@ def content_calls(draw: st.DrawFn) -> Call:
 
 
 @st.composite
+def copy_calls(draw: st.DrawFn) -> Call:
+    mark = draw(mark_numbers)
+    if draw(mostly):
+        return make_copy(mark)
+    whose = draw(whose_kinds)
+    return Call(
+        f"ensure_no_volume(snapshot, {whose.__name__})",
+        lambda u, h, w: h.volumes.ensure_no_volume(u.snapshot, whose(u.snapshot_mark), w),
+    )
+
+
+@st.composite
 def base_calls(draw: st.DrawFn) -> Call:
     if draw(st.booleans()):
         return make_base()
@@ -286,7 +328,8 @@ def builds(draw: st.DrawFn) -> list[Call]:
         make_network(network),
         reserve(network, mark, mac=draw(last_bytes), ip=draw(last_bytes)),
         make_base(),
-        make_volume(mark, "overlay"),
+        make_volume(mark, draw(st.sampled_from(["overlay", "overlay", "clone"]))),
+        make_copy(draw(mark_numbers)),
         make_volume(0, "data"),
         define(mark, disks, draw(st.sampled_from([None, network, BRIDGE]))),
         switch_on(mark),
@@ -296,6 +339,7 @@ def builds(draw: st.DrawFn) -> list[Call]:
 single_calls = st.one_of(
     volume_calls(),
     content_calls(),
+    copy_calls(),
     base_calls(),
     network_calls(),
     reservation_calls(),

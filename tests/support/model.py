@@ -1,7 +1,7 @@
 """What a host promises, in dictionaries: neither files nor time, only the outcomes."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -164,9 +164,10 @@ class Model:
         if known:
             refuse_if(known.disk_format != volume.disk_format)
             refuse_if(known.size_bytes != volume.size_bytes)
-            refuse_if(known.base != volume.base)
+            refuse_if((known.base, known.backing) != (volume.base, volume.backing))
             return
         refuse_if(volume.base and self._name_of(volume.base) not in self.bases)
+        refuse_if(volume.backing and volume.backing not in self.stored)
         self.stored[volume.name] = volume
 
     def ensure_content(self, name: str, content: bytes, wait: Wait) -> None:
@@ -176,9 +177,18 @@ class Model:
         refuse_if(known != filled and any(self._writers(name)))
         self.stored[name] = filled
 
+    def ensure_copy(self, name: str, source: str, wait: Wait) -> None:
+        if name in self.stored:
+            return
+        known = self.stored.get(source)
+        refuse_if(known is None or known.disk_format != "qcow2" or any(self._writers(source)))
+        assert known
+        self.stored[name] = replace(known, name=name, base=None, backing=None)
+
     def ensure_no_volume(self, name: str, whose: Whose, wait: Wait) -> None:
         if name in self.stored and whose.covers(mark_of_volume(name)):
             refuse_if(any(self._writers(name)))
+            refuse_if(name in [volume.backing for volume in self.stored.values()])
             del self.stored[name]
 
     def ensure_no_pool(self, wait: Wait) -> None:

@@ -41,6 +41,9 @@ def assert_nothing_held(lab: Lab) -> None:
     assert ports == [{"name": "mine", "ip": "10.1.0.77", "instance_id": None, "operation_id": None}]
 
 
+LOCAL_DISKS = ["config", "ephemeral0", "root", "swap"]
+
+
 def assert_one_guest(lab: Lab) -> None:
     """Exactly one complete guest, and rows that say the same."""
     (instance,) = instances(lab)
@@ -48,7 +51,12 @@ def assert_one_guest(lab: Lab) -> None:
     (domain,) = lab.things("domains")
     assert domain["uuid"] == instance["id"]
     assert domain["state"] == "running"
-    assert roles(lab) == ["config", "data", "data", "root"]
+    assert roles(lab) == sorted([*LOCAL_DISKS, "data", "data", "data"])
+    # In the order in which the guest has them: what it boots from first, its seed last.
+    serials = [disk["serial"] for disk in domain["disks"]]
+    assert serials[:3] == ["root", "ephemeral0", "swap"]
+    assert serials[3:6] == [row["volume_id"][:20] for row in attachments(lab)]
+    assert serials[6:] == ["config-2"]
     ports = lab.rows("SELECT mac, ip, name, instance_id FROM vmwright_ports ORDER BY position")
     assert [(port["ip"], port["name"]) for port in ports] == [
         ("10.1.0.2", None),
@@ -59,7 +67,6 @@ def assert_one_guest(lab: Lab) -> None:
     reserved = {(found["mac"], found["ip"]) for found in lab.things("reservations")}
     assert reserved == {(port["mac"], port["ip"]) for port in ports}
     assert len(lab.rows("SELECT * FROM vmwright_claims")) == 1
-    assert len(lab.rows("SELECT * FROM vmwright_attachments")) == 2
     assert lab.rows("SELECT * FROM vmwright_debts") == []
     assert_ended(lab)
     assert_states_in_order(lab, instance["id"])
@@ -132,4 +139,8 @@ def told(stored: Any) -> dict[str, Any]:
 def roles(lab: Lab) -> list[str]:
     """What each volume in the world is for."""
     found = [volume["name"].split(".")[5] for volume in lab.things("volumes")]
-    return sorted(role if role in ("root", "config") else "data" for role in found)
+    return sorted(role if role in LOCAL_DISKS else "data" for role in found)
+
+
+def attachments(lab: Lab) -> list[dict[str, Any]]:
+    return lab.rows("SELECT * FROM vmwright_attachments ORDER BY position")

@@ -35,6 +35,7 @@ STORAGE = {
         path="/pool/root.qcow2", backing=Backing(path="/pool/base.raw", disk_format="raw")
     ),
     "data.raw": Placed(path="/pool/data.raw"),
+    "swap.qcow2": Placed(path="/pool/swap.qcow2"),
     "config.raw": Placed(path="/pool/config.raw"),
     "vmlinuz": Placed(path="/pool/vmlinuz"),
     "initrd.gz": Placed(path="/pool/initrd.gz"),
@@ -60,6 +61,23 @@ ELSEWHERE = (
     Nic(network=BACK, mac="52:54:00:00:00:03", kind="libvirt", source="default"),
 )
 
+MIXED = replace(
+    GUEST,
+    disks=(
+        Disk(volume="data.raw", disk_format="raw", serial="volume-1", bus="scsi", boot_index=0),
+        Disk(volume="root.qcow2", disk_format="qcow2", serial="root", boot_index=3),
+        Disk(volume="swap.qcow2", disk_format="qcow2", serial="swap", bus="sata"),
+        Disk(
+            volume="config.raw",
+            disk_format="raw",
+            serial="volume-2",
+            read_only=True,
+            bus="scsi",
+            device="cdrom",
+        ),
+    ),
+)
+
 
 def written(guest: Guest, virt_type: str = "qemu") -> str:
     return domain_xml(guest, MARK, virt_type=virt_type, storage=STORAGE, networks=NETWORKS)
@@ -71,6 +89,7 @@ def written(guest: Guest, virt_type: str = "qemu") -> str:
         ("domain-qemu.xml", GUEST, "qemu"),
         ("domain-kvm.xml", GUEST, "kvm"),
         ("domain-networks-of-others.xml", replace(GUEST, nics=ELSEWHERE), "qemu"),
+        ("domain-buses.xml", MIXED, "qemu"),
         ("domain-direct-boot.xml", replace(GUEST, kernel="vmlinuz", ramdisk="initrd.gz"), "qemu"),
     ],
 )
@@ -78,6 +97,12 @@ def test_guest_is_described_as_in_the_golden_file(
     golden: str, guest: Guest, virt_type: str
 ) -> None:
     assert written(guest, virt_type) + "\n" == (GOLDEN / golden).read_text()
+
+
+def test_kernel_leaves_disks_no_turn_to_boot() -> None:
+    xml = read(written(replace(MIXED, kernel="vmlinuz")))
+    assert xml.find("os/boot") is None
+    assert xml.find("devices/disk/boot") is None
 
 
 @given(title=st.text())
