@@ -18,11 +18,15 @@ UNLIMITED = -1
 
 
 def placement_of(
-    stores: Stores, connection: sa.Connection, request: CreateRequest, caller: Caller
+    stores: Stores,
+    connection: sa.Connection,
+    request: CreateRequest,
+    caller: Caller,
+    default_zone: str | None,
 ) -> PlacementSpec:
     """`NotFound` for what does not exist, `InvalidRequest` for what contradicts itself."""
     hints = request.scheduler_hints
-    zone, host = _zone_and_host(stores, connection, request.availability_zone)
+    zone, host = _zone_and_host(stores, connection, request.availability_zone or default_zone)
     group = _group(stores, connection, hints, caller)
     return PlacementSpec(
         zone=zone,
