@@ -73,7 +73,8 @@ def _zone_and_host(
     name = host or node
     hosts = stores.registries.hosts.all(connection)
     if not name:
-        if not any(known.zone == zone and known.enabled for known in hosts):
+        # Where there is none yet, the configured host is registered with the first build.
+        if hosts and not any(known.zone == zone and known.enabled for known in hosts):
             raise InvalidRequest(
                 f"The requested availability zone is not available: {zone!r}",
                 hint="see: vmwright availability zone list",
