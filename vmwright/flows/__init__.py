@@ -42,6 +42,7 @@ RECIPES = (
         make=delete_instance.delete_instance,
     ),
 )
+"""Every flow that operations may have begun with; the versions of one in order."""
 
 
 def recipe(name: str, version: int) -> Recipe:
