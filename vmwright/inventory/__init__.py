@@ -8,15 +8,7 @@ from typing import Any
 from vmwright.admission import Caller
 from vmwright.backends.host import Backend
 from vmwright.backends.images import ImageStore
-from vmwright.backends.removal import Kind
-from vmwright.errors import Conflict
-from vmwright.ids import (
-    DeploymentId,
-    InstanceId,
-    VolumeId,
-    mark_of_volume,
-    new_id,
-)
+from vmwright.ids import DeploymentId
 from vmwright.inventory import wishes
 from vmwright.inventory.flavors import Flavors
 from vmwright.inventory.hosts import Hosts, HostUse, Zone
@@ -29,6 +21,7 @@ from vmwright.inventory.quotas import Quotas
 from vmwright.inventory.register import Register
 from vmwright.inventory.security_groups import SecurityGroups
 from vmwright.inventory.server_groups import ServerGroups
+from vmwright.inventory.volumes import Snapshots, Volumes
 from vmwright.inventory.wishes import (
     FlavorChange,
     HostChange,
@@ -37,12 +30,19 @@ from vmwright.inventory.wishes import (
     NewHost,
     NewImage,
     NewNetwork,
+    NewSnapshot,
     NewVolume,
 )
-from vmwright.persistence.records import Flavor, HostRecord, Image, NetworkRecord, VolumeRecord
+from vmwright.persistence.records import (
+    Flavor,
+    HostRecord,
+    Image,
+    NetworkRecord,
+    Snapshot,
+    VolumeRecord,
+)
 from vmwright.persistence.stores import Stores
 from vmwright.settings import Settings
-from vmwright.tasks.block_devices import FORMAT
 from vmwright.waiting import Wait
 
 __all__ = ["Inventory"]
@@ -76,6 +76,8 @@ class Inventory:
         self._images = Images(self._register, images, self._project)
         self._networks = Networks(self._register)
         self.ports = Ports(stores, self._project)
+        self._volumes = Volumes(self._register, self._project)
+        self._snapshots = Snapshots(self._register, backend, self._project, settings.operations)
         self._hosts = Hosts(self._register, backend, settings.operations.patience)
         self.key_pairs = KeyPairs(stores, limits, caller)
         self.security_groups = SecurityGroups(stores, limits, caller)
@@ -222,50 +224,53 @@ class Inventory:
 
     # Volumes.
 
-    def create_volume(self, name: str, size_gib: int) -> VolumeRecord:
-        """Register an empty volume; it is made on the host of the first instance that has it."""
-        wish = NewVolume.parse(name=name, size_gib=size_gib)
-        volume = VolumeRecord(
-            id=VolumeId(new_id()),
-            project_id=self._project,
-            name=wish.name,
-            size_gib=wish.size_gib,
-            disk_format=FORMAT,
+    def create_volume(
+        self,
+        name: str,
+        size_gib: int | None = None,
+        *,
+        image: str | None = None,
+        snapshot: str | None = None,
+        bootable: bool = False,
+    ) -> VolumeRecord:
+        """Register a volume; it is made on the host of the first instance that has it.
+
+        From an image or a snapshot it is at least as large as that, and as bootable.
+        """
+        wish = NewVolume.parse(
+            name=name, size_gib=size_gib, image=image, snapshot=snapshot, bootable=bootable
         )
-        with self._stores.database.write() as connection:
-            self._stores.volumes.add(connection, volume)
-            return self._stores.volumes.find(connection, volume.id)
+        return self._volumes.create(wish)
 
     def volumes(self) -> Sequence[VolumeRecord]:
         """Every living volume, oldest first."""
-        found: list[VolumeRecord] = []
-        with self._stores.database.read() as connection:
-            while page := self._stores.volumes.page(
-                connection, after=found[-1].seq if found else 0
-            ):
-                found += page
-        return found
+        return self._volumes.all()
 
     def volume(self, name_or_id: str) -> VolumeRecord:
-        with self._stores.database.read() as connection:
-            return self._stores.volumes.find(connection, name_or_id)
+        return self._volumes.find(name_or_id)
 
     def delete_volume(self, name_or_id: str) -> VolumeRecord:
-        """Forget a volume that is not attached, and have its host remove it."""
-        with self._stores.database.write() as connection:
-            volume = self._stores.volumes.find(connection, name_or_id)
-            self._stores.volumes.bury(connection, volume.id)
-            attached = self._stores.volumes.attachment_of(connection, volume.id)
-            if attached is not None:
-                raise Conflict(
-                    f"volume {volume.name!r} is in use by instance {attached.instance_id}",
-                    hint=f"delete it first: vmwright delete {attached.instance_id}",
-                )
-            if volume.host_id is not None and volume.location is not None:
-                mark = mark_of_volume(volume.location)
-                maker = mark.instance if mark else InstanceId("")
-                self._register.owe(connection, volume.host_id, Kind.VOLUME, volume.location, maker)
-        return volume
+        """Forget a volume that is not attached, and have its host remove it. Its snapshots stay."""
+        return self._volumes.delete(name_or_id)
+
+    def create_snapshot(self, name: str, volume: str, *, wait: Wait) -> Snapshot:
+        """Keep what a volume holds, as a whole copy beside it on its host.
+
+        `Conflict` for a volume that is in use, or that nothing was ever written to; `Unavailable`
+        if the host does not answer, or has not made it before the deadline of operations.
+        """
+        return self._snapshots.create(NewSnapshot.parse(name=name, volume=volume), wait)
+
+    def snapshots(self) -> Sequence[Snapshot]:
+        """Every living snapshot of the project, oldest first."""
+        return self._snapshots.all()
+
+    def snapshot(self, name_or_id: str) -> Snapshot:
+        return self._snapshots.find(name_or_id)
+
+    def delete_snapshot(self, name_or_id: str) -> Snapshot:
+        """Forget a snapshot that no volume begins as, and have its host remove it."""
+        return self._snapshots.delete(name_or_id)
 
     # Hosts.
 

@@ -131,6 +131,7 @@ class Hosts:
             # It takes the row: a claim is there already, or finds no host to claim.
             self._rows.change(connection, host.id, enabled=False)
             self._refuse_used(connection, host)
+            self._stores.snapshots.forget_buried(connection, host.id)
             self._rows.remove(connection, host.id)
         return host
 
@@ -203,6 +204,7 @@ class Hosts:
             "claims": self._stores.claims.used(connection, host.id).vcpus,
             "instances": self._stores.instances.on_host(connection, host.id),
             "volumes": self._stores.volumes.on_host(connection, host.id),
+            "snapshots": self._stores.snapshots.on_host(connection, host.id),
             "debts": len(self._stores.debts.of_host(connection, host.id)),
         }
         for what, count in held.items():

@@ -215,10 +215,28 @@ class NewPort(Model):
 
 
 class NewVolume(Model):
-    """An empty volume."""
+    """A volume: empty, or beginning as an image or a snapshot, whose size is then its default."""
 
     name: Name
-    size_gib: GiB
+    size_gib: GiB | None = None
+    image: NameOrId | None = None
+    snapshot: NameOrId | None = None
+    bootable: bool = False
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.image is not None and self.snapshot is not None:
+            raise ValueError("say one of image and snapshot")
+        if self.size_gib is None and self.image is None and self.snapshot is None:
+            raise ValueError("an empty volume needs a size")
+        return self
+
+
+class NewSnapshot(Model):
+    """What is to be kept of a volume."""
+
+    name: Name
+    volume: NameOrId
 
 
 class NewHost(Model):
