@@ -273,7 +273,7 @@ class Door:
             image=_image_spec(image) if image else None,
             snapshot=_snapshot_spec(snapshot) if snapshot else None,
             delete_on_termination=wish.delete_on_termination is not False,
-            boot_index=wish.boot_index,
+            boot_index=None if (wish.boot_index or 0) < 0 else wish.boot_index,
             bus=wish.bus or "virtio",
         )
 
@@ -298,7 +298,7 @@ class Door:
             image=_image_spec(image) if image else None,
             snapshot=_snapshot_spec(snapshot) if snapshot else None,
             delete_on_termination=bool(wish.delete_on_termination),
-            boot_index=wish.boot_index,
+            boot_index=None if (wish.boot_index or 0) < 0 else wish.boot_index,
             bus=wish.bus or "virtio",
         )
 
