@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         DatabaseSettings,
         LibvirtSettings,
         OperationSettings,
+        QuotaSettings,
         Settings,
         SimulatedSettings,
     )
@@ -24,6 +25,7 @@ __all__ = [
     "LibvirtSettings",
     "NetworkRequest",
     "OperationSettings",
+    "QuotaSettings",
     "Settings",
     "SimulatedSettings",
     "VmwrightError",
@@ -38,6 +40,7 @@ _HOMES = {
     "LibvirtSettings": "settings",
     "NetworkRequest": "request",
     "OperationSettings": "settings",
+    "QuotaSettings": "settings",
     "Settings": "settings",
     "SimulatedSettings": "settings",
     "VmwrightError": "errors",

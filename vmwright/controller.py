@@ -5,22 +5,29 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
 import tenacity
 
-from vmwright.admission import Caller, Door
+from vmwright.admission import Caller, Door, Reservation
 from vmwright.backends.file_images import FileImageStore, images_of
 from vmwright.backends.loading import load_backend
 from vmwright.descriptions import Descriptions
-from vmwright.errors import Conflict, DeadlinePassed, StoreUnavailable, Unavailable
+from vmwright.errors import (
+    Conflict,
+    DeadlinePassed,
+    InvalidRequest,
+    StoreUnavailable,
+    Unavailable,
+)
 from vmwright.flows import RECIPES, recipe
 from vmwright.ids import OperationId
 from vmwright.inventory import Inventory
 from vmwright.persistence import schema_version
 from vmwright.persistence.database import Database
 from vmwright.persistence.deployment import deployment_of
+from vmwright.persistence.failures import Duplicate
 from vmwright.persistence.records import Event, Instance, Operation
 from vmwright.persistence.stores import Stores
 from vmwright.reconcilers.audit import Audit
@@ -32,6 +39,8 @@ from vmwright.views.graph import Graph, flow_graph, operation_graph
 from vmwright.views.records import records_of
 from vmwright.waiting import Wait
 from vmwright.worker import Worker
+
+T = TypeVar("T")
 
 _GIB = 2**30
 _POLL = 0.1
@@ -55,7 +64,11 @@ class Controller:
         `StoreUnavailable`, `SchemaMismatch`, `PackageMissing` or `InvalidRequest`.
         """
         self.settings = settings
-        self._caller = caller or Caller()
+        self._caller = caller or Caller(
+            project=settings.caller.project,
+            user=settings.caller.user,
+            roles=frozenset(settings.caller.roles),
+        )
         self._closed = threading.Event()
         self._database = (
             Database.open(settings.database)
@@ -70,11 +83,16 @@ class Controller:
         )
         self._means = Means(self._stores, load_backend(settings, self.deployment), images)
         self.inventory = Inventory(
-            self._stores, self._means.backend, images, self.deployment, settings
+            self._stores,
+            self._means.backend,
+            images,
+            self.deployment,
+            settings,
+            caller=self._caller,
         )
-        self._door = Door(self._means, time.time)
+        self._door = Door(self._means, settings, time.time)
         self._describe = Descriptions(self._stores)
-        self._worker = Worker(self._means, self.deployment, settings)
+        self._worker = Worker(self._means, self.deployment, settings, self.delete)
 
     def __enter__(self) -> Self:
         return self
@@ -97,17 +115,32 @@ class Controller:
     # Operations.
 
     def create(self, request: CreateRequest) -> Operation:
-        """Accept a build and begin it here. `Unavailable` if no host of ours answers."""
-        self._check(request)
+        """Accept the build of one instance and begin it here; as `create_all`."""
+        return _only(self.create_all(_single(request)))
+
+    def create_all(self, *requests: CreateRequest) -> Sequence[Reservation]:
+        """Accept builds, all of them or none, and begin them here, side by side.
+
+        Returns one reservation for each request. `Unavailable` if no host of ours answers.
+        """
+        self._check(requests)
         self.inventory.ensure_default_host()
         self._ensure_some_host_answers()
-        return self._begin(self._accept(request))
+        reservations = self._accept(requests)
+        self._worker.see_through(
+            operation.id for reservation in reservations for operation in reservation.operations
+        )
+        return reservations
 
     def submit(self, request: CreateRequest) -> Operation:
-        """Accept a build and leave it to whoever resumes work of this store."""
-        self._check(request)
+        """Accept the build of one instance; as `submit_all`."""
+        return _only(self.submit_all(_single(request)))
+
+    def submit_all(self, *requests: CreateRequest) -> Sequence[Reservation]:
+        """Accept builds, all or none, and leave them to whoever resumes work of this store."""
+        self._check(requests)
         self.inventory.ensure_default_host()
-        return self._accept(request)
+        return self._accept(requests)
 
     def delete(self, instance: str) -> Operation:
         """Accept the end of an instance, by name or id, and begin it here.
@@ -188,12 +221,15 @@ class Controller:
         with self._database.read() as connection:
             return self._stores.instances.get(connection, operation.instance_id)
 
-    def instances(self) -> Sequence[Instance]:
-        """Every living instance, oldest first."""
+    def instances(self, reservation: str | None = None) -> Sequence[Instance]:
+        """Every living instance, or those of one request, oldest first."""
         found: list[Instance] = []
         with self._database.read() as connection:
             while page := self._stores.instances.page(
-                connection, after=found[-1].seq if found else 0, limit=_PAGE
+                connection,
+                reservation=reservation,
+                after=found[-1].seq if found else 0,
+                limit=_PAGE,
             ):
                 found += page
         return found
@@ -210,7 +246,7 @@ class Controller:
 
     def graph(self, operation_or_flow: str) -> Graph:
         """The graph of a flow by its name, or of an operation as it stands, by its id."""
-        for known in RECIPES:
+        for known in reversed(RECIPES):  # the newest version of a flow
             if known.name == operation_or_flow:
                 return flow_graph(known.make(self._means))
         operation = self.operation(operation_or_flow)
@@ -241,10 +277,11 @@ class Controller:
         """Make absent what is owed and due; returns how many debts remain."""
         return self._worker.pay_debts()
 
-    def _write(self, work: Callable[[sa.Connection], Operation]) -> Operation:
-        """In a transaction; again if the database gave it up for one of a run."""
+    def _write(self, work: Callable[[sa.Connection], T]) -> T:
+        """In a transaction; again if the database gave it up for another one, or if another
+        one has just stored the answer under the same idempotency key."""
         retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(StoreUnavailable),
+            retry=tenacity.retry_if_exception_type((StoreUnavailable, Duplicate)),
             stop=tenacity.stop_after_attempt(3),
             reraise=True,
         )
@@ -253,14 +290,18 @@ class Controller:
                 accepted = work(connection)
         return accepted
 
-    def _check(self, request: CreateRequest) -> None:
+    def _check(self, requests: Sequence[CreateRequest]) -> None:
         """Refuse what can be refused before a host is asked, or registered."""
         with self._database.read() as connection:
-            self._door.check(connection, request, self._caller)
+            for request in requests:
+                self._door.check(connection, request, self._caller)
 
-    def _accept(self, request: CreateRequest) -> Operation:
-        with self._database.write() as connection:
-            return self._door.create(connection, request, self._caller)
+    def _accept(self, requests: Sequence[CreateRequest]) -> Sequence[Reservation]:
+        return self._write(
+            lambda connection: [
+                self._door.create(connection, request, self._caller) for request in requests
+            ]
+        )
 
     def _begin(self, operation: Operation) -> Operation:
         """Also what it waits for: nobody else may be going to."""
@@ -325,6 +366,20 @@ class Controller:
                 return
         if errors:
             raise errors[0]
+
+
+def _single(request: CreateRequest) -> CreateRequest:
+    if request.count > 1:
+        raise InvalidRequest(
+            f"{request.count} instances are asked for, and one operation builds one",
+            hint="use create_all or submit_all",
+        )
+    return request
+
+
+def _only(reservations: Sequence[Reservation]) -> Operation:
+    ((operation,),) = (reservation.operations for reservation in reservations)
+    return operation
 
 
 def _dated(event: Event) -> dict[str, Any]:

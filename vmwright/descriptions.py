@@ -41,6 +41,9 @@ class Descriptions:
             },
             "hostname": instance.hostname,
             "metadata": spec["metadata"],
+            "tags": spec.get("tags", []),
+            "description": spec.get("description"),
+            "availability_zone": host.zone if host else spec.get("placement", {}).get("zone"),
             "project_id": instance.project_id,
             "user_id": instance.user_id,
             "reservation_id": instance.reservation_id,
@@ -57,6 +60,7 @@ class Descriptions:
             "state": str(operation.state),
             "instance_id": operation.instance_id,
             "attempt": operation.attempt,
+            "attempts": self._attempts(connection, operation),
             "error": operation.error,
             "owes": [
                 {
@@ -87,6 +91,18 @@ class Descriptions:
             attempt=operation.attempt,
             owes=tuple(f"{debt.kind} {debt.key}" for debt in debts),
         )
+
+    def _attempts(self, connection: sa.Connection, operation: Operation) -> list[dict[str, Any]]:
+        return [
+            {
+                "number": attempt.number,
+                "host": attempt.host_id and self._host_name(connection, attempt.host_id),
+                "outcome": attempt.outcome,
+                "fault": attempt.fault,
+                "ended_at": moment(attempt.ended_at),
+            }
+            for attempt in self._stores.attempts.of_operation(connection, operation.id)
+        ]
 
     def _host_name(self, connection: sa.Connection, host: str) -> str:
         known = self._stores.registries.hosts.get(connection, host)

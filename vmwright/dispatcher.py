@@ -23,8 +23,9 @@ from vmwright.ids import DeploymentId, Mark, OperationId, Whose
 from vmwright.outcomes import Ending
 from vmwright.ownership import Ownership, is_dead, machine
 from vmwright.persistence.database import now
-from vmwright.persistence.logbook import Fenced, UnitOfWork, load_flow
+from vmwright.persistence.logbook import load_flow
 from vmwright.persistence.records import Event, Operation
+from vmwright.persistence.unit_of_work import Fenced, UnitOfWork
 from vmwright.pools import Pools
 from vmwright.recovery import Candidate, Plan, may_follow, plan_recovery
 from vmwright.runner import Assignment, Outcome, drive
@@ -262,7 +263,7 @@ class Dispatcher:
             instance = stores.instances.get(connection, operation.instance_id)
             detail = load_flow(connection, stores, operation.flow_detail_id)
         flow = recipe(operation.flow_name, operation.flow_version).make(self._means)
-        active.work = UnitOfWork(stores, operation, trusted=self._ownership.trusted)
+        active.work = UnitOfWork(stores, operation, detail, trusted=self._ownership.trusted)
         return drive(
             flow,
             detail,
@@ -333,20 +334,20 @@ class Dispatcher:
 
     def _park(self, operation: Operation, error: VmwrightError) -> None:
         """Nobody touches it until someone says so: what it needs is not to be had here."""
-        event = Event(
-            operation_id=operation.id,
-            instance_id=operation.instance_id,
-            kind="operation",
-            state=OperationState.PARKED,
-            attempt=operation.attempt,
-            at=time.time(),
-            error=error.to_store(),
-        )
         operations = self._stores.operations
         with self._stores.database.write() as connection:
             # Read again: a failure that was committed meanwhile says which way to go on.
-            known = operations.error_of(connection, operation.id)
-            reason = {**(known or {}), "parked": error.to_store()}
+            known = operations.get(connection, operation.id)
+            event = Event(
+                operation_id=operation.id,
+                instance_id=operation.instance_id,
+                kind="operation",
+                state=OperationState.PARKED,
+                attempt=known.attempt,
+                at=time.time(),
+                error=error.to_store(),
+            )
+            reason = {**(known.error or {}), "parked": error.to_store()}
             if operations.park(connection, operation, reason):
                 operations.append(connection, [event])
         LOG.error("operation %s is parked: %s", operation.id, error)

@@ -35,6 +35,18 @@ class InvalidRequest(VmwrightError):
     exit_code = 2
 
 
+class Forbidden(VmwrightError):
+    """The policy does not allow this to the caller. Nothing was stored."""
+
+    exit_code = 2
+
+
+class QuotaExceeded(VmwrightError):
+    """The project would have more than its quota. Nothing was stored."""
+
+    exit_code = 2
+
+
 class NotFound(VmwrightError):
     """No such thing, or not one that the caller may see."""
 
@@ -73,6 +85,10 @@ class PackageMissing(VmwrightError):
 
 class Refused(VmwrightError):
     """The backend knows the request and says no; nothing changed. Asking again will not help."""
+
+
+class NoValidHost(Refused):
+    """No host may take the guest; the message gives the reason of each."""
 
 
 class HostFault(VmwrightError):

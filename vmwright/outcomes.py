@@ -1,6 +1,6 @@
 """How the end of a run is written down: on the operation, the instance and the attempt."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,13 +11,14 @@ from taskflow.persistence import models
 from vmwright.errors import Internal
 from vmwright.flows import tasks_of
 from vmwright.ids import OperationId
+from vmwright.persistence.attempts import decisive_fault
 from vmwright.persistence.database import now
-from vmwright.persistence.logbook import Fenced, UnitOfWork
-from vmwright.persistence.records import Operation
+from vmwright.persistence.records import Attempt, Operation
 from vmwright.persistence.stores import Stores
+from vmwright.persistence.unit_of_work import Fenced, UnitOfWork
 from vmwright.runner import Outcome
 from vmwright.settings import OperationSettings
-from vmwright.states import OperationState
+from vmwright.states import AttemptOutcome, OperationState
 
 _LONGEST_PAUSE = 60.0
 
@@ -57,8 +58,8 @@ class Ending:
         operation, stores = self._operation, self._stores
         self._move(fenced, OperationState.DONE, finished_at=now())
         stores.instances.let_go(fenced.connection, operation.instance_id, operation.id)
-        stores.operations.attempt(
-            fenced.connection, operation.id, operation.attempt, outcome="done"
+        stores.attempts.end(
+            fenced.connection, operation.id, self._work.attempt, AttemptOutcome.DONE
         )
         if operation.after_id is not None:
             self._end_predecessor(fenced, operation.after_id)
@@ -84,17 +85,12 @@ class Ending:
         stores.instances.fail(fenced.connection, operation.instance_id, fault)
         stores.instances.let_go(fenced.connection, operation.instance_id, operation.id)
         stores.secrets.erase(fenced.connection, operation.instance_id)
-        stores.operations.attempt(
-            fenced.connection,
-            operation.id,
-            operation.attempt,
-            outcome="cancelled" if cancelled else "failed",
-            fault=fault,
-        )
 
     def _blocked(self, fenced: Fenced, reason: dict[str, Any]) -> None:
         """Try again after a pause, a bounded number of times; then somebody must look."""
-        tries = self._operation.undo_tries + 1
+        # Each attempt's undo has tries of its own.
+        same_attempt = self._work.attempt == self._operation.attempt
+        tries = (self._operation.undo_tries if same_attempt else 0) + 1
         error = {**(self._work.error or {}), "blocked": reason}
         if tries < self._settings.undo_tries:
             pause = min(self._settings.undo_backoff * 2 ** (tries - 1), _LONGEST_PAUSE)
@@ -114,17 +110,33 @@ class Ending:
 
     def _fault(self, fenced: Fenced, error: Mapping[str, Any]) -> dict[str, Any]:
         """What a user needs to know: what failed, where, why, what came back, what is owed."""
-        debts = self._stores.debts.of_operation(fenced.connection, self._operation.id)
-        reverted = [
-            self._gives_back[atom.name]
-            for atom in self._detail
-            if atom.state == taskflow_states.REVERTED and self._gives_back.get(atom.name)
-        ]
+        connection, operation = fenced.connection, self._operation.id
+        debts = self._stores.debts.of_operation(connection, operation)
+        attempts = self._stores.attempts.of_operation(connection, operation)
         return {
+            **(decisive_fault(attempts) or {}),
             **error,
-            "given_back": sorted(reverted),
+            "attempts": [self._told(fenced, attempt) for attempt in attempts],
+            "given_back": self._given_back(fenced),
             "owed": [f"{debt.kind} {debt.key}" for debt in debts],
         }
+
+    def _told(self, fenced: Fenced, attempt: Attempt) -> dict[str, Any]:
+        fault, hosts = attempt.fault or {}, self._stores.registries.hosts
+        host = attempt.host_id and hosts.get(fenced.connection, attempt.host_id)
+        return {
+            "number": attempt.number,
+            "host": host.name if host else None,
+            "task": fault.get("task"),
+            "message": fault.get("message"),
+        }
+
+    def _given_back(self, fenced: Fenced) -> Sequence[str]:
+        """What was taken back, in this attempt and in those before it."""
+        undone = self._stores.operations.taken_back(fenced.connection, self._operation.id)
+        undone |= {atom.name for atom in self._detail if atom.state == taskflow_states.REVERTED}
+        given_back = {self._gives_back.get(name) for name in undone}
+        return sorted(words for words in given_back if words)
 
     def _move(self, fenced: Fenced, state: OperationState, **values: object) -> None:
         moved = self._stores.operations.move(fenced.connection, self._operation.id, state, **values)

@@ -1,8 +1,8 @@
 """Every setting, read once with oslo.config and handed on as frozen values."""
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +47,83 @@ class OperationSettings:
     undo_tries: int = 5
     undo_backoff: float = 1.0
     late_effect: float = 90.0
+    max_attempts: int = 3
     parallel: int = 4
     threads_per_host: int = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallerSettings:
+    project: str = "default"
+    user: str = "admin"
+    roles: tuple[str, ...] = ("admin", "member", "reader")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HookSettings:
+    pre_create: tuple[str, ...] = ()
+    post_create: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuotaSettings:
+    """What a project may have, and what a request may hold; -1 is unlimited."""
+
+    instances: int = -1
+    cores: int = -1
+    ram: int = -1
+    volumes: int = -1
+    gigabytes: int = -1
+    fixed_ips: int = -1
+    injected_files: int = 5
+    injected_file_path_bytes: int = 255
+    injected_file_content_bytes: int = 10240
+    metadata_items: int = 128
+    key_pairs: int = 100
+    security_groups: int = 10
+    security_group_rules: int = 100
+    server_groups: int = 10
+    server_group_members: int = 10
+    max_local_block_devices: int = 3
+
+    def overridden(self, limits: Mapping[str, int]) -> "QuotaSettings":
+        """With what was set for a project, by resource, in the place of what is configured."""
+        known = {field.name for field in fields(self)}
+        return replace(self, **{name: limits[name] for name in known & limits.keys()})
+
+
+@dataclass(frozen=True, kw_only=True)
+class SchedulerSettings:
+    enabled_filters: Sequence[str] = (
+        "enabled",
+        "retry",
+        "zone",
+        "capacity",
+        "image_properties",
+        "traits",
+        "network_location",
+        "volume_location",
+        "same_host",
+        "different_host",
+        "server_group",
+        "near_address",
+        "json_query",
+    )
+    weight_multipliers: Mapping[str, float] = field(
+        default_factory=lambda: {
+            "ram": 1.0,
+            "cpu": 1.0,
+            "disk": 1.0,
+            "builds_in_progress": 1.0,
+            "soft_affinity": 1.0,
+            "soft_anti_affinity": 1.0,
+            "build_failure": 100.0,
+        }
+    )
+    placement: str = "spread"
+    failure_window: float = 3600.0
+    default_availability_zone: str = "nova"
+    default_schedule_zone: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +136,13 @@ class Settings:
     simulated: SimulatedSettings
     libvirt: LibvirtSettings = field(default_factory=LibvirtSettings)
     operations: OperationSettings = field(default_factory=OperationSettings)
+    caller: CallerSettings = field(default_factory=CallerSettings)
+    hooks: HookSettings = field(default_factory=HookSettings)
+    policy_file: Path | None = None
+    quota: QuotaSettings = field(default_factory=QuotaSettings)
+    scheduler: SchedulerSettings = field(default_factory=SchedulerSettings)
     reconcile_interval: float = 5.0
+    power_state_interval: float = 30.0
     max_image_gib: int = 1024
 
     @classmethod
@@ -85,6 +166,30 @@ class Settings:
             ) from error
 
 
+_QUOTAS = {
+    "instances": "Instances of a project.",
+    "cores": "Virtual processors of a project's instances.",
+    "ram": "MiB of memory of a project's instances.",
+    "volumes": "Volumes of a project.",
+    "gigabytes": "GiB of a project's volumes and snapshots.",
+    "fixed_ips": "Addresses of a project.",
+    "injected_files": "Injected files of a request.",
+    "injected_file_path_bytes": "Length of an injected file's path.",
+    "injected_file_content_bytes": "Length of an injected file.",
+    "metadata_items": "Metadata items of an instance.",
+    "key_pairs": "Key pairs of a user.",
+    "security_groups": "Security groups of a project.",
+    "security_group_rules": "Rules of all security groups of a project.",
+    "server_groups": "Server groups of a project.",
+    "server_group_members": "Instances of a server group.",
+    "max_local_block_devices": "Disks of an instance that are no volumes.",
+}
+_LIMITS = QuotaSettings()
+_SCHEDULER = SchedulerSettings()
+
+PROJECT_QUOTAS = tuple(name for name in _QUOTAS if name != "max_local_block_devices")
+"""Those that operators may set otherwise for a project."""
+
 OPTIONS: dict[str, list[cfg.Opt]] = {
     "DEFAULT": [
         cfg.StrOpt("backend", default="libvirt", help="Where guests run: an entry point."),
@@ -96,6 +201,16 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
         cfg.IntOpt("max_image_gib", default=1024, min=1, help="Virtual size limit of images."),
         cfg.FloatOpt(
             "reconcile_interval", default=5.0, min=0.05, help="Seconds between two rounds."
+        ),
+        cfg.FloatOpt(
+            "power_state_interval",
+            default=30.0,
+            min=0.05,
+            help="Seconds between two looks at what guests do by themselves.",
+        ),
+        cfg.StrOpt(
+            "policy_file",
+            help="Rules of oslo.policy that replace the defaults; see policy.yaml.sample.",
         ),
     ],
     "database": [
@@ -139,6 +254,17 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
         cfg.StrOpt("latency", default="0", help="Seconds per verb: a number, or verb:seconds,..."),
         cfg.ListOpt("faults", default=[], help="verb:nth:kind[:seconds],..."),
     ],
+    "caller": [
+        cfg.StrOpt("project", default="default", help="Whose instances the command works on."),
+        cfg.StrOpt("user", default="admin", help="Who the command speaks for."),
+        cfg.ListOpt(
+            "roles", default=["admin", "member", "reader"], help="What policies know the user by."
+        ),
+    ],
+    "hooks": [
+        cfg.ListOpt("pre_create", default=[], help="Plug-ins that run before a build, in order."),
+        cfg.ListOpt("post_create", default=[], help="Plug-ins that run once a guest runs."),
+    ],
     "operations": [
         cfg.FloatOpt("lease", default=15.0, min=1.0, help="Seconds a silent owner is trusted."),
         cfg.FloatOpt("deadline", default=300.0, min=0.1, help="Seconds a task may take."),
@@ -149,8 +275,47 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
         cfg.FloatOpt(
             "late_effect", default=90.0, min=0.0, help="Seconds in which a lost call may land."
         ),
+        cfg.IntOpt("max_attempts", default=3, min=1, help="Hosts that a build is tried on."),
         cfg.IntOpt("parallel", default=4, min=1, help="Operations run side by side."),
         cfg.IntOpt("threads_per_host", default=4, min=1, help="Tasks on one host at once."),
+    ],
+    "quota": [
+        cfg.IntOpt(name, default=getattr(_LIMITS, name), min=-1, help=f"{help} -1 is unlimited.")
+        for name, help in _QUOTAS.items()
+    ],
+    "scheduler": [
+        cfg.ListOpt(
+            "enabled_filters",
+            default=list(_SCHEDULER.enabled_filters),
+            help="Rules that a host must keep, in the order in which they are asked.",
+        ),
+        cfg.Opt(
+            "weight_multipliers",
+            type=option_types.Dict(option_types.Float()),
+            default=dict(_SCHEDULER.weight_multipliers),
+            help="Preferences, and how much each counts. A negative one is turned round.",
+        ),
+        cfg.StrOpt(
+            "placement",
+            default="spread",
+            choices=("spread", "pack"),
+            help="spread prefers the emptiest host, pack the fullest that has room.",
+        ),
+        cfg.FloatOpt(
+            "failure_window",
+            default=3600.0,
+            min=0.0,
+            help="Seconds for which a host's failures count against it.",
+        ),
+        cfg.StrOpt(
+            "default_availability_zone",
+            default="nova",
+            help="Zone of hosts that are registered without one.",
+        ),
+        cfg.StrOpt(
+            "default_schedule_zone",
+            help="Zone of instances that ask for none; without it any zone will do.",
+        ),
     ],
 }
 """Every option by group; the reference in the docs is written from this."""
@@ -175,6 +340,7 @@ def _settings(conf: cfg.ConfigOpts) -> Settings:
         state_dir=state_dir,
         max_image_gib=conf.max_image_gib,
         reconcile_interval=conf.reconcile_interval,
+        power_state_interval=conf.power_state_interval,
         database=DatabaseSettings(
             connection=conf.database.connection or f"sqlite:///{state_dir / 'vmwright.db'}",
             table_prefix=conf.database.table_prefix,
@@ -187,7 +353,23 @@ def _settings(conf: cfg.ConfigOpts) -> Settings:
             faults=tuple(conf.simulated.faults),
         ),
         operations=OperationSettings(**_values(conf, "operations")),
+        caller=CallerSettings(
+            project=conf.caller.project, user=conf.caller.user, roles=tuple(conf.caller.roles)
+        ),
+        hooks=HookSettings(
+            pre_create=tuple(conf.hooks.pre_create), post_create=tuple(conf.hooks.post_create)
+        ),
+        policy_file=Path(conf.policy_file).expanduser() if conf.policy_file else None,
+        quota=QuotaSettings(**_values(conf, "quota")),
+        scheduler=_scheduler(conf),
     )
+
+
+def _scheduler(conf: cfg.ConfigOpts) -> SchedulerSettings:
+    values = _values(conf, "scheduler")
+    values["enabled_filters"] = tuple(values["enabled_filters"])
+    values["default_schedule_zone"] = values["default_schedule_zone"] or None
+    return SchedulerSettings(**values)
 
 
 def _values(conf: cfg.ConfigOpts, group: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from vmwright.ids import (
     SnapshotId,
     VolumeId,
 )
+from vmwright.networks import Addresses, NetworkKind
 from vmwright.request.model import Model
 
 VERSION: Literal[2] = 2
@@ -48,13 +49,17 @@ class NicSpec(Model):
     mac: str | None
     given: bool = False
     """The port was there before, and stays after."""
-    kind: Literal["nat", "bridge", "libvirt"] = "nat"
+    kind: NetworkKind = "nat"
     source: str | None = None
-    """The bridge, or libvirt's own name of the network; None for our own networks."""
+    """The bridge's name, or libvirt's own of the network; None for our own networks."""
     pool: tuple[str, str] | None = None
     """First and last address to choose from; None: all of the subnet."""
     dns: tuple[str, ...] = ()
     tag: str | None = None
+
+    @property
+    def addresses(self) -> Addresses:
+        return Addresses(cidr=self.cidr, gateway=self.gateway, pool=self.pool)
 
 
 class SnapshotSpec(Model):
@@ -171,7 +176,7 @@ class Spec(Model):
     key: str | None
     key_name: str | None = None
     config_drive: bool
-    config_drive_format: Literal["config-2", "cidata"] = "config-2"
+    config_drive_format: Literal["config-2", "nocloud"] = "config-2"
     user_data: str | None
     injected_files: str | None = None
     """The id of the secret that holds them, as JSON."""

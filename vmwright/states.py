@@ -48,6 +48,17 @@ class OperationState(StrEnum):
     PARKED = "parked"
 
 
+class AttemptOutcome(StrEnum):
+    """How a try on one host ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    """By the host's fault, or without its answer: another host may do."""
+    REFUSED = "refused"
+    """For a reason that would be the same on any host."""
+    CANCELLED = "cancelled"
+
+
 class Direction(StrEnum):
     """Which way a task was run."""
 

@@ -2,14 +2,15 @@
 
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from vmwright.dispatcher import Dispatcher
 from vmwright.errors import Conflict, StoreUnavailable
-from vmwright.ids import DeploymentId, OperationId
+from vmwright.ids import DeploymentId, InstanceId, OperationId
 from vmwright.ownership import Ownership
 from vmwright.pools import Pools
 from vmwright.reconcilers.debts import pay_debts
+from vmwright.reconcilers.power_states import sync_power_states
 from vmwright.settings import Settings
 from vmwright.tasks.task import Means
 
@@ -19,19 +20,34 @@ LOG = logging.getLogger(__name__)
 class Worker:
     """One controller's hands. A controller that only looks never has any."""
 
-    def __init__(self, means: Means, deployment: DeploymentId, settings: Settings) -> None:
+    def __init__(
+        self,
+        means: Means,
+        deployment: DeploymentId,
+        settings: Settings,
+        end: Callable[[InstanceId], object],
+    ) -> None:
+        """`end` has an instance deleted that has powered itself off and asked for that."""
         operations = settings.operations
         self._means = means
         self._settings = settings
         self._lock = threading.Lock()
+        self._ending = threading.Lock()
         self._started = False
         self._closing = threading.Event()
         self._pools = Pools(engines=operations.parallel, tasks_per_host=operations.threads_per_host)
         self._ownership = Ownership(means.stores, settings.state_dir, operations.lease)
         self._dispatcher = Dispatcher(means, deployment, operations, self._ownership, self._pools)
-        self._reconciler = threading.Thread(
-            target=self._reconcile_until_closed, name="vmwright-reconciler", daemon=True
-        )
+        self._end = end
+        self._rounds = [
+            threading.Thread(
+                target=self._repeat_until_closed, args=(what, pause), name=name, daemon=True
+            )
+            for name, what, pause in (
+                ("vmwright-debts", self.pay_debts, settings.reconcile_interval),
+                ("vmwright-power", self._sync_power_states, settings.power_state_interval),
+            )
+        ]
 
     def see_through(self, operations: Iterable[OperationId]) -> None:
         """Run these, as soon as they may be run, until nothing more happens to them."""
@@ -43,7 +59,8 @@ class Worker:
             if not self._started:
                 self._ownership.start(self._dispatcher.beat)
                 self._dispatcher.start()
-                self._reconciler.start()
+                for thread in self._rounds:
+                    thread.start()
                 self._started = True
         self._dispatcher.see_through(operations)
 
@@ -58,19 +75,27 @@ class Worker:
     def close(self) -> None:
         """Put every run down where it is and end the threads."""
         self._closing.set()
-        with self._lock:
-            if self._started:
+        with self._ending:
+            # Not held while threads end: one of them may be about to hand in work.
+            with self._lock:
+                started = self._started
+            if started:
                 self._dispatcher.close()
                 self._pools.close()
-                self._reconciler.join()
+                for thread in self._rounds:
+                    thread.join()
             self._ownership.close()
 
-    def _reconcile_until_closed(self) -> None:
-        while not self._closing.wait(self._settings.reconcile_interval):
+    def _sync_power_states(self) -> None:
+        patience = self._settings.operations.undo_deadline
+        sync_power_states(self._means, patience=patience, end=self._end)
+
+    def _repeat_until_closed(self, what: Callable[[], object], pause: float) -> None:
+        while not self._closing.wait(pause):
             try:
-                self.pay_debts()
+                what()
             except StoreUnavailable as error:
-                LOG.warning("the store was not asked for debts: %s", error)
+                LOG.warning("the store was not asked for what is to be mended: %s", error)
             except Exception:
-                # A thread that ended here would leave every debt unpaid.
-                LOG.exception("a round of the reconciler failed")
+                # A thread that ended here would leave every later round undone.
+                LOG.exception("a round of a reconciler failed")

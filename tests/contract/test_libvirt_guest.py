@@ -11,7 +11,7 @@ from tests.support.marks import Marks, whose_create
 from tests.support.places import Place
 from tests.support.private_host import PrivateHost
 from tests.support.things import blank, disk_of
-from vmwright.backends.config_drive import Seed, config_drive
+from vmwright.backends.guest_data import Seed, config_drive
 from vmwright.backends.host import Host
 from vmwright.backends.hypervisor import Disk, Guest, Nic
 from vmwright.backends.network import Reservation, Subnet

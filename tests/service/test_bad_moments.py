@@ -88,7 +88,6 @@ def test_unanswered_call_of_a_build_that_was_put_down_is_waited_for(lab: Lab, ag
     lab.child(labs.resume)
     threading.Event().wait(2.5)
     assert lab.child(labs.pay).status == 0
-    (lab.home / "world" / "calls.lock").unlink()
     assert_nothing_left(lab)
 
 

@@ -42,6 +42,7 @@ def test_create_shows_the_instance_with_real_values(vmwright: CommandLine) -> No
     assert shown["volumes"][0]["name"] == "data"
     assert shown["volumes"][0]["size"] == 2
     assert shown["volumes"][0]["delete_on_termination"] is True
+    assert len(shown.pop("admin_password")) == 12
     assert vmwright("show", "web", "-f", "json").data == shown
     assert vmwright("show", shown["id"], "-f", "json").data == shown
     assert yaml.safe_load(vmwright("show", "web", "-f", "yaml").out) == shown

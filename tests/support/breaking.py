@@ -4,15 +4,17 @@ import functools
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Container
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from vmwright.controller import Controller
-from vmwright.errors import HostFault, VmwrightError
-from vmwright.flows import RECIPES, tasks_of
+from vmwright.errors import HostFault, Refused, VmwrightError
+from vmwright.flows import RECIPES, newest, tasks_of
 from vmwright.states import Direction
 from vmwright.tasks.task import Means, StoreTask, Task
+from vmwright.views.graph import flow_graph
 
 Work = Callable[[Controller], None]
 
@@ -32,26 +34,56 @@ class Break(StrEnum):
 
 
 _FAILED: set[str] = set()
+_ALWAYS = range(1, 100)
 
 
 class Injected(HostFault):
-    """The failure that a test asked for."""
+    """The failure that a test asked for: another host may do."""
+
+
+class InjectedRefusal(Refused):
+    """The failure that a test asked for: no host would do."""
+
+
+@dataclass(frozen=True)
+class Breakage:
+    """What goes wrong with one task, one way, in some attempts."""
+
+    task: str
+    direction: Direction
+    how: Break
+    attempts: Container[int] = _ALWAYS
+    error: type[VmwrightError] = Injected
+
+    def on_attempts(self, *numbers: int) -> "Breakage":
+        return replace(self, attempts=numbers)
+
+    def refusing(self) -> "Breakage":
+        return replace(self, error=InjectedRefusal)
 
 
 def tasks(kind: str) -> list[Task]:
     """Every task of the newest flow of this kind."""
-    return [
-        task for known in RECIPES if known.kind == kind for task in tasks_of(known.make(NO_MEANS))
-    ]
+    return tasks_of(newest(kind).make(NO_MEANS))
 
 
 def names(kind: str) -> list[str]:
     return [task.name for task in tasks(kind)]
 
 
-def break_task(name: str, direction: Direction, how: Break) -> None:
-    """From now on, in this process, every run of this task goes wrong like this."""
-    _replace(name, direction, lambda method: _broken(method, name, how))
+def on_hosts() -> list[str]:
+    """The tasks of a build that may be run again on another host."""
+    graph = flow_graph(newest("create").make(NO_MEANS))
+    return [name for name in names("create") if graph.nodes[name]["retry"]]
+
+
+def break_task(breakage: Breakage) -> None:
+    """From now on, in this process, this task goes wrong like this."""
+    _replace(
+        breakage.task,
+        breakage.direction,
+        lambda method: _broken(method, breakage),
+    )
 
 
 def meet(name: str, direction: Direction, arrive: Callable[[], None], *, after: bool) -> None:
@@ -83,7 +115,8 @@ def meet(name: str, direction: Direction, arrive: Callable[[], None], *, after: 
 
 
 def _task(name: str) -> Task:
-    (found,) = (task for known in RECIPES for task in tasks(known.kind) if task.name == name)
+    kinds = {known.kind for known in RECIPES}
+    (found,) = (task for kind in kinds for task in tasks(kind) if task.name == name)
     return found
 
 
@@ -95,22 +128,26 @@ def _replace(
     setattr(cls, direction.value, functools.wraps(method)(around(method)))
 
 
-def _broken(method: Callable[..., Any], name: str, how: Break) -> Callable[..., Any]:
+def _broken(method: Callable[..., Any], breakage: Breakage) -> Callable[..., Any]:
+    name = breakage.task
+
     def run(self: Task, **arguments: Any) -> Any:
-        match how:
+        if arguments["run"].mark.attempt not in breakage.attempts:
+            return method(self, **arguments)
+        match breakage.how:
             case Break.FAIL_BEFORE:
-                raise Injected(f"injected into {name}")
+                raise breakage.error(f"injected into {name}")
             case Break.FAIL_AFTER:
                 method(self, **arguments)
-                raise Injected(f"injected into {name}")
+                raise breakage.error(f"injected into {name}")
             case Break.KILL_BEFORE:
-                _die()
+                die()
             case Break.KILL_AFTER:
                 method(self, **arguments)
-                _die()
+                die()
             case Break.FAIL_ONCE if name not in _FAILED:
                 _FAILED.add(name)
-                raise Injected(f"injected into {name}")
+                raise breakage.error(f"injected into {name}")
             case Break.TWICE:
                 method(self, **arguments)
         return method(self, **arguments)
@@ -126,33 +163,33 @@ def hold(name: str, direction: Direction, *, after: bool, others: threading.Barr
             if after:
                 method(self, **arguments)
             others.wait(timeout=20)
-            _die()
+            die()
 
         return run
 
     _replace(name, direction, around)
 
 
-def broken(work: Work, *breaks: tuple[str, Direction, Break]) -> Work:
+def broken(work: Work, *breakages: Breakage) -> Work:
     """`work` in a process in which these tasks go wrong."""
 
     def child(controller: Controller) -> None:
-        for name, direction, how in breaks:
-            break_task(name, direction, how)
+        for breakage in breakages:
+            break_task(breakage)
         work(controller)
 
     return child
 
 
-def execute(task: str, how: Break) -> tuple[str, Direction, Break]:
-    return (task, Direction.EXECUTE, how)
+def execute(task: str, how: Break) -> Breakage:
+    return Breakage(task, Direction.EXECUTE, how)
 
 
-def revert(task: str, how: Break) -> tuple[str, Direction, Break]:
-    return (task, Direction.REVERT, how)
+def revert(task: str, how: Break) -> Breakage:
+    return Breakage(task, Direction.REVERT, how)
 
 
-def _die() -> None:
+def die() -> None:
     """The power is cut: nothing after this line happens."""
     os.kill(os.getpid(), signal.SIGKILL)
     raise VmwrightError("still alive")

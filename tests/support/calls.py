@@ -28,6 +28,8 @@ from vmwright.ids import (
 from vmwright.waiting import Wait
 
 _PATIENCE = 120.0
+BRIDGE = "br0"
+"""Every host has it; none has another one."""
 
 
 def _uuid(number: int) -> str:
@@ -102,16 +104,26 @@ class Universe:
         address = subnet.cidr.replace(".0/24", f".{ip}")
         return subnet.network, f"52:54:00:61:00:{mac:02x}", address
 
-    def guest(self, mark: int, disks: str, network: int | None) -> Guest:
-        """A guest with its root disk, the first mark's data volume, or both."""
+    def guest(self, mark: int, disks: str, network: int | str | None) -> Guest:
+        """A guest with its root disk, the first mark's data volume, or both.
+
+        `network` is the number of a subnet, or the name of a bridge.
+        """
         found = []
         if "root" in disks:
             found.append(disk_of(self.volume(mark, "overlay")))
         if "data" in disks:
             found.append(disk_of(self.volume(0, "data"), "data"))
+        return guest(self.marks[mark].instance, *found, nics=self._nics(mark, network))
+
+    def _nics(self, mark: int, network: int | str | None) -> tuple[Nic, ...]:
         mac = f"52:54:00:61:00:{mark:02x}"
-        nics = () if network is None else (Nic(network=self.subnets[network].network, mac=mac),)
-        return guest(self.marks[mark].instance, *found, nics=nics)
+        match network:
+            case None:
+                return ()
+            case int():
+                return (Nic(network=self.subnets[network].network, mac=mac),)
+        return (Nic(network=NetworkId(_uuid(200)), mac=mac, kind="bridge", source=network),)
 
 
 Act = Callable[[Universe, Host, Wait], object]
@@ -167,6 +179,7 @@ kinds = st.sampled_from(
 last_bytes = st.integers(10, 11)
 mostly = st.sampled_from([True, True, False])
 disk_kinds = st.sampled_from(["root", "root+data", "data"])
+bridges = st.sampled_from([BRIDGE, "br9"])
 
 
 def make_volume(mark: int, kind: str) -> Call:
@@ -203,7 +216,7 @@ def reserve(network: int, mark: int, mac: int, ip: int) -> Call:
     )
 
 
-def define(mark: int, disks: str, network: int | None) -> Call:
+def define(mark: int, disks: str, network: int | str | None) -> Call:
     return Call(
         f"ensure_domain({mark}, {disks}, {network})",
         lambda u, h, w: h.hypervisor.ensure_domain(u.guest(mark, disks, network), u.marks[mark], w),
@@ -296,7 +309,7 @@ def guest_calls(draw: st.DrawFn) -> Call:
     mark, whose = draw(mark_numbers), draw(whose_kinds)
     match draw(st.sampled_from(["define", "run", "run", "forget"])):
         case "define":
-            return define(mark, draw(disk_kinds), draw(st.none() | network_numbers))
+            return define(mark, draw(disk_kinds), draw(st.none() | network_numbers | bridges))
         case "run":
             return switch_on(mark)
     return Call(
@@ -318,7 +331,7 @@ def builds(draw: st.DrawFn) -> list[Call]:
         make_volume(mark, draw(st.sampled_from(["overlay", "overlay", "clone"]))),
         make_copy(draw(mark_numbers)),
         make_volume(0, "data"),
-        define(mark, disks, draw(st.sampled_from([None, network]))),
+        define(mark, disks, draw(st.sampled_from([None, network, BRIDGE]))),
         switch_on(mark),
     ]
 

@@ -29,7 +29,7 @@ from vmwright.waiting import Wait
 MARKER = b"marker-of-a-secret-3f9c1d"
 """User data that must be found nowhere in clear."""
 
-_NOT_OF_INSTANCES = ("networks", "bases", "lock", "host.json", "calls.json")
+_NOT_OF_INSTANCES = ("networks", "bases", "lock", "host.json", "calls.json", "calls.lock")
 _KILLED = -signal.SIGKILL
 
 
@@ -53,6 +53,8 @@ class Lab:
     faults: tuple[str, ...] = ()
     latency: str = "0"
     undo_tries: int = 5
+    max_attempts: int = 3
+    late_effect: float = 0.0
     url: str | None = None
     """Where the store is, if it is not an SQLite file in `home`."""
 
@@ -70,7 +72,8 @@ class Lab:
                 undo_deadline=1.0,
                 undo_backoff=0.05,
                 undo_tries=self.undo_tries,
-                late_effect=0.0,
+                max_attempts=self.max_attempts,
+                late_effect=self.late_effect,
                 deadline=60.0,
             ),
             reconcile_interval=0.2,
@@ -78,13 +81,6 @@ class Lab:
 
     def with_faults(self, *faults: str) -> "Lab":
         return replace(self, faults=faults)
-
-    def prepared(self) -> "Lab":
-        """This deployment, with all that `request` names."""
-        ended = self.child(prepare)
-        assert ended.status == 0, ended.output
-        self.execute("UPDATE vmwright_flavors SET ephemeral_gib = 1, swap_mib = 64")
-        return self
 
     # What children do.
 
@@ -170,8 +166,11 @@ def _driver_url(url: str) -> str:
 
 
 def request(**changes: Any) -> CreateRequest:
-    """One instance with an interface, user data, and disks of every kind: of its own (its flavor
-    has an ephemeral and a swap disk), new volumes, and one that was there before."""
+    """One instance with two interfaces, user data, and disks of every kind: of its own (its
+    flavor has an ephemeral and a swap disk), new volumes, and one that was there before.
+
+    The volume ``kept`` and the port ``mine`` are the user's: one instance at a time has them.
+    """
     wish = {
         "name": "vm1",
         "image": "demo",
@@ -189,17 +188,28 @@ def prepare(controller: Controller) -> None:
     source.write_bytes(b"\0" * 4096)
     inventory.ensure_default_host()
     inventory.create_image("demo", source, "raw", wait=Wait(10))
-    inventory.create_flavor("small", vcpus=1, ram_mib=128, disk_gib=1)
+    inventory.create_flavor("small", 1, 128, 1, ephemeral_gib=1, swap_mib=64)
     inventory.create_network("net1", "10.1.0.0/24")
     inventory.create_volume("kept", size_gib=1)
+    inventory.ports.create("mine", "net1", ip="10.1.0.77")
     source.unlink()
 
 
+def prepare_hosts(controller: Controller) -> None:
+    """As `prepare`, with three hosts, which are tried in the order of their numbers."""
+    prepare(controller)
+    for name in ("host2", "host3"):
+        controller.inventory.create_host(name, f"simulated:///{name}")
+
+
 @contextmanager
-def template(directory: Path) -> Iterator[Path]:
+def template(
+    directory: Path, preparation: Callable[[Controller], None] = prepare
+) -> Iterator[Path]:
     """A prepared deployment to copy: registering costs more than copying."""
     directory.mkdir()
-    Lab(directory).prepared()
+    ended = Lab(directory).child(preparation)
+    assert ended.status == 0, ended.output
     yield directory
 
 
@@ -211,8 +221,9 @@ def copy_of(prepared: Path, home: Path) -> Lab:
 
 
 def create(controller: Controller) -> None:
-    """Build one instance, and say how it ended."""
-    print(controller.wait(controller.create(request()).id, timeout=60).state)
+    """Build one instance, also with a port of the user's, and say how it ended."""
+    wish = request(networks=[{"network": "net1"}, {"port": "mine"}])
+    print(controller.wait(controller.create(wish).id, timeout=60).state)
 
 
 def resume(controller: Controller) -> None:

@@ -9,8 +9,7 @@ from tests.support.lab import Lab
 def assert_nothing_left(lab: Lab, *, vm_state: str = "error") -> None:
     """Everything was given back, outside and in the store."""
     assert lab.world() == {}
-    for table in ("ports", "claims", "attachments", "debts"):
-        assert lab.rows(f"SELECT * FROM vmwright_{table}") == [], table
+    assert_nothing_held(lab)
     assert lab.rows("SELECT name FROM vmwright_volumes WHERE deleted_at IS NULL") == [
         {"name": "kept"}
     ]
@@ -28,11 +27,18 @@ def assert_only_the_users_volume_is_left(lab: Lab) -> None:
     assert volume["name"] == "kept"
     assert [found["name"] for found in lab.things("volumes")] == [volume["location"]]
     assert len(lab.world()) == 1
-    for table in ("ports", "claims", "attachments", "debts"):
-        assert lab.rows(f"SELECT * FROM vmwright_{table}") == [], table
+    assert_nothing_held(lab)
     (instance,) = instances(lab)
     assert (instance["vm_state"], instance["task_state"]) == ("deleted", None)
     assert_ended(lab)
+
+
+def assert_nothing_held(lab: Lab) -> None:
+    """No instance has anything; the user's port stays, with its address, for the next one."""
+    for table in ("claims", "attachments", "debts"):
+        assert lab.rows(f"SELECT * FROM vmwright_{table}") == [], table
+    ports = lab.rows("SELECT name, ip, instance_id, operation_id FROM vmwright_ports")
+    assert ports == [{"name": "mine", "ip": "10.1.0.77", "instance_id": None, "operation_id": None}]
 
 
 LOCAL_DISKS = ["config", "ephemeral0", "root", "swap"]
@@ -51,9 +57,15 @@ def assert_one_guest(lab: Lab) -> None:
     assert serials[:3] == ["root", "ephemeral0", "swap"]
     assert serials[3:6] == [row["volume_id"][:20] for row in attachments(lab)]
     assert serials[6:] == ["config-2"]
-    (reservation,) = lab.things("reservations")
-    (port,) = lab.rows("SELECT mac, ip FROM vmwright_ports")
-    assert (reservation["mac"], reservation["ip"]) == (port["mac"], port["ip"])
+    ports = lab.rows("SELECT mac, ip, name, instance_id FROM vmwright_ports ORDER BY position")
+    assert [(port["ip"], port["name"]) for port in ports] == [
+        ("10.1.0.2", None),
+        ("10.1.0.77", "mine"),
+    ]
+    assert {port["instance_id"] for port in ports} == {instance["id"]}
+    assert [nic["mac"] for nic in domain["nics"]] == [port["mac"] for port in ports]
+    reserved = {(found["mac"], found["ip"]) for found in lab.things("reservations")}
+    assert reserved == {(port["mac"], port["ip"]) for port in ports}
     assert len(lab.rows("SELECT * FROM vmwright_claims")) == 1
     assert lab.rows("SELECT * FROM vmwright_debts") == []
     assert_ended(lab)
@@ -84,22 +96,28 @@ def assert_flow_is_true(lab: Lab, operation: dict[str, Any]) -> None:
 
 
 def assert_states_in_order(lab: Lab, instance: str) -> None:
-    """The events of a successful build hold exactly these task states."""
-    states = [
-        row["state"]
-        for row in lab.rows(
-            "SELECT state FROM vmwright_events WHERE instance_id = ? AND kind = 'instance'"
-            " ORDER BY seq",
-            instance,
-        )
+    """The events of a successful build hold exactly these task states, attempt by attempt."""
+    told = lab.rows(
+        "SELECT attempt, state FROM vmwright_events WHERE instance_id = ? AND kind = 'instance'"
+        " ORDER BY seq",
+        instance,
+    )
+    states = [(row["attempt"], row["state"]) for row in told]
+    last = max(row["number"] for row in lab.rows("SELECT number FROM vmwright_attempts"))
+    assert states[:2] == [(1, "scheduling"), (1, "networking")]
+    assert states[-3:] == [
+        (last, "block_device_mapping"),
+        (last, "spawning"),
+        (last, "none"),
     ]
-    assert states == [
-        "scheduling",
-        "networking",
-        "block_device_mapping",
-        "spawning",
-        "none",
-    ]
+    # Earlier attempts may have failed before they came so far.
+    order = ["block_device_mapping", "spawning"]
+    earlier = states[2:-3]
+    assert [attempt for attempt, _ in earlier] == sorted(attempt for attempt, _ in earlier)
+    for number in range(1, last):
+        of_attempt = [state for attempt, state in earlier if attempt == number]
+        assert of_attempt == order[: len(of_attempt)]
+    assert {attempt for attempt, _ in earlier} <= set(range(1, last))
 
 
 def instances(lab: Lab) -> list[dict[str, Any]]:
@@ -108,9 +126,14 @@ def instances(lab: Lab) -> list[dict[str, Any]]:
 
 def fault(lab: Lab) -> dict[str, Any]:
     (instance,) = instances(lab)
-    assert instance["fault"] is not None
-    told = instance["fault"]
-    return told if isinstance(told, dict) else json.loads(told)
+    return told(instance["fault"])
+
+
+def told(stored: Any) -> dict[str, Any]:
+    """What lies in a column of JSON."""
+    assert stored is not None
+    known: dict[str, Any] = stored if isinstance(stored, dict) else json.loads(stored)
+    return known
 
 
 def roles(lab: Lab) -> list[str]:

@@ -4,14 +4,20 @@ from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
+from taskflow.atom import Atom
+from taskflow.task import FunctorTask
 
 from vmwright.ids import (
     FlavorId,
     HostId,
     ImageId,
     InstanceId,
+    KeyPairId,
     NetworkId,
     OperationId,
+    PortId,
+    SecurityGroupId,
+    ServerGroupId,
     VolumeId,
     new_id,
 )
@@ -20,8 +26,13 @@ from vmwright.persistence.records import (
     HostRecord,
     Image,
     Instance,
+    KeyPair,
     NetworkRecord,
     Operation,
+    Port,
+    SecurityGroup,
+    SecurityGroupRule,
+    ServerGroup,
     VolumeRecord,
 )
 from vmwright.persistence.stores import Stores
@@ -172,8 +183,63 @@ def stored_instance(stores: Stores, connection: sa.Connection, **changes: Any) -
 
 
 def stored_operation(stores: Stores, connection: sa.Connection, **changes: Any) -> Operation:
-    """A queued operation on an instance of its own."""
+    """A queued operation on an instance of its own, in its first attempt."""
     instance = stored_instance(stores, connection)
     operation = an_operation(instance, **changes)
     stores.operations.add(connection, operation)
+    stores.attempts.begin(connection, operation.id, 1)
     return stores.operations.get(connection, operation.id)
+
+
+def a_port(network: NetworkId, **changes: Any) -> Port:
+    """A port whose MAC and IP follow from `ip_offset`."""
+    offset = changes.pop("ip_offset", 2)
+    port = Port(
+        id=PortId(new_id()),
+        network_id=network,
+        instance_id=None,
+        operation_id=None,
+        position=0,
+        mac=f"52:54:00:00:00:{offset:02x}",
+        ip=f"10.1.0.{offset}",
+        ip_offset=offset,
+        project_id="default",
+    )
+    return replace(port, **changes)
+
+
+def a_key_pair(**changes: Any) -> KeyPair:
+    pair = KeyPair(
+        id=KeyPairId(new_id()),
+        user_id="admin",
+        name="key",
+        public_key="ssh-ed25519 AAAA",
+        fingerprint="SHA256:x",
+    )
+    return replace(pair, **changes)
+
+
+def a_security_group(**changes: Any) -> SecurityGroup:
+    group = SecurityGroup(id=SecurityGroupId(new_id()), project_id="default", name="web")
+    return replace(group, **changes)
+
+
+def a_rule(group: SecurityGroupId, **changes: Any) -> SecurityGroupRule:
+    rule = SecurityGroupRule(id=new_id(), group_id=group, direction="ingress", ethertype="IPv4")
+    return replace(rule, **changes)
+
+
+def a_server_group(**changes: Any) -> ServerGroup:
+    group = ServerGroup(
+        id=ServerGroupId(new_id()),
+        project_id="default",
+        user_id="admin",
+        name="apart",
+        policy="anti-affinity",
+    )
+    return replace(group, **changes)
+
+
+def tasks_named(*names: str) -> list[Atom]:
+    """Tasks that do nothing."""
+    return [FunctorTask(lambda: None, name=name) for name in names]

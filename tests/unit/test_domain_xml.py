@@ -55,6 +55,11 @@ GUEST = Guest(
         Nic(network=BACK, mac="52:54:00:00:00:02"),
     ),
 )
+ELSEWHERE = (
+    Nic(network=FRONT, mac="52:54:00:00:00:01"),
+    Nic(network=BACK, mac="52:54:00:00:00:02", kind="bridge", source="br0"),
+    Nic(network=BACK, mac="52:54:00:00:00:03", kind="libvirt", source="default"),
+)
 
 MIXED = replace(
     GUEST,
@@ -83,6 +88,7 @@ def written(guest: Guest, virt_type: str = "qemu") -> str:
     [
         ("domain-qemu.xml", GUEST, "qemu"),
         ("domain-kvm.xml", GUEST, "kvm"),
+        ("domain-networks-of-others.xml", replace(GUEST, nics=ELSEWHERE), "qemu"),
         ("domain-buses.xml", MIXED, "qemu"),
         ("domain-direct-boot.xml", replace(GUEST, kernel="vmlinuz", ramdisk="initrd.gz"), "qemu"),
     ],
@@ -144,6 +150,7 @@ def test_every_file_and_network_of_a_guest_is_seen() -> None:
         "/pool/initrd.gz",
     }
     assert networks_of(xml) == {"front", "back"}
+    assert networks_of(written(replace(GUEST, nics=ELSEWHERE))) == {"front", "default"}
 
 
 def test_no_disk_is_left_to_probing() -> None:

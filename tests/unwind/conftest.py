@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.lab import Lab, copy_of, template
+from tests.support.lab import Lab, copy_of, prepare_hosts, template
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +16,15 @@ def prepared(tmp_path_factory):
 @pytest.fixture
 def lab(prepared: Path, tmp_path: Path) -> Lab:
     return copy_of(prepared, tmp_path / "lab")
+
+
+@pytest.fixture(scope="session")
+def prepared_with_hosts(tmp_path_factory):
+    with template(tmp_path_factory.mktemp("hosts") / "lab", prepare_hosts) as directory:
+        yield directory
+
+
+@pytest.fixture
+def hosts(prepared_with_hosts: Path, tmp_path: Path) -> Lab:
+    """A deployment with three hosts."""
+    return copy_of(prepared_with_hosts, tmp_path / "lab")

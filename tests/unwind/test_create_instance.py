@@ -99,7 +99,7 @@ def test_power_cut_with_both_siblings_in_flight(
         for name, moment in zip(SIBLINGS, (first, second), strict=True):
             hold(name, direction, after=moment == "after", others=together)
         if direction is Direction.REVERT:
-            break_task("spawn", Direction.EXECUTE, Break.FAIL_AFTER)
+            break_task(execute("spawn", Break.FAIL_AFTER))
         labs.create(controller)
 
     assert lab.child(child).killed
@@ -118,8 +118,8 @@ def test_failing_undo_is_tried_again_and_is_true(lab: Lab, task: str) -> None:
     """An undo that fails once: the run is suspended, tried again, and ends undone."""
 
     def child(controller):
-        break_task(LAST, Direction.EXECUTE, Break.FAIL_BEFORE)
-        break_task(task, Direction.REVERT, Break.FAIL_ONCE)
+        break_task(execute(LAST, Break.FAIL_BEFORE))
+        break_task(revert(task, Break.FAIL_ONCE))
         labs.create(controller)
 
     ended = lab.child(child)
@@ -130,8 +130,8 @@ def test_failing_undo_is_tried_again_and_is_true(lab: Lab, task: str) -> None:
 @pytest.mark.parametrize("task", ["spawn", "map_block_devices", "plug_network"])
 def test_undo_that_keeps_failing_is_stuck_and_can_be_retried(lab: Lab, task: str) -> None:
     def child(controller):
-        break_task(LAST, Direction.EXECUTE, Break.FAIL_BEFORE)
-        break_task(task, Direction.REVERT, Break.FAIL_BEFORE)
+        break_task(execute(LAST, Break.FAIL_BEFORE))
+        break_task(revert(task, Break.FAIL_BEFORE))
         labs.create(controller)
 
     stubborn = Lab(lab.home, undo_tries=2)

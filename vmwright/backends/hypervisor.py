@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from vmwright.ids import InstanceId, Mark, NetworkId, Whose
+from vmwright.networks import NetworkKind
 from vmwright.states import PowerState
 from vmwright.waiting import Wait
 
@@ -26,6 +27,8 @@ class HostFacts:
     disk_gib: int
     virt_type: str
     """``kvm``, ``qemu`` or ``simulated``: what guests are really run by."""
+    architecture: str
+    """Of guests, in libvirt's words: ``x86_64``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +64,9 @@ class Nic:
 
     network: NetworkId
     mac: str
+    kind: NetworkKind = "nat"
+    source: str | None = None
+    """The bridge, or libvirt's own name of a network that is not ours; None for our own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +123,8 @@ class Hypervisor(Protocol):
         """Make the guest known to the host; a running one stays as it is.
 
         Refused if the uuid or the name is taken by a domain with another mark, or if a volume
-        or network that the guest names does not exist.
+        or network of ours that the guest names does not exist. Bridges and networks of others
+        are looked for when the guest starts.
         """
 
     def ensure_running(self, instance: InstanceId, mark: Mark, wait: Wait) -> PowerState:

@@ -17,6 +17,8 @@ class Subnet:
     """IPv4, such as ``10.1.0.0/24``."""
     gateway: str
     """The host's own address on it."""
+    dns: tuple[str, ...] = ()
+    """Servers that the host passes its guests' questions to; none: the host's own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +42,7 @@ class Reserved:
 
 
 class Network(Protocol):
-    """One host's networks. Promises as in `Hypervisor`.
+    """One host's networks of ours. Promises as in `Hypervisor`.
 
     A network itself belongs to the deployment, not to an operation: its uuid on the host is
     its `NetworkId`, and nobody else's store knows that.

@@ -65,7 +65,7 @@ class ShowOne(show.ShowOne, Command):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Columns, Sequence[Any]]:
         chosen = self.choose_columns(parsed_args)
-        return chosen, _row(self.describe(parsed_args), chosen, parsed_args.formatter)
+        return chosen, row_of(self.describe(parsed_args), chosen, parsed_args.formatter)
 
 
 class Lister(lister.Lister, Command):
@@ -92,14 +92,14 @@ class Lister(lister.Lister, Command):
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Columns, list[Sequence[Any]]]:
         chosen = self._chosen(parsed_args)
         things = self.describe(parsed_args)
-        return chosen, [_row(thing, chosen, parsed_args.formatter) for thing in things]
+        return chosen, [row_of(thing, chosen, parsed_args.formatter) for thing in things]
 
     def _chosen(self, arguments: argparse.Namespace) -> Columns:
         everything = arguments.long or arguments.columns or arguments.formatter in DATA_FORMATS
         return self.shown_columns if everything else self.short_columns
 
 
-class DeleteEach(Command):
+class ForgetEach(Command):
     """A command that deletes named things, and none of them if one does not exist."""
 
     @abstractmethod
@@ -118,6 +118,13 @@ class DeleteEach(Command):
             self.find(name)
         for name in dict.fromkeys(parsed_args.names):
             self.delete(name)
+
+
+class DeleteEach(ForgetEach):
+    """The same for things that may lie on hosts."""
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        super().take_action(parsed_args)
         # What lies on hosts is owed first and paid now: a host that is away gets it later.
         remain = self.session.controller.pay_debts()
         if remain:
@@ -125,7 +132,8 @@ class DeleteEach(Command):
             self.exit_code = OWING
 
 
-def _row(thing: Mapping[str, Any], columns: Columns, formatter: str) -> Sequence[Any]:
+def row_of(thing: Mapping[str, Any], columns: Columns, formatter: str) -> Sequence[Any]:
+    """The values of these columns, as the output format takes them."""
     return tuple(shown(column, thing[column], formatter) for column in columns)
 
 

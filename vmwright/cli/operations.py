@@ -16,6 +16,7 @@ COLUMNS = (
     "state",
     "instance_id",
     "attempt",
+    "attempts",
     "error",
     "owes",
     "cancel_reason",

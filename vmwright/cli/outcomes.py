@@ -72,6 +72,14 @@ def _facts(error: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
         "given back": given_back,
     }
     yield from (f"  {prefix}{name}: {value}" for name, value in facts.items() if value)
+    attempts = error.get("attempts") or ()
+    if len(attempts) > 1:
+        yield from (f"  {prefix}attempt {_attempt(attempt)}" for attempt in attempts)
+
+
+def _attempt(attempt: Mapping[str, Any]) -> str:
+    where = attempt["host"] or "no host"
+    return f"{attempt['number']} on {where}: {attempt['task']}: {attempt['message']}"
 
 
 def _debt(debt: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from taskflow.atom import Atom
 from taskflow.flow import Flow
 
 from vmwright.errors import UnknownFlow
@@ -22,6 +23,12 @@ class Recipe:
 
 
 RECIPES = (
+    Recipe(
+        name=create_instance.NAME,
+        version=1,
+        kind="create",
+        make=create_instance.create_instance_1,
+    ),
     Recipe(
         name=create_instance.NAME,
         version=create_instance.VERSION,
@@ -53,9 +60,23 @@ def newest(kind: str) -> Recipe:
     return max((known for known in RECIPES if known.kind == kind), key=lambda r: r.version)
 
 
+def atoms_of(flow: Flow) -> list[Atom]:
+    """What of a flow has a state of its own: its tasks, and the retries around them."""
+    retries = [part.retry for part in _parts_of(flow) if part.retry is not None]
+    return [*tasks_of(flow), *retries]
+
+
 def tasks_of(flow: Flow) -> list[Task]:
     """A flow's tasks, subflows included, in the order in which they are added."""
     tasks: list[Task] = []
     for child in flow:
         tasks += tasks_of(child) if isinstance(child, Flow) else [child]
     return tasks
+
+
+def _parts_of(flow: Flow) -> list[Flow]:
+    """The flow and its subflows."""
+    parts = [flow]
+    for child in flow:
+        parts += _parts_of(child) if isinstance(child, Flow) else []
+    return parts

@@ -9,19 +9,29 @@ from vmwright.tasks.image import CheckImageSize
 from vmwright.tasks.instance import CheckNotCreated, MarkActive
 from vmwright.tasks.network import AllocateNetwork, PlugNetwork
 from vmwright.tasks.task import Means
+from vmwright.tasks.try_hosts import TryHosts
 
 NAME = "create_instance"
-VERSION = 1
-"""Raise it when tasks are added, removed, renamed or reordered."""
+VERSION = 2
+"""Raise it when tasks are added, removed, renamed or reordered; keep the one before."""
 
 
 def create_instance(means: Means) -> linear_flow.Flow:
     """Needs `run` and `spec`. What lies on a host is one subflow: it can be made elsewhere."""
+    return _around(means, linear_flow.Flow("on_host", retry=TryHosts(means)))
+
+
+def create_instance_1(means: Means) -> linear_flow.Flow:
+    """Version 1: one host, and no other if that fails."""
+    return _around(means, linear_flow.Flow("on_host"))
+
+
+def _around(means: Means, on_host: linear_flow.Flow) -> linear_flow.Flow:
     return linear_flow.Flow(NAME).add(
         CheckNotCreated(means),
         CheckImageSize(means),
         AllocateNetwork(means),
-        linear_flow.Flow("on_host").add(
+        on_host.add(
             ClaimHost(means),
             unordered_flow.Flow("devices").add(PlugNetwork(means), MapBlockDevices(means)),
             Spawn(means),

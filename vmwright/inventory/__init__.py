@@ -1,33 +1,37 @@
-"""What builds choose from: images, flavors, networks, volumes and hosts of a deployment."""
+"""What builds choose from: images, flavors, networks, ports, volumes and hosts of a deployment, and
+the key pairs, groups and quotas of its users and projects."""
 
-import ipaddress
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from vmwright.admission import Caller
 from vmwright.backends.host import Backend
 from vmwright.backends.images import ImageStore
-from vmwright.backends.removal import Kind
-from vmwright.errors import Conflict
-from vmwright.ids import (
-    DeploymentId,
-    FlavorId,
-    NetworkId,
-    new_id,
-)
+from vmwright.ids import DeploymentId
 from vmwright.inventory import wishes
-from vmwright.inventory.hosts import Hosts
+from vmwright.inventory.flavors import Flavors
+from vmwright.inventory.hosts import Hosts, HostUse, Zone
 from vmwright.inventory.images import Images
-from vmwright.inventory.register import Register, added
+from vmwright.inventory.key_pairs import KeyPairs
+from vmwright.inventory.limits import Limits
+from vmwright.inventory.networks import Networks
+from vmwright.inventory.ports import Ports
+from vmwright.inventory.quotas import Quotas
+from vmwright.inventory.register import Register
+from vmwright.inventory.security_groups import SecurityGroups
+from vmwright.inventory.server_groups import ServerGroups
 from vmwright.inventory.volumes import Snapshots, Volumes
 from vmwright.inventory.wishes import (
+    FlavorChange,
+    HostChange,
+    ImageChange,
     NewFlavor,
     NewHost,
     NewImage,
     NewNetwork,
     NewSnapshot,
     NewVolume,
-    Reason,
 )
 from vmwright.persistence.records import (
     Flavor,
@@ -64,12 +68,21 @@ class Inventory:
     ) -> None:
         self._stores = stores
         self._rows = stores.registries
-        self._project = (caller or Caller()).project
+        caller = caller or Caller()
+        limits = Limits(stores, caller.project, settings.quota)
+        self._project = caller.project
         self._register = Register(stores, deployment)
+        self._flavors = Flavors(self._register)
         self._images = Images(self._register, images, self._project)
+        self._networks = Networks(self._register)
+        self.ports = Ports(stores, self._project)
         self._volumes = Volumes(self._register, self._project)
         self._snapshots = Snapshots(self._register, backend, self._project, settings.operations)
         self._hosts = Hosts(self._register, backend, settings.operations.patience)
+        self.key_pairs = KeyPairs(stores, limits, caller)
+        self.security_groups = SecurityGroups(stores, limits, caller)
+        self.server_groups = ServerGroups(stores, limits, caller)
+        self.quotas = Quotas(stores, settings.quota, caller)
 
     # Images.
 
@@ -81,13 +94,19 @@ class Inventory:
         *,
         min_disk_gib: int = 0,
         min_ram_mib: int = 0,
+        properties: Mapping[str, str] | None = None,
         wait: Wait,
     ) -> Image:
         """Take a file in as an image; `ImageStore.add` says what is refused.
 
         `Unavailable` if the image store is full or cannot be written.
         """
-        wish = NewImage.parse(name=name, min_disk_gib=min_disk_gib, min_ram_mib=min_ram_mib)
+        wish = NewImage.parse(
+            name=name,
+            min_disk_gib=min_disk_gib,
+            min_ram_mib=min_ram_mib,
+            properties=properties or {},
+        )
         return self._images.create(wish, source, disk_format, wait)
 
     def images(self) -> Sequence[Image]:
@@ -96,18 +115,42 @@ class Inventory:
     def image(self, name_or_id: str) -> Image:
         return self._register.find(self._rows.images, name_or_id)
 
+    def set_image_properties(
+        self, name_or_id: str, properties: Mapping[str, str], *, without: Iterable[str] = ()
+    ) -> Image:
+        """Give an image further properties, and drop those in `without`. What builds make of it
+        from now on follows them."""
+        wish = ImageChange.parse(properties=properties)
+        return self._images.change(name_or_id, wish, without)
+
     def delete_image(self, name_or_id: str) -> Image:
         """Forget an image that no living instance or volume needs, here and on every host."""
         return self._images.delete(name_or_id)
 
     # Flavors.
 
-    def create_flavor(self, name: str, vcpus: int, ram_mib: int, disk_gib: int) -> Flavor:
+    def create_flavor(
+        self,
+        name: str,
+        vcpus: int,
+        ram_mib: int,
+        disk_gib: int,
+        *,
+        ephemeral_gib: int = 0,
+        swap_mib: int = 0,
+        extra_specs: Mapping[str, str] | None = None,
+    ) -> Flavor:
         """Register a size of instances; a disk of 0 GiB leaves root disks at the image's size."""
-        wish = NewFlavor.parse(name=name, vcpus=vcpus, ram_mib=ram_mib, disk_gib=disk_gib)
-        flavor = Flavor(id=FlavorId(new_id()), **wish.model_dump())
-        with self._register.turn() as connection:
-            return added(connection, self._rows.flavors, flavor)
+        wish = NewFlavor.parse(
+            name=name,
+            vcpus=vcpus,
+            ram_mib=ram_mib,
+            disk_gib=disk_gib,
+            ephemeral_gib=ephemeral_gib,
+            swap_mib=swap_mib,
+            extra_specs=extra_specs or {},
+        )
+        return self._flavors.create(wish)
 
     def flavors(self) -> Sequence[Flavor]:
         return self._register.all(self._rows.flavors)
@@ -115,33 +158,51 @@ class Inventory:
     def flavor(self, name_or_id: str) -> Flavor:
         return self._register.find(self._rows.flavors, name_or_id)
 
+    def set_flavor(
+        self,
+        name_or_id: str,
+        *,
+        enabled: bool | None = None,
+        extra_specs: Mapping[str, str] | None = None,
+        without: Iterable[str] = (),
+    ) -> Flavor:
+        """Let new instances have it or not, add extra specs, and drop those in `without`."""
+        wish = FlavorChange.parse(enabled=enabled, extra_specs=extra_specs or {})
+        return self._flavors.change(name_or_id, wish, without)
+
     def delete_flavor(self, name_or_id: str) -> Flavor:
         """Forget a flavor; instances keep what they were built with."""
-        with self._register.turn() as connection:
-            flavor = self._rows.flavors.find(connection, name_or_id)
-            self._rows.flavors.remove(connection, flavor.id)
-        return flavor
+        return self._flavors.delete(name_or_id)
 
     # Networks.
 
-    def create_network(self, name: str, cidr: str, gateway: str | None = None) -> NetworkRecord:
-        """Register a network; hosts get it as builds need it."""
-        wish = NewNetwork.parse(name=name, cidr=cidr, gateway=gateway)
-        network = NetworkRecord(
-            id=NetworkId(new_id()),
-            name=wish.name,
-            kind="nat",
-            cidr=wish.cidr,
-            gateway=wish.gateway_address,
+    def create_network(
+        self,
+        name: str,
+        cidr: str,
+        gateway: str | None = None,
+        *,
+        bridge: str | None = None,
+        libvirt_network: str | None = None,
+        pool: tuple[str, str] | None = None,
+        dns: Sequence[str] = (),
+        hosts: Sequence[str] = (),
+    ) -> NetworkRecord:
+        """Register a network: ours, which hosts get as builds need it, or one that they have.
+
+        Without `hosts` it is on every one.
+        """
+        wish = NewNetwork.parse(
+            name=name,
+            cidr=cidr,
+            gateway=gateway,
+            bridge=bridge,
+            libvirt_network=libvirt_network,
+            pool=pool,
+            dns=tuple(dns),
+            hosts=tuple(hosts),
         )
-        with self._register.turn() as connection:
-            for known in self._rows.networks.all(connection):
-                if wish.subnet.overlaps(ipaddress.IPv4Network(known.cidr)):
-                    raise Conflict(
-                        f"{wish.cidr} overlaps with {known.cidr} of network {known.name!r}",
-                        hint="choose another range",
-                    )
-            return added(connection, self._rows.networks, network)
+        return self._networks.create(wish)
 
     def networks(self) -> Sequence[NetworkRecord]:
         return self._register.all(self._rows.networks)
@@ -149,19 +210,17 @@ class Inventory:
     def network(self, name_or_id: str) -> NetworkRecord:
         return self._register.find(self._rows.networks, name_or_id)
 
+    def hosts_of_network(self, network: NetworkRecord) -> Sequence[HostRecord]:
+        """The hosts that it is bound to; none: it is on every host."""
+        return self._networks.hosts_of(network.id)
+
+    def bind_network(self, name_or_id: str, hosts: Sequence[str]) -> NetworkRecord:
+        """Bind it to these hosts and no others; to none, to have it on every host."""
+        return self._networks.bind(name_or_id, hosts)
+
     def delete_network(self, name_or_id: str) -> NetworkRecord:
-        """Forget a network that no instance has an address of, and have hosts forget it."""
-        with self._register.turn() as connection:
-            network = self._rows.networks.find(connection, name_or_id)
-            users = self._stores.ports.uses_of_network(connection, network.id)
-            if users:
-                raise Conflict(
-                    f"network {network.name!r} is in use: {users} of its addresses are given out",
-                    hint="delete the instances on it first; see: vmwright list",
-                )
-            self._rows.networks.remove(connection, network.id)
-            self._register.owe_everywhere(connection, Kind.NETWORK, network.id)
-        return network
+        """Forget a network that no port has an address of, and have hosts forget ours."""
+        return self._networks.delete(name_or_id)
 
     # Volumes.
 
@@ -227,8 +286,12 @@ class Inventory:
         memory_ratio: float = wishes.MEMORY_RATIO,
         disk_ratio: float = wishes.DISK_RATIO,
         zone: str = wishes.ZONE,
+        traits: Iterable[str] = (),
+        address: str | None = None,
     ) -> HostRecord:
         """Register a host with what it says of itself; figures that are given win.
+
+        `address` is the IPv4 address by which hints may ask for a host nearby.
 
         `Unavailable` if it does not answer.
         """
@@ -242,6 +305,8 @@ class Inventory:
             memory_ratio=memory_ratio,
             disk_ratio=disk_ratio,
             zone=zone,
+            traits=tuple(traits),
+            address=address,
         )
         return self._hosts.create(wish)
 
@@ -258,14 +323,47 @@ class Inventory:
     def host(self, name_or_id: str) -> HostRecord:
         return self._register.find(self._rows.hosts, name_or_id)
 
+    def host_use(self, name_or_id: str) -> HostUse:
+        """What is claimed of a host, and how many instances live there."""
+        return self._hosts.use(name_or_id)
+
+    def zones(self) -> Sequence[Zone]:
+        """The availability zones that hosts are in, by name."""
+        return self._hosts.zones()
+
+    def set_host(
+        self,
+        name_or_id: str,
+        *,
+        traits: Iterable[str] = (),
+        without_traits: Iterable[str] = (),
+        **changes: Any,
+    ) -> HostRecord:
+        """Change what is said of a host; what is there stays, also where it is now too much.
+
+        `traits` are added. `changes` are zone, address, vcpus, memory_mib, disk_gib, vcpu_ratio,
+        memory_ratio, disk_ratio, enabled and disabled_reason.
+        """
+        wish = HostChange.parse(
+            traits=tuple(traits), without_traits=tuple(without_traits), **changes
+        )
+        return self._hosts.set(name_or_id, wish)
+
     def enable_host(self, name_or_id: str) -> HostRecord:
-        """Let new instances be built there."""
-        return self._hosts.change(name_or_id, enabled=True, disabled_reason=None)
+        """Let new instances be built there, whatever kept them away."""
+        return self.set_host(name_or_id, enabled=True)
 
     def disable_host(self, name_or_id: str, reason: str) -> HostRecord:
         """Build no new instances there; those that are there stay."""
-        wish = Reason.parse(reason=reason)
-        return self._hosts.change(name_or_id, enabled=False, disabled_reason=wish.reason)
+        return self.set_host(name_or_id, enabled=False, disabled_reason=reason)
+
+    def drain_host(self, name_or_id: str) -> HostRecord:
+        """Build no new instances there until it is enabled: it is to become empty."""
+        return self._hosts.drain(name_or_id)
+
+    def await_empty_host(self, name_or_id: str, timeout: float | None = None) -> None:
+        """Return once no instance lives there; `DeadlinePassed` at the timeout."""
+        self._hosts.await_empty(name_or_id, timeout)
 
     def delete_host(self, name_or_id: str) -> HostRecord:
         """Forget a host that holds nothing of ours, and take our empty storage from it.

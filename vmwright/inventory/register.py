@@ -1,6 +1,6 @@
 """What all registered things share: turns, unique names, and what hosts owe after a removal."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import sqlalchemy as sa
@@ -73,3 +73,11 @@ def added(connection: sa.Connection, registry: Registry[R], record: R) -> R:
     """Store it and return it as it was stored; `Conflict` if its name is taken."""
     registry.add(connection, record)
     return registry.find(connection, record.values()["id"])
+
+
+def merged(
+    known: Mapping[str, str], given: Mapping[str, str], without: Iterable[str]
+) -> dict[str, str]:
+    """What is known without some keys, and with what is given."""
+    gone = set(without)
+    return {key: value for key, value in known.items() if key not in gone} | dict(given)

@@ -59,7 +59,12 @@ class ClaimStore:
             self._hosts.c.id,
             *(sa.literal(value) for value in (instance, operation, attempt)),
             *(sa.literal(getattr(demand, amount), sa.BigInteger()) for amount in amounts),
-        ).where(self._hosts.c.id == host, self._hosts.c.enabled, *self._fits(demand))
+        ).where(
+            self._hosts.c.id == host,
+            self._hosts.c.enabled,
+            ~self._hosts.c.draining,
+            *self._fits(demand),
+        )
         claimed = connection.execute(
             sa.insert(self._claims).from_select([*columns, *amounts], row),
             # Else SQLAlchemy forgets how many rows an INSERT made, except on SQLite.

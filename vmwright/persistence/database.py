@@ -40,7 +40,7 @@ class Database:
         url = _checked_url(settings.connection)
         schema = Schema(settings.table_prefix)
         if url.get_backend_name() != "sqlite":
-            engine = _engine(url, _leave_alone)
+            engine = _reading_committed(_engine(url, _leave_alone))
             return cls(engine, engine, schema)
         _prepare_sqlite_file(Path(str(url.database)))
         return cls(_engine(url, _tune_sqlite_writer), _engine(url, _tune_sqlite_reader), schema)
@@ -54,8 +54,7 @@ class Database:
                 hint="give [database] connection instead",
             )
         exc_filters.register_engine(engine)
-        # What the stores promise holds where each statement sees what others have committed.
-        engine = engine.execution_options(isolation_level="READ COMMITTED")
+        engine = _reading_committed(engine)
         database = cls(engine, engine, Schema(settings.table_prefix))
         database._owned = []
         return database
@@ -172,6 +171,12 @@ def _engine(url: sa.URL, tune: Callable[[sa.Engine], None]) -> sa.Engine:
     engine = facade.writer.get_engine()
     assert isinstance(engine, sa.Engine)
     return engine
+
+
+def _reading_committed(engine: sa.Engine) -> sa.Engine:
+    """What the stores promise holds where each statement sees what others have committed: also
+    on MariaDB, whose transactions otherwise keep to their first read."""
+    return engine.execution_options(isolation_level="READ COMMITTED")
 
 
 def _leave_alone(_engine: sa.Engine) -> None:

@@ -52,15 +52,23 @@ class InstanceStore:
         return _instance(exact[0])
 
     def page(
-        self, connection: sa.Connection, *, after: int = 0, limit: int = 1000
+        self,
+        connection: sa.Connection,
+        *,
+        reservation: str | None = None,
+        after: int = 0,
+        limit: int = 1000,
     ) -> Sequence[Instance]:
-        """Living instances in order of creation, after this `seq`."""
-        rows = connection.execute(
+        """Living instances in order of creation, after this `seq`; of one request, if named."""
+        query = (
             sa.select(self._table)
             .where(self._table.c.deleted_at.is_(None), self._table.c.seq > after)
             .order_by(self._table.c.seq)
             .limit(limit)
         )
+        if reservation is not None:
+            query = query.where(self._table.c.reservation_id == reservation)
+        rows = connection.execute(query)
         return [_instance(row) for row in rows]
 
     def known(self, connection: sa.Connection, instance: InstanceId) -> Instance | None:
@@ -95,6 +103,33 @@ class InstanceStore:
                 self._table.c.host_id == host, self._table.c.deleted_at.is_(None)
             )
         ).scalar_one()
+
+    def settled_on(self, connection: sa.Connection, host: HostId) -> Sequence[Instance]:
+        """Instances there that were built and that nothing is being done to."""
+        column = self._table.c
+        rows = connection.execute(
+            sa.select(self._table).where(column.host_id == host, *self._settled())
+        )
+        return [_instance(row) for row in rows]
+
+    def note_power(
+        self, connection: sa.Connection, instance: Instance, state: VmState, power: PowerState
+    ) -> None:
+        """What the hypervisor says of it, unless something is done to it by now."""
+        connection.execute(
+            sa.update(self._table)
+            .where(self._table.c.id == instance.id, *self._settled())
+            .values(vm_state=state, power_state=power)
+        )
+
+    def _settled(self) -> list[sa.ColumnElement[bool]]:
+        column = self._table.c
+        return [
+            column.deleted_at.is_(None),
+            column.operation_id.is_(None),
+            column.task_state.is_(None),
+            column.vm_state.in_((VmState.ACTIVE, VmState.STOPPED)),
+        ]
 
     def take(
         self,
@@ -195,6 +230,19 @@ class InstanceStore:
                 ),
                 fault=fault,
             )
+        )
+
+    def build_again(self, connection: sa.Connection, instance: InstanceId) -> None:
+        """A build that somebody had to help goes on: what was told of it is not so any more."""
+        column = self._table.c
+        connection.execute(
+            sa.update(self._table)
+            .where(
+                column.id == instance,
+                column.vm_state == VmState.ERROR,
+                column.deleted_at.is_(None),
+            )
+            .values(vm_state=VmState.BUILDING, fault=None)
         )
 
     def bury(self, connection: sa.Connection, instance: InstanceId) -> None:

@@ -1,4 +1,4 @@
-"""Operations, their events and attempts. Every move is a compare-and-swap on state and epoch."""
+"""Operations and their events. Every move is a compare-and-swap on state and epoch."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -6,11 +6,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from vmwright.errors import ClaimLost, Internal, NotFound
-from vmwright.ids import HostId, InstanceId, OperationId, OwnerId
+from vmwright.ids import InstanceId, OperationId, OwnerId
 from vmwright.persistence.database import now
 from vmwright.persistence.records import Event, Operation
 from vmwright.persistence.tables import Schema
 from vmwright.states import CLAIMABLE, HELD, OperationState, sources_of
+
+_UNDONE = "REVERTED"
+"""What TaskFlow, and so the event, calls a task that was taken back."""
 
 
 class OperationStore:
@@ -18,7 +21,6 @@ class OperationStore:
 
     def __init__(self, schema: Schema) -> None:
         self._operations = schema.operations
-        self._attempts = schema.attempts
         self._events = schema.events
 
     def add(self, connection: sa.Connection, operation: Operation) -> None:
@@ -67,6 +69,26 @@ class OperationStore:
             .limit(limit)
         ).all()
         return [_operation(row) for row in reversed(rows)]
+
+    def with_key(self, connection: sa.Connection, project: str, key: str) -> Operation | None:
+        """The first operation of the request that came with this idempotency key."""
+        column = self._operations.c
+        row = connection.execute(
+            sa.select(self._operations).where(
+                column.project_id == project, column.idempotency_key == key
+            )
+        ).one_or_none()
+        return None if row is None else _operation(row)
+
+    def of_reservation(self, connection: sa.Connection, reservation: str) -> Sequence[Operation]:
+        """The builds of one request, in the order of their instances."""
+        column = self._operations.c
+        rows = connection.execute(
+            sa.select(self._operations)
+            .where(column.reservation_id == reservation, column.kind == "create")
+            .order_by(column.seq)
+        )
+        return [_operation(row) for row in rows]
 
     def of_instance(self, connection: sa.Connection, instance: InstanceId) -> Sequence[Operation]:
         """Every operation on this instance, oldest first."""
@@ -141,13 +163,6 @@ class OperationStore:
             sa.update(self._operations).where(self._operations.c.id == operation).values(values)
         )
 
-    def error_of(self, connection: sa.Connection, operation: OperationId) -> dict[str, Any] | None:
-        """What is known to have gone wrong with it."""
-        error: dict[str, Any] | None = connection.execute(
-            sa.select(self._operations.c.error).where(self._operations.c.id == operation)
-        ).scalar()
-        return error
-
     def park(self, connection: sa.Connection, operation: Operation, error: dict[str, Any]) -> bool:
         """Put it aside as it was read; False if somebody has moved or claimed it since."""
         column = self._operations.c
@@ -186,24 +201,6 @@ class OperationStore:
         )
         return {OperationId(row.id): row.cancel_reason for row in rows}
 
-    def begin_attempt(self, connection: sa.Connection, operation: OperationId, number: int) -> None:
-        connection.execute(sa.insert(self._attempts).values(operation_id=operation, number=number))
-
-    def attempt(
-        self,
-        connection: sa.Connection,
-        operation: OperationId,
-        number: int,
-        **values: HostId | str | dict[str, Any] | None,
-    ) -> None:
-        """Note on an attempt: `host_id`, `outcome`, `fault`."""
-        column = self._attempts.c
-        connection.execute(
-            sa.update(self._attempts)
-            .where(column.operation_id == operation, column.number == number)
-            .values(values)
-        )
-
     def append(self, connection: sa.Connection, events: Sequence[Event]) -> None:
         """Add to the history, in this order. Nothing in it is ever changed."""
         if events:
@@ -226,6 +223,37 @@ class OperationStore:
             .limit(limit)
         )
         return [Event.of(row) for row in rows]
+
+    def has_entered(
+        self, connection: sa.Connection, operation: OperationId, attempt: int, state: str
+    ) -> bool:
+        """Whether the instance was said to be in this task state in this attempt."""
+        column = self._events.c
+        row = connection.execute(
+            sa.select(column.seq)
+            .where(
+                column.operation_id == operation,
+                column.kind == "instance",
+                column.attempt == attempt,
+                column.state == state,
+            )
+            .limit(1)
+        ).first()
+        return row is not None
+
+    def taken_back(self, connection: sa.Connection, operation: OperationId) -> set[str]:
+        """The tasks that were undone in any attempt."""
+        column = self._events.c
+        rows = connection.execute(
+            sa.select(column.task)
+            .where(
+                column.operation_id == operation,
+                column.kind == "task",
+                column.state == _UNDONE,
+            )
+            .distinct()
+        )
+        return set(rows.scalars())
 
 
 def _operation(row: sa.Row[Any]) -> Operation:

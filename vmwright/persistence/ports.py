@@ -1,13 +1,14 @@
-"""Addresses: a MAC and an IP for each interface, never the same one twice."""
+"""Ports: a MAC and an IP for each interface, never the same one twice."""
 
 import hashlib
-import ipaddress
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from vmwright.errors import Conflict, NotFound
 from vmwright.ids import InstanceId, NetworkId, OperationId, PortId
+from vmwright.networks import Addresses
 from vmwright.persistence.failures import Dangling, Duplicate
 from vmwright.persistence.records import Port
 from vmwright.persistence.tables import Schema
@@ -15,8 +16,25 @@ from vmwright.persistence.tables import Schema
 _TRIES = 64
 
 
+@dataclass(frozen=True, kw_only=True)
+class Allocation:
+    """A port that is to be: with an instance, or, without one, a user's own."""
+
+    port: PortId
+    project: str
+    network: NetworkId
+    addresses: Addresses
+    ip: str | None = None
+    mac: str | None = None
+    """The user's wishes; None: any."""
+    name: str | None = None
+    instance: InstanceId | None = None
+    operation: OperationId | None = None
+    position: int = 0
+
+
 class PortStore:
-    """Interfaces of instances, with their addresses."""
+    """Ports of instances, and ports that users made and that an instance may have for a while."""
 
     def __init__(self, schema: Schema) -> None:
         self._ports = schema.ports
@@ -29,87 +47,149 @@ class PortStore:
         )
         return [Port.of(row) for row in rows]
 
-    def get(self, connection: sa.Connection, port: PortId) -> Port | None:
-        row = connection.execute(
-            sa.select(self._ports).where(self._ports.c.id == port)
-        ).one_or_none()
-        return None if row is None else Port.of(row)
+    def of_project(self, connection: sa.Connection, project: str) -> Sequence[Port]:
+        """Every one, oldest first, also those that were made with an instance."""
+        rows = connection.execute(
+            sa.select(self._ports)
+            .where(self._ports.c.project_id == project)
+            .order_by(self._ports.c.seq)
+        )
+        return [Port.of(row) for row in rows]
 
-    def holder_of_ip(
-        self, connection: sa.Connection, network: NetworkId, offset: int
-    ) -> InstanceId | None:
-        """Whose address this is, by its distance from the subnet's first address."""
+    def find(self, connection: sa.Connection, project: str, name_or_id: str) -> Port:
+        """The project's one port with this id or name. `Conflict` if several have the name."""
         column = self._ports.c
-        return connection.execute(
-            sa.select(column.instance_id).where(
-                column.network_id == network, column.ip_offset == offset
+        rows = connection.execute(
+            sa.select(self._ports).where(
+                column.project_id == project,
+                sa.or_(column.id == name_or_id, column.name == name_or_id),
             )
-        ).scalar()
+        ).all()
+        exact = [row for row in rows if row.id == name_or_id] or rows
+        if not exact:
+            raise _not_found(name_or_id)
+        if len(exact) > 1:
+            ids = ", ".join(row.id for row in exact)
+            raise Conflict(f"several ports are named {name_or_id!r}", hint=f"use an id: {ids}")
+        return Port.of(exact[0])
 
-    def holder_of_mac(self, connection: sa.Connection, mac: str) -> InstanceId | None:
-        return connection.execute(
-            sa.select(self._ports.c.instance_id).where(self._ports.c.mac == mac)
-        ).scalar()
+    def get(self, connection: sa.Connection, port: PortId) -> Port | None:
+        return self._one(connection, self._ports.c.id == port)
+
+    def is_ip_taken(self, connection: sa.Connection, network: NetworkId, offset: int) -> bool:
+        """Whether a port has this address, by its distance from the subnet's first address."""
+        column = self._ports.c
+        taken = (column.network_id == network) & (column.ip_offset == offset)
+        return self._one(connection, taken) is not None
+
+    def is_mac_taken(self, connection: sa.Connection, mac: str) -> bool:
+        return self._one(connection, self._ports.c.mac == mac) is not None
 
     def uses_of_network(self, connection: sa.Connection, network: NetworkId) -> int:
         return connection.execute(
             sa.select(sa.func.count()).where(self._ports.c.network_id == network)
         ).scalar_one()
 
-    def allocate(
-        self,
-        connection: sa.Connection,
-        *,
-        port: PortId,
-        project: str,
-        instance: InstanceId,
-        operation: OperationId,
-        position: int,
-        network: NetworkId,
-        subnet: ipaddress.IPv4Network,
-        gateway: ipaddress.IPv4Address,
-        ip: str | None,
-        mac: str | None,
-    ) -> Port:
+    def allocate(self, connection: sa.Connection, wanted: Allocation) -> Port:
         """Give the port a MAC and an IP; asked again, give the same ones.
 
-        `ip` and `mac` are the user's wishes. `Conflict` if a wish is taken or the subnet is full,
-        `NotFound` if the network was deleted meanwhile.
+        `Conflict` if a wish is taken or no address is free, `NotFound` if the network was
+        deleted meanwhile.
         """
-        held = self.get(connection, port)
+        held = self.get(connection, wanted.port)
         if held is not None:
             return held
         for attempt in range(_TRIES):
-            offset = (
-                self._free_offset(connection, network, subnet, gateway)
-                if ip is None
-                else int(ipaddress.IPv4Address(ip)) - int(subnet.network_address)
-            )
-            candidate = Port(
-                id=port,
-                network_id=network,
-                instance_id=instance,
-                operation_id=operation,
-                position=position,
-                mac=mac or _mac_of(port, attempt),
-                ip=str(subnet.network_address + offset),
-                ip_offset=offset,
-                project_id=project,
-            )
+            candidate = self._candidate(connection, wanted, attempt)
             taken = self._insert(connection, candidate)
             if taken is None:
                 return candidate
-            _refuse_taken_wish(taken, ip=ip, mac=mac)
-        raise _too_busy(subnet)
+            _refuse_taken_wish(taken, wanted)
+        raise Conflict(f"no free address was found in {wanted.addresses} in {_TRIES} tries")
+
+    def bind(
+        self,
+        connection: sa.Connection,
+        port: PortId,
+        *,
+        instance: InstanceId,
+        operation: OperationId,
+        position: int,
+    ) -> Port:
+        """Give a user's port to an instance; asked again by the same operation, do nothing.
+
+        `Conflict` if another one has it, `NotFound` if it was deleted meanwhile.
+        """
+        column = self._ports.c
+        bound = connection.execute(
+            sa.update(self._ports)
+            .where(
+                column.id == port,
+                sa.or_(
+                    column.instance_id.is_(None),
+                    sa.and_(column.instance_id == instance, column.operation_id == operation),
+                ),
+            )
+            .values(instance_id=instance, operation_id=operation, position=position)
+        )
+        found = self.get(connection, port)
+        if found is None:
+            raise _not_found(port)
+        if not bound.rowcount:
+            raise in_use(found)
+        return found
 
     def release(
         self, connection: sa.Connection, instance: InstanceId, operation: OperationId | None
     ) -> None:
-        """Give the addresses of an instance back; with an operation, only those that it took."""
-        condition = self._ports.c.instance_id == instance
+        """Take the ports of an instance from it; with an operation, only those that it gave.
+
+        Those that were made with it go, and their addresses with them. Users keep theirs.
+        """
+        column = self._ports.c
+        condition = column.instance_id == instance
         if operation is not None:
-            condition &= self._ports.c.operation_id == operation
-        connection.execute(sa.delete(self._ports).where(condition))
+            condition &= column.operation_id == operation
+        connection.execute(sa.delete(self._ports).where(condition, ~column.user_made))
+        connection.execute(
+            sa.update(self._ports)
+            .where(condition)
+            .values(instance_id=None, operation_id=None, position=0)
+        )
+
+    def remove(self, connection: sa.Connection, port: PortId) -> None:
+        """Forget a port and free its addresses. `Conflict` if an instance has it."""
+        column = self._ports.c
+        connection.execute(
+            sa.delete(self._ports).where(column.id == port, column.instance_id.is_(None))
+        )
+        found = self.get(connection, port)
+        if found is not None:
+            raise in_use(found)
+
+    def _one(self, connection: sa.Connection, condition: sa.ColumnElement[bool]) -> Port | None:
+        row = connection.execute(sa.select(self._ports).where(condition)).one_or_none()
+        return None if row is None else Port.of(row)
+
+    def _candidate(self, connection: sa.Connection, wanted: Allocation, attempt: int) -> Port:
+        offset = (
+            self._free_offset(connection, wanted.network, wanted.addresses)
+            if wanted.ip is None
+            else wanted.addresses.offset_of(wanted.ip)
+        )
+        return Port(
+            id=wanted.port,
+            network_id=wanted.network,
+            instance_id=wanted.instance,
+            operation_id=wanted.operation,
+            position=wanted.position,
+            mac=wanted.mac or _mac_of(wanted.port, attempt),
+            ip=wanted.addresses.at(offset),
+            ip_offset=offset,
+            project_id=wanted.project,
+            name=wanted.name,
+            user_made=wanted.instance is None,
+        )
 
     def _insert(self, connection: sa.Connection, port: Port) -> str | None:
         """Insert; None if that worked, else the name of the column whose value is taken."""
@@ -123,23 +203,18 @@ class PortStore:
         return None
 
     def _free_offset(
-        self,
-        connection: sa.Connection,
-        network: NetworkId,
-        subnet: ipaddress.IPv4Network,
-        gateway: ipaddress.IPv4Address,
+        self, connection: sa.Connection, network: NetworkId, addresses: Addresses
     ) -> int:
         """The lowest address that nobody holds: the first one, or the one after a held one."""
-        last = subnet.num_addresses - 2
-        taken = int(gateway) - int(subnet.network_address)
-        for first in (1, taken + 1):
-            if first == taken or first > last:
+        choice, taken = addresses.choice, addresses.offset_of(addresses.gateway)
+        for first in (choice.start, taken + 1):
+            if first == taken or first not in choice:
                 continue
             free = self._lowest_gap(connection, network, first)
-            if free <= last and free != taken:
+            if free in choice and free != taken:
                 return free
         raise Conflict(
-            f"subnet {subnet} has no free address", hint="use another network, or delete instances"
+            f"{addresses} has no free address", hint="use another network, or delete instances"
         )
 
     def _lowest_gap(self, connection: sa.Connection, network: NetworkId, first: int) -> int:
@@ -164,15 +239,23 @@ class PortStore:
         return int(gap)
 
 
-def _too_busy(subnet: ipaddress.IPv4Network) -> Conflict:
-    return Conflict(f"no free address was found in {subnet} in {_TRIES} tries")
+def in_use(port: Port) -> Conflict:
+    """What whoever wants a port hears that an instance has."""
+    return Conflict(
+        f"Port {port.name or port.id} is still in use.",
+        hint=f"instance {port.instance_id} has it: delete that first, or use another port",
+    )
 
 
-def _refuse_taken_wish(taken: str, *, ip: str | None, mac: str | None) -> None:
-    if taken == "mac" and mac is not None:
-        raise Conflict(f"MAC address {mac} is in use", hint="leave it out to have one made")
-    if taken == "ip" and ip is not None:
-        raise Conflict(f"fixed IP {ip} is in use", hint="leave it out to have one chosen")
+def _not_found(port: str) -> NotFound:
+    return NotFound(f"Port id {port} could not be found.", hint="see: vmwright port list")
+
+
+def _refuse_taken_wish(taken: str, wanted: Allocation) -> None:
+    if taken == "mac" and wanted.mac is not None:
+        raise Conflict(f"MAC address {wanted.mac} is in use", hint="leave it out to have one made")
+    if taken == "ip" and wanted.ip is not None:
+        raise Conflict(f"fixed IP {wanted.ip} is in use", hint="leave it out to have one chosen")
 
 
 def _mac_of(port: PortId, attempt: int) -> str:

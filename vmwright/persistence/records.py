@@ -20,7 +20,8 @@ from vmwright.ids import (
     SnapshotId,
     VolumeId,
 )
-from vmwright.states import OperationState, PowerState, TaskState, VmState
+from vmwright.networks import Addresses, NetworkKind
+from vmwright.states import AttemptOutcome, OperationState, PowerState, TaskState, VmState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +77,7 @@ class Image(Record):
 class NetworkRecord(Record):
     id: NetworkId
     name: str
-    kind: str
-    """``nat`` (made by us on each host), ``bridge`` or ``libvirt`` (both are there already)."""
+    kind: NetworkKind
     cidr: str
     gateway: str
     bridge: str | None = None
@@ -87,6 +87,19 @@ class NetworkRecord(Record):
     """The addresses that may be chosen from; None: all of the subnet."""
     dns: list[str] = field(default_factory=list)
     created_at: float = 0.0
+
+    @property
+    def source(self) -> str | None:
+        """What it is called on its hosts; None for our own networks."""
+        return self.bridge or self.libvirt_network
+
+    @property
+    def pool(self) -> tuple[str, str] | None:
+        return (self.pool_first, self.pool_last) if self.pool_first and self.pool_last else None
+
+    @property
+    def addresses(self) -> Addresses:
+        return Addresses(cidr=self.cidr, gateway=self.gateway, pool=self.pool)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,13 +189,28 @@ class Operation(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Attempt(Record):
+    """The try of an operation on one host. `number` counts from 1."""
+
+    operation_id: OperationId
+    number: int
+    host_id: HostId | None = None
+    """None as long as no host was claimed for it."""
+    outcome: AttemptOutcome | None = None
+    fault: dict[str, Any] | None = None
+    """Why it came to nothing: as `VmwrightError.to_store` gives it, and the task that failed."""
+    ended_at: float | None = None
+    """When it was done, or its undo began."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Event(Record):
     """Something that happened to an operation. `seq` orders the events of one operation."""
 
     operation_id: OperationId
     instance_id: InstanceId
     kind: str
-    """``operation``, ``instance``, ``task`` or ``progress``."""
+    """``operation``, ``attempt``, ``instance``, ``task``, ``progress`` or ``debt``."""
     task: str | None = None
     attempt: int = 1
     direction: str | None = None

@@ -1,11 +1,12 @@
 """Things that users register and name: flavors, images, networks, hosts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
 
 from vmwright.errors import Conflict, NotFound
+from vmwright.ids import HostId, NetworkId
 from vmwright.persistence.database import now
 from vmwright.persistence.failures import Dangling, Duplicate
 from vmwright.persistence.records import Flavor, HostRecord, Image, NetworkRecord, Record
@@ -92,6 +93,42 @@ class Registry(Generic[R]):
             raise Conflict(f"{self._noun} {identifier} is in use") from None
 
 
+class NetworkRegistry(Registry[NetworkRecord]):
+    """Networks, and the hosts that each is bound to. One that is bound to none is everywhere."""
+
+    def __init__(self, schema: Schema) -> None:
+        super().__init__(schema.networks, NetworkRecord, "network")
+        self._hosts = schema.network_hosts
+
+    def hosts_of(self, connection: sa.Connection, network: NetworkId) -> frozenset[HostId]:
+        """The hosts that have it; empty: every host."""
+        rows = connection.execute(
+            sa.select(self._hosts.c.host_id).where(self._hosts.c.network_id == network)
+        )
+        return frozenset(rows.scalars())
+
+    def bound_to(self, connection: sa.Connection, host: HostId) -> Sequence[NetworkRecord]:
+        """The networks that are bound to this host, oldest first."""
+        rows = connection.execute(
+            sa.select(self._table)
+            .join(self._hosts, self._hosts.c.network_id == self._table.c.id)
+            .where(self._hosts.c.host_id == host)
+            .order_by(self._table.c.seq)
+        )
+        return [NetworkRecord.of(row) for row in rows]
+
+    def bind(self, connection: sa.Connection, network: NetworkId, hosts: Iterable[HostId]) -> None:
+        """Bind it to these hosts and no others. Only in a turn: then none of them is deleted."""
+        connection.execute(sa.delete(self._hosts).where(self._hosts.c.network_id == network))
+        rows = [{"network_id": network, "host_id": host} for host in sorted(hosts)]
+        if rows:
+            connection.execute(sa.insert(self._hosts), rows)
+
+    def remove(self, connection: sa.Connection, identifier: str) -> None:
+        connection.execute(sa.delete(self._hosts).where(self._hosts.c.network_id == identifier))
+        super().remove(connection, identifier)
+
+
 class Registries:
     """All kinds of named things of one store."""
 
@@ -99,7 +136,7 @@ class Registries:
         self._deployment = schema.deployment
         self.flavors = Registry(schema.flavors, Flavor, "flavor")
         self.images = Registry(schema.images, Image, "image")
-        self.networks = Registry(schema.networks, NetworkRecord, "network")
+        self.networks = NetworkRegistry(schema)
         self.hosts = Registry(schema.hosts, HostRecord, "host")
 
     def take_turn(self, connection: sa.Connection) -> None:

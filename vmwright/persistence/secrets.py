@@ -1,7 +1,9 @@
 """Secrets: kept encrypted while a build needs them, erased once it has ended."""
 
+import hmac
 import os
 import tempfile
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -60,6 +62,26 @@ class SecretStore:
                 hint=_REMEDY,
             ) from None
 
+    def passwords(
+        self, connection: sa.Connection, instances: Collection[InstanceId]
+    ) -> dict[InstanceId, str]:
+        """The administrators' passwords of these instances, as far as they are not erased."""
+        column = self._table.c
+        rows = connection.execute(
+            sa.select(column.id, column.instance_id).where(
+                column.instance_id.in_(instances),
+                column.kind == "admin_password",
+                column.erased_at.is_(None),
+            )
+        ).all()
+        return {row.instance_id: self.reveal(connection, row.id).decode() for row in rows}
+
+    def digest(self, content: bytes) -> str:
+        """Tells contents apart without saying anything of them to who has not the key."""
+        if not self._key_file.exists():
+            self._make_key()
+        return hmac.digest(self._key(), content, "sha256").hex()
+
     def erase(self, connection: sa.Connection, instance: InstanceId) -> None:
         """Forget every secret of the instance."""
         connection.execute(
@@ -70,11 +92,20 @@ class SecretStore:
 
     def _cipher(self) -> Fernet:
         try:
-            return Fernet(self._key_file.read_bytes())
-        except (OSError, ValueError) as error:
-            raise Unavailable(
-                f"the key file {self._key_file} holds no key that can be read", hint=_REMEDY
-            ) from error
+            return Fernet(self._key())
+        except ValueError as error:
+            raise self._no_key() from error
+
+    def _key(self) -> bytes:
+        try:
+            return self._key_file.read_bytes()
+        except OSError as error:
+            raise self._no_key() from error
+
+    def _no_key(self) -> Unavailable:
+        return Unavailable(
+            f"the key file {self._key_file} holds no key that can be read", hint=_REMEDY
+        )
 
     def _make_key(self) -> None:
         """Make the key, durable and whole. Of several that make it at once, one wins."""

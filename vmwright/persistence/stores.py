@@ -3,15 +3,20 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from vmwright.persistence.attempts import AttemptStore
 from vmwright.persistence.claims import ClaimStore
 from vmwright.persistence.database import Database
 from vmwright.persistence.debts import DebtStore
 from vmwright.persistence.instances import InstanceStore
+from vmwright.persistence.key_pairs import KeyPairStore
 from vmwright.persistence.operations import OperationStore
 from vmwright.persistence.owners import OwnerStore
 from vmwright.persistence.ports import PortStore
+from vmwright.persistence.quotas import QuotaStore
 from vmwright.persistence.registries import Registries
 from vmwright.persistence.secrets import SecretStore
+from vmwright.persistence.security_groups import SecurityGroupStore
+from vmwright.persistence.server_groups import ServerGroupStore
 from vmwright.persistence.snapshots import SnapshotStore
 from vmwright.persistence.volumes import VolumeStore
 
@@ -24,6 +29,7 @@ class Stores:
     registries: Registries
     instances: InstanceStore
     operations: OperationStore
+    attempts: AttemptStore
     owners: OwnerStore
     claims: ClaimStore
     ports: PortStore
@@ -31,6 +37,10 @@ class Stores:
     snapshots: SnapshotStore
     debts: DebtStore
     secrets: SecretStore
+    key_pairs: KeyPairStore
+    security_groups: SecurityGroupStore
+    server_groups: ServerGroupStore
+    quotas: QuotaStore
 
     @classmethod
     def of(cls, database: Database, key_file: Path) -> "Stores":
@@ -40,6 +50,7 @@ class Stores:
             registries=Registries(schema),
             instances=InstanceStore(schema),
             operations=OperationStore(schema),
+            attempts=AttemptStore(schema),
             owners=OwnerStore(schema),
             claims=ClaimStore(schema),
             ports=PortStore(schema),
@@ -47,4 +58,8 @@ class Stores:
             snapshots=SnapshotStore(schema),
             debts=DebtStore(schema),
             secrets=SecretStore(schema, key_file),
+            key_pairs=KeyPairStore(schema),
+            security_groups=SecurityGroupStore(schema),
+            server_groups=ServerGroupStore(schema),
+            quotas=QuotaStore(schema),
         )

@@ -20,13 +20,16 @@ class VolumeStore:
         self._attachments = schema.attachments
 
     def add(self, connection: sa.Connection, volume: VolumeRecord) -> None:
-        """Store a new one; asked again with the same id, do nothing."""
-        known = connection.execute(
-            sa.select(self._volumes.c.seq).where(self._volumes.c.id == volume.id)
-        ).first()
+        """Store a new one, or one that was taken back, as if it had never been on a host; asked
+        again with the same id, do nothing."""
+        known = self.get(connection, volume.id)
+        values = volume.values() | {"created_at": now()}
         if known is None:
-            values = volume.values() | {"created_at": now()}
             connection.execute(sa.insert(self._volumes).values(values))
+        elif known.deleted_at is not None:
+            connection.execute(
+                sa.update(self._volumes).where(self._volumes.c.id == volume.id).values(values)
+            )
 
     def find(self, connection: sa.Connection, name_or_id: str) -> VolumeRecord:
         """The one living volume with this id or name. `Conflict` if several have the name."""
@@ -184,7 +187,7 @@ class VolumeStore:
         connection.execute(
             sa.update(self._volumes)
             .where(made, column.id.not_in(keep), column.deleted_at.is_(None))
-            .values(deleted_at=now())
+            .values(host_id=None, location=None, made_by=None, deleted_at=now())
         )
 
     def bury(self, connection: sa.Connection, volume: VolumeId) -> None:

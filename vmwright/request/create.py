@@ -1,5 +1,6 @@
 """An instance, or several alike, as a user asks for them."""
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
@@ -25,6 +26,7 @@ from vmwright.request.fields import (
     Tag,
     Truth,
     UserData,
+    has_invisible,
     is_text,
     unique,
 )
@@ -37,6 +39,9 @@ MOST_INSTANCES = 1000
 
 NO_KERNEL = "nokernel"
 """Instead of a kernel: boot from the disk, whatever the image's properties say."""
+
+_LONGEST_PASSWORD = 255
+_HASH = re.compile(r"\$[0-9a-z]+\$")
 
 _MOST_DISKS = 24
 """vda to vdz, less the root disk and the config drive."""
@@ -56,8 +61,11 @@ def _path(text: str) -> str:
 
 
 def _password(text: str) -> str:
-    if not text or not is_text(text) or "\n" in text:
-        raise ValueError("Invalid adminPass: it is one line of text, and not empty")
+    if not text or len(text) > _LONGEST_PASSWORD or has_invisible(text):
+        raise ValueError(f"Invalid adminPass: it has 1 to {_LONGEST_PASSWORD} visible characters")
+    # cloud-init takes these for a wish to have one made, or for a hash.
+    if text in ("R", "RANDOM") or _HASH.match(text):
+        raise ValueError("Invalid adminPass: guests would read this one as something else")
     return text
 
 
@@ -115,7 +123,7 @@ class CreateRequest(Model):
     key_name: NameOrId | None = None
     """The name of a registered one."""
     config_drive: Truth = True
-    config_drive_format: Literal["config-2", "cidata"] = "config-2"
+    config_drive_format: Literal["config-2", "nocloud"] = "config-2"
     """For cloud-init's data source ConfigDrive, or NoCloud."""
     disk_config: Literal["AUTO", "MANUAL"] | None = None
     """Whether the guest grows its root file system over the whole disk; the image may say it."""

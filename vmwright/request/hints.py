@@ -32,7 +32,7 @@ _Instances = Annotated[tuple[NameOrId, ...], BeforeValidator(_several), Field(ma
 class SchedulerHints(Model):
     """Where the instance is to be. Hints that nobody here knows are kept, for other schedulers."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="allow")
 
     group: NameOrId | None = None
     same_host: _Instances = ()

@@ -13,7 +13,9 @@ HIDDEN = "<"
 class Model(BaseModel):
     """Something that users ask for; unknown fields are refused, and inputs are never repeated."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, ser_json_bytes="base64"
+    )
 
     @classmethod
     def parse(cls, **fields: Any) -> Self:
@@ -26,7 +28,15 @@ class Model(BaseModel):
 
 def explain(error: ValidationError) -> str:
     """The first thing that is wrong, without the input: that could be a secret."""
-    first = error.errors(include_input=False, include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"] if str(part)[0] != HIDDEN)
-    message = first["msg"].removeprefix("Value error, ")
+    where = ".".join(map(str, place_of(error)))
+    message = _first(error)["msg"].removeprefix("Value error, ")
     return f"{where}: {message}" if where else message
+
+
+def place_of(error: ValidationError) -> tuple[str | int, ...]:
+    """The field that is wrong, as names and positions from the outside in."""
+    return tuple(part for part in _first(error)["loc"] if not str(part).startswith(HIDDEN))
+
+
+def _first(error: ValidationError) -> Any:
+    return error.errors(include_input=False, include_url=False)[0]

@@ -5,10 +5,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from vmwright.errors import Refused
+from vmwright.errors import NoValidHost
+from vmwright.ids import HostId
 from vmwright.persistence.claims import Demand
 from vmwright.persistence.records import HostRecord
 from vmwright.spec import Spec
+from vmwright.states import AttemptOutcome
 from vmwright.tasks.instance import host_value
 from vmwright.tasks.task import RemovingTask, Run, StoreTask
 
@@ -16,7 +18,7 @@ _MIB_PER_GIB = 1024
 
 
 class ClaimHost(StoreTask):
-    """Hold room on a host for the guest: the emptiest one that fits."""
+    """Hold room on a host for the guest: the emptiest one that fits and was not tried yet."""
 
     task_name = "claim_host"
     gives_back = "room on the host"
@@ -27,13 +29,13 @@ class ClaimHost(StoreTask):
         held = stores.claims.held(run.connection, run.instance, run.operation)
         if held is not None:
             return host_value(stores.registries.hosts.find(run.connection, held))
-        reasons = []
+        reasons, tried = [], self._tried(run)
         for host in self._emptiest_first(run.connection):
-            reason = self._why_not(run, spec, host)
+            reason = tried.get(host.id) or self._why_not(run, spec, host)
             if reason is None:
                 return host_value(host)
             reasons.append(f"{host.name}: {reason}")
-        raise Refused(
+        raise NoValidHost(
             "no host can take the guest: " + ("; ".join(reasons) or "none is registered"),
             hint="see: vmwright host list",
         )
@@ -42,6 +44,15 @@ class ClaimHost(StoreTask):
         stores = self._means.stores
         stores.claims.release(run.connection, run.instance, run.whose.operation)
         stores.instances.place(run.connection, run.instance, None)
+
+    def _tried(self, run: Run) -> dict[HostId, str]:
+        """The hosts on which this operation came to nothing, and why."""
+        attempts = self._means.stores.attempts.of_operation(run.connection, run.operation)
+        return {
+            attempt.host_id: f"tried already: {(attempt.fault or {}).get('message')}"
+            for attempt in attempts
+            if attempt.host_id is not None and attempt.outcome == AttemptOutcome.FAILED
+        }
 
     def _emptiest_first(self, connection: sa.Connection) -> list[HostRecord]:
         stores = self._means.stores
@@ -62,12 +73,15 @@ class ClaimHost(StoreTask):
         uncleaned = stores.debts.left_while_away(run.connection, host.id)
         if uncleaned:
             return f"was away and still has to be cleaned of {uncleaned} things"
+        for nic in spec.nics:
+            hosts = stores.registries.networks.hosts_of(run.connection, nic.network)
+            if hosts and host.id not in hosts:
+                return f"network {nic.network_name!r} is not there"
         for volume in spec.volumes:
             record = stores.volumes.get(run.connection, volume.volume)
-            if record is not None and record.host_id not in (None, host.id):
-                return f"volume {record.name!r} is on another host"
-            if volume.snapshot is not None and volume.snapshot.host != host.id:
-                return f"the snapshot that volume {volume.name!r} begins as is on another host"
+            bound = {record and record.host_id, volume.snapshot and volume.snapshot.host}
+            if not bound <= {None, host.id}:
+                return f"volume {volume.name!r}, or what it begins as, is on another host"
         claimed = stores.claims.claim(
             run.connection,
             host.id,
@@ -79,7 +93,7 @@ class ClaimHost(StoreTask):
         if not claimed:
             return self._shortage(run.connection, host, demand)
         stores.instances.place(run.connection, run.instance, host.id)
-        stores.operations.attempt(run.connection, run.operation, run.mark.attempt, host_id=host.id)
+        stores.attempts.place(run.connection, run.operation, run.mark.attempt, host.id)
         return None
 
     def _shortage(self, connection: sa.Connection, host: HostRecord, demand: Demand) -> str:

@@ -1,12 +1,12 @@
 """Tasks that give an instance its addresses and bring them to its host."""
 
-import ipaddress
 from collections.abc import Iterable
 from typing import Any
 
 from vmwright.backends.network import Reservation, Subnet
 from vmwright.backends.removal import Kind, Removal
 from vmwright.ids import NetworkId, Whose
+from vmwright.persistence.ports import Allocation
 from vmwright.persistence.records import Port
 from vmwright.spec import NicSpec, Spec
 from vmwright.states import TaskState
@@ -14,7 +14,10 @@ from vmwright.tasks.task import RemovingTask, Run, StoreTask, Task
 
 
 class AllocateNetwork(StoreTask):
-    """Give each interface a MAC and an address. They stay with the instance on any host."""
+    """Give each interface a MAC and an address, or the user's port that has them.
+
+    They stay with the instance on any host.
+    """
 
     task_name = "allocate_network"
     task_state = TaskState.NETWORKING
@@ -22,33 +25,45 @@ class AllocateNetwork(StoreTask):
     default_provides = "network_info"
 
     def execute(self, run: Run, spec: Spec) -> list[dict[str, Any]]:
-        return [
-            self._allocate(run, spec.project, position, nic)
+        ports = [
+            self._bind(run, position, nic) if nic.given else self._allocate(run, spec, position)
             for position, nic in enumerate(spec.nics)
         ]
+        return [
+            {"port": port.id, "network": port.network_id, "mac": port.mac, "ip": port.ip}
+            for port in ports
+        ]
 
-    def _allocate(self, run: Run, project: str, position: int, nic: NicSpec) -> dict[str, Any]:
-        port = self._means.stores.ports.allocate(
+    def _bind(self, run: Run, position: int, nic: NicSpec) -> Port:
+        return self._means.stores.ports.bind(
             run.connection,
-            port=nic.port,
-            project=project,
+            nic.port,
             instance=run.instance,
             operation=run.operation,
             position=position,
+        )
+
+    def _allocate(self, run: Run, spec: Spec, position: int) -> Port:
+        nic = spec.nics[position]
+        wanted = Allocation(
+            port=nic.port,
+            project=spec.project,
             network=nic.network,
-            subnet=ipaddress.IPv4Network(nic.cidr),
-            gateway=ipaddress.IPv4Address(nic.gateway),
+            addresses=nic.addresses,
             ip=nic.ip,
             mac=nic.mac,
+            instance=run.instance,
+            operation=run.operation,
+            position=position,
         )
-        return {"port": nic.port, "network": nic.network, "mac": port.mac, "ip": port.ip}
+        return self._means.stores.ports.allocate(run.connection, wanted)
 
     def revert(self, run: Run, **_: Any) -> None:
         self._means.stores.ports.release(run.connection, run.instance, run.whose.operation)
 
 
 class PlugNetwork(Task):
-    """Have the networks on the host hand out exactly these addresses."""
+    """Have our networks on the host hand out exactly these addresses."""
 
     task_name = "plug_network"
     task_state = TaskState.BLOCK_DEVICE_MAPPING
@@ -60,9 +75,9 @@ class PlugNetwork(Task):
     ) -> list[dict[str, Any]]:
         network = self._means.backend.host(host["uri"]).network
         for nic in spec.nics:
-            subnet = Subnet(network=nic.network, cidr=nic.cidr, gateway=nic.gateway)
-            network.ensure_network(subnet, run.wait)
-        for port in network_info:
+            if nic.kind == "nat":
+                network.ensure_network(_subnet(nic), run.wait)
+        for port in _ours(spec, network_info):
             reservation = Reservation(
                 network=NetworkId(port["network"]),
                 mac=port["mac"],
@@ -73,9 +88,15 @@ class PlugNetwork(Task):
         return [{"network": port["network"], "mac": port["mac"]} for port in network_info]
 
     def revert(
-        self, run: Run, host: dict[str, Any], network_info: list[dict[str, Any]], **_: Any
+        self,
+        run: Run,
+        spec: Spec,
+        host: dict[str, Any],
+        network_info: list[dict[str, Any]],
+        **_: Any,
     ) -> None:
-        pairs = [(port["network"], port["mac"], port["ip"]) for port in network_info]
+        ours = _ours(spec, network_info)
+        pairs = [(port["network"], port["mac"], port["ip"]) for port in ours]
         run.remove(self._means.backend, host, _reservations(pairs, run.whose))
 
 
@@ -89,12 +110,14 @@ class UnplugNetwork(RemovingTask):
             return
         stores = self._means.stores
         with stores.database.read() as connection:
+            ours = {known.id for known in stores.registries.networks.where(connection, kind="nat")}
             ports = stores.ports.of_instance(connection, run.instance)
-        run.remove(self._means.backend, host, _reservations(map(_pair, ports), run.whose))
+        pairs = [(port.network_id, port.mac, port.ip) for port in ports if port.network_id in ours]
+        run.remove(self._means.backend, host, _reservations(pairs, run.whose))
 
 
 class ReleaseAddresses(StoreTask, RemovingTask):
-    """Give the instance's addresses back."""
+    """Give the instance's addresses back, and its user the ports that were there before."""
 
     task_name = "release_addresses"
 
@@ -102,8 +125,14 @@ class ReleaseAddresses(StoreTask, RemovingTask):
         self._means.stores.ports.release(run.connection, run.instance, None)
 
 
-def _pair(port: Port) -> tuple[str, str, str]:
-    return port.network_id, port.mac, port.ip
+def _ours(spec: Spec, network_info: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The ports on networks that we make. What is there already is plugged in and left alone."""
+    pairs = zip(spec.nics, network_info, strict=True)
+    return [port for nic, port in pairs if nic.kind == "nat"]
+
+
+def _subnet(nic: NicSpec) -> Subnet:
+    return Subnet(network=nic.network, cidr=nic.cidr, gateway=nic.gateway, dns=nic.dns)
 
 
 def _reservations(pairs: Iterable[tuple[str, str, str]], whose: Whose) -> list[Removal]:

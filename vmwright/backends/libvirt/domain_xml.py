@@ -57,7 +57,8 @@ def domain_xml(
     storage: Mapping[str, Placed],
     networks: Mapping[NetworkId, str],
 ) -> str:
-    """The whole definition. `storage` and `networks` say what the guest's names are on the host.
+    """The whole definition. `storage` and `networks` say what the guest's names are on the host:
+    of its volumes, and of the networks that are ours.
 
     Nothing is left to libvirt's probing: a guest could write a header that names a file of the
     host into its disk.
@@ -128,8 +129,8 @@ def files_of(domain: str) -> frozenset[str]:
 
 def networks_of(domain: str) -> frozenset[str]:
     """The names of the networks that a domain's interfaces are on."""
-    sources = parsed(domain).iterfind(".//interface/source")
-    return frozenset(source.get("network", "") for source in sources)
+    sources = parsed(domain).iterfind(".//interface/source[@network]")
+    return frozenset(source.attrib["network"] for source in sources)
 
 
 def _metadata(mark: Mark) -> ET.Element:
@@ -172,7 +173,7 @@ def _devices(
     if guest.kernel is None:
         _say_order(guest, devices)
     for nic in guest.nics:
-        devices.append(_interface(nic, networks[nic.network]))
+        devices.append(_interface(nic, networks))
     _add(_add(devices, "serial", type="pty"), "target", port="0")
     _add(_add(devices, "console", type="pty"), "target", type="serial", port="0")
     rng = _add(devices, "rng", model="virtio")
@@ -211,10 +212,11 @@ def _say_order(guest: Guest, devices: ET.Element) -> None:
             _add(element, "boot", order=str(turns.index(disk.boot_index) + 1))
 
 
-def _interface(nic: Nic, network: str) -> ET.Element:
-    element = ET.Element("interface", type="network")
+def _interface(nic: Nic, networks: Mapping[NetworkId, str]) -> ET.Element:
+    kind = "bridge" if nic.kind == "bridge" else "network"
+    element = ET.Element("interface", type=kind)
     _add(element, "mac", address=nic.mac)
-    _add(element, "source", network=network)
+    _add(element, "source", **{kind: nic.source or networks[nic.network]})
     _add(element, "model", type="virtio")
     return element
 

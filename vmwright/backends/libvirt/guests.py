@@ -166,9 +166,11 @@ def _backing(host: str, pool: Pool, name: str, path: str | None) -> Backing | No
 
 
 def _networks(connection: Connect, host: str, guest: Guest) -> Mapping[NetworkId, str]:
-    """What the guest's networks are called; `Refused` if one does not exist."""
+    """What the guest's networks are called that are ours; `Refused` if one does not exist."""
     names = {}
     for nic in guest.nics:
+        if nic.kind != "nat":
+            continue
         network = found(connection.networkLookupByUUIDString, nic.network, Code.NO_NETWORK)
         if network is None:
             raise Refused(f"{host}: network {nic.network} of guest {guest.instance} does not exist")

@@ -6,12 +6,14 @@ from vmwright.backends.hypervisor import Domain, Guest, HostFacts, unfit_disk
 from vmwright.backends.libvirt import capabilities, guests
 from vmwright.backends.libvirt.connection import HostConnection
 from vmwright.backends.libvirt.console import read_console
+from vmwright.backends.libvirt.domain_xml import ARCH
 from vmwright.backends.libvirt.line import Connect
 from vmwright.backends.libvirt.network_xml import is_mac
 from vmwright.backends.libvirt.pool import Pool
 from vmwright.backends.libvirt.virt_type import VirtType
 from vmwright.errors import HostFault, Refused
 from vmwright.ids import InstanceId, Mark, Whose, domain_name
+from vmwright.networks import is_source
 from vmwright.states import PowerState
 from vmwright.waiting import Wait
 
@@ -44,6 +46,7 @@ class LibvirtHypervisor:
                 memory_mib=capabilities.memory_mib(connection),
                 disk_gib=self._pool.size_gib(connection),
                 virt_type=virt_type,
+                architecture=ARCH,
             )
 
         return self._connection.ask("say what the host is", facts, wait)
@@ -128,3 +131,5 @@ class LibvirtHypervisor:
         for nic in guest.nics:
             if not is_mac(nic.mac.lower()):
                 raise Refused(f"{what}: {nic.mac!r} is not the MAC of an interface")
+            if not is_source(nic.kind, nic.source):
+                raise Refused(f"{what}: {nic.source!r} is not the name of a {nic.kind} network")

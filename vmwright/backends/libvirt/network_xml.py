@@ -47,6 +47,10 @@ def network_xml(subnet: Subnet) -> str:
     ET.SubElement(network, "uuid").text = subnet.network
     ET.SubElement(network, "forward", mode="nat")
     ET.SubElement(network, "bridge", name=bridge_name(subnet.network), stp="off", delay="0")
+    if subnet.dns:
+        forwarders = ET.SubElement(network, "dns")
+        for server in subnet.dns:
+            ET.SubElement(forwarders, "forwarder", addr=server)
     ip = ET.SubElement(network, "ip", address=subnet.gateway, netmask=str(cidr.netmask))
     dhcp = ET.SubElement(ip, "dhcp")
     first, last = str(cidr.network_address + 1), str(cidr.broadcast_address - 1)

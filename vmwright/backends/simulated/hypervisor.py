@@ -11,6 +11,7 @@ from vmwright.backends.simulated.jobs import Change
 from vmwright.backends.simulated.machine import Effect, Machine, usable
 from vmwright.backends.simulated.network import lease_reserved, refuse_bad_mac
 from vmwright.backends.simulated.openings import close_disks, open_disks
+from vmwright.backends.simulated.plugs import absent_sources, our_networks, refuse_bad_source
 from vmwright.backends.simulated.records import covered, mark_of, runs, state_of, stored_state
 from vmwright.backends.simulated.world import Folder, HostFiles, Record
 from vmwright.errors import HostFault, Refused, Unavailable
@@ -38,6 +39,7 @@ class SimulatedHypervisor:
             memory_mib=host["memory_mib"],
             disk_gib=host["disk_gib"],
             virt_type="simulated",
+            architecture="x86_64",
         )
 
     def domains(self, wait: Wait) -> Sequence[Domain]:
@@ -67,7 +69,7 @@ class SimulatedHypervisor:
             "vcpus": guest.vcpus,
             "memory_mib": guest.memory_mib,
             "disks": [asdict(disk) for disk in guest.disks],
-            "nics": [{"network": nic.network, "mac": nic.mac.lower()} for nic in guest.nics],
+            "nics": [{**asdict(nic), "mac": nic.mac.lower()} for nic in guest.nics],
             "kernel": guest.kernel,
             "ramdisk": guest.ramdisk,
         }
@@ -167,6 +169,7 @@ def _refuse_unfit(files: HostFiles, record: Record) -> None:
         raise Refused(f"host {files.name}: guest {record['uuid']} with {reason}")
     for nic in record["nics"]:
         refuse_bad_mac(files, nic["mac"])
+        refuse_bad_source(files, nic)
 
 
 def _refuse_missing(files: HostFiles, record: Record) -> None:
@@ -190,6 +193,8 @@ def _check_startable(files: HostFiles, domain: Record) -> None:
             raise HostFault(f"{what}: volume {name} is not {formats[name]}")
     for network in _absent_networks(files, domain):
         raise HostFault(f"{what}: network {network} is gone")
+    for source in absent_sources(files, domain):
+        raise HostFault(f"{what}: {source} does not exist")
 
 
 def _volumes(domain: Record) -> Sequence[str]:
@@ -202,7 +207,7 @@ def _volume(files: HostFiles, volume: str) -> Record | None:
 
 
 def _absent_networks(files: HostFiles, domain: Record) -> Sequence[str]:
-    wanted = (nic["network"] for nic in domain["nics"])
+    wanted = our_networks(domain)
     return [network for network in wanted if files.find(Folder.NETWORKS, network) is None]
 
 

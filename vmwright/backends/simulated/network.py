@@ -15,6 +15,7 @@ from vmwright.backends.simulated.indexes import (
 )
 from vmwright.backends.simulated.jobs import Change
 from vmwright.backends.simulated.machine import Effect, Machine
+from vmwright.backends.simulated.plugs import our_networks
 from vmwright.backends.simulated.records import covered, mark_of
 from vmwright.backends.simulated.world import Folder, HostFiles, Record
 from vmwright.errors import HostFault, Refused
@@ -42,6 +43,7 @@ class SimulatedNetwork:
             "bridge": ids.bridge_name(subnet.network),
             "cidr": subnet.cidr,
             "gateway": subnet.gateway,
+            "dns": list(subnet.dns),
         }
         self._machine.make(Change(verb="ensure_network", key=subnet.network, record=record), wait)
 
@@ -132,7 +134,7 @@ def _take_down(files: HostFiles, record: Record) -> None:
     for reservation in _reserved(files, uuid):
         raise Refused(f"host {files.name}: network {uuid} has a reservation: {reservation['mac']}")
     for domain in files.records(Folder.DOMAINS):
-        if any(nic["network"] == uuid for nic in domain["nics"]):
+        if uuid in our_networks(domain):
             raise Refused(f"host {files.name}: network {uuid} is used by guest {domain['uuid']}")
     files.remove(Folder.NETWORKS, uuid)
 

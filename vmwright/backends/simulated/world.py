@@ -23,7 +23,8 @@ _SUFFIX = ".json"
 _MAC_LENGTH = len("52-54-00-00-00-00")
 _NO_DEVICES: Record = {"memory_mib": 0, "disks": [], "nics": [], "kernel": None, "ramdisk": None}
 _BLANK: Record = {"base": None, "backing": None, "content_sha256": None}
-_CAPACITY = {"vcpus": 64, "memory_mib": 262144, "disk_gib": 4096}
+_CAPACITY: Record = {"vcpus": 64, "memory_mib": 262144, "disk_gib": 4096}
+_THERE_ALREADY: Record = {"bridges": ["br0"], "libvirt_networks": ["default"]}
 
 
 class Folder(StrEnum):
@@ -100,11 +101,13 @@ class HostFiles:
                 yield record
 
     def host(self) -> Record:
-        """The host's uuid and capacity: what its file says, or what it is given on first use."""
+        """The host's uuid, capacity, and networks that are not ours: what its file says, or what
+        it is given on first use.
+        """
         path = f"{self._root}/host{_SUFFIX}"
         stored = self._read(path) or {}
         derived = uuid.uuid5(uuid.NAMESPACE_URL, f"simulated://{self._root}")
-        return {"uuid": str(derived), **_CAPACITY, **stored}
+        return {"uuid": str(derived), **_CAPACITY, **_THERE_ALREADY, **stored}
 
     def flagged(self, flag: str) -> bool:
         """Whether the host's directory holds a file of this name, as an operator may put there."""

@@ -1,0 +1,14 @@
+"""On whose behalf something is asked."""
+
+from dataclasses import dataclass
+
+ADMIN, MEMBER, READER = "admin", "member", "reader"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caller:
+    """A user of a project, with the roles that policies look at."""
+
+    project: str = "default"
+    user: str = "admin"
+    roles: frozenset[str] = frozenset({ADMIN, MEMBER, READER})

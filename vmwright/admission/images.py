@@ -1,0 +1,113 @@
+"""Images of a request: which they are, and whether they fit the flavor."""
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from vmwright.errors import InvalidRequest
+from vmwright.persistence.records import Flavor, Image
+from vmwright.persistence.stores import Stores
+from vmwright.request import CreateRequest
+from vmwright.request.create import NO_KERNEL
+from vmwright.spec import ImageSpec
+
+GIB = 2**30
+
+KERNEL, RAMDISK, CONFIG_DRIVE, DISK_CONFIG = (
+    "kernel_id",
+    "ramdisk_id",
+    "img_config_drive",
+    "auto_disk_config",
+)
+"""Properties of images that say what the request does not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BootImages:
+    """What the instance boots, and what its image says."""
+
+    image: ImageSpec | None
+    properties: dict[str, str]
+    kernel: ImageSpec | None
+    ramdisk: ImageSpec | None
+
+
+def flavor_of(stores: Stores, connection: sa.Connection, request: CreateRequest) -> Flavor:
+    flavor = stores.registries.flavors.find(connection, request.flavor)
+    if not flavor.enabled:
+        raise InvalidRequest(
+            f"flavor {flavor.name!r} is disabled", hint="see: vmwright flavor list"
+        )
+    return flavor
+
+
+def boot_images(
+    stores: Stores, connection: sa.Connection, request: CreateRequest, flavor: Flavor
+) -> BootImages:
+    """The images by name or id, held until the transaction ends. A request's kernel wins over
+    the image's own."""
+    image = None
+    if request.image is not None:
+        image = stores.registries.images.pin(connection, request.image)
+        refuse_misfit(image, flavor)
+    properties = dict(image.properties) if image else {}
+    kernel, ramdisk = request.kernel, request.ramdisk
+    if kernel is None:
+        kernel, ramdisk = properties.get(KERNEL), properties.get(RAMDISK)
+    if kernel == NO_KERNEL:
+        kernel = ramdisk = None
+    return BootImages(
+        image=image_spec(image) if image else None,
+        properties=properties,
+        kernel=_pinned(stores, connection, kernel),
+        ramdisk=_pinned(stores, connection, ramdisk),
+    )
+
+
+def config_drive_of(request: CreateRequest, properties: dict[str, str]) -> bool:
+    """What the request says; an image may insist on one."""
+    return request.config_drive or properties.get(CONFIG_DRIVE) == "mandatory"
+
+
+def disk_config_of(request: CreateRequest, properties: dict[str, str]) -> str:
+    """AUTO or MANUAL: what the request says, else the image."""
+    said = properties.get(DISK_CONFIG)
+    if request.disk_config == "AUTO" and said == "false":
+        raise InvalidRequest(f"Requested image {request.image} has automatic disk resize disabled")
+    return request.disk_config or ("MANUAL" if said == "false" else "AUTO")
+
+
+def refuse_misfit(image: Image, flavor: Flavor) -> None:
+    disk = flavor.disk_gib * GIB
+    if disk and image.virtual_size_bytes > disk:
+        raise InvalidRequest(
+            f"flavor {flavor.name!r} has a disk of {disk} bytes, image {image.name!r} describes "
+            f"one of {image.virtual_size_bytes}",
+            hint="choose a flavor with a larger disk",
+        )
+    if flavor.disk_gib and flavor.disk_gib < image.min_disk_gib:
+        raise InvalidRequest(
+            f"image {image.name!r} needs {image.min_disk_gib} GiB of disk, flavor "
+            f"{flavor.name!r} has {flavor.disk_gib}"
+        )
+    if flavor.ram_mib < image.min_ram_mib:
+        raise InvalidRequest(
+            f"image {image.name!r} needs {image.min_ram_mib} MiB of memory, flavor "
+            f"{flavor.name!r} has {flavor.ram_mib}"
+        )
+
+
+def image_spec(image: Image) -> ImageSpec:
+    return ImageSpec(
+        id=image.id,
+        name=image.name,
+        disk_format=image.disk_format,
+        size_bytes=image.size_bytes,
+        virtual_size_bytes=image.virtual_size_bytes,
+        sha256=image.sha256,
+        location=image.location,
+    )
+
+
+def _pinned(stores: Stores, connection: sa.Connection, name: str | None) -> ImageSpec | None:
+    return None if name is None else image_spec(stores.registries.images.pin(connection, name))

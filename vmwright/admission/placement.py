@@ -1,0 +1,125 @@
+"""Where an instance may be: zone, host and hints of a request, with their names resolved."""
+
+import ipaddress
+
+import sqlalchemy as sa
+
+from vmwright.admission.caller import Caller
+from vmwright.errors import InvalidRequest, NotFound, QuotaExceeded
+from vmwright.host_query import checked_query
+from vmwright.ids import HostId, InstanceId, ServerGroupId
+from vmwright.persistence.records import HostRecord, ServerGroup
+from vmwright.persistence.stores import Stores
+from vmwright.request import CreateRequest, SchedulerHints
+from vmwright.settings import QuotaSettings
+from vmwright.spec import PlacementSpec
+
+UNLIMITED = -1
+
+
+def placement_of(
+    stores: Stores,
+    connection: sa.Connection,
+    request: CreateRequest,
+    caller: Caller,
+    default_zone: str | None,
+) -> PlacementSpec:
+    """`NotFound` for what does not exist, `InvalidRequest` for what contradicts itself."""
+    hints = request.scheduler_hints
+    zone, host = _zone_and_host(stores, connection, request.availability_zone or default_zone)
+    group = _group(stores, connection, hints, caller)
+    return PlacementSpec(
+        zone=zone,
+        forced_host=host,
+        group=ServerGroupId(group.id) if group else None,
+        same_host=_instances(stores, connection, hints.same_host),
+        different_host=_instances(stores, connection, hints.different_host),
+        query=_query(hints),
+        near=_near(hints),
+    )
+
+
+def refuse_full_group(
+    stores: Stores,
+    connection: sa.Connection,
+    request: CreateRequest,
+    placement: PlacementSpec,
+    limits: QuotaSettings,
+    count: int,
+) -> None:
+    """Hold the group and see that it has room for so many more members."""
+    most = limits.server_group_members
+    if placement.group is None:
+        return
+    stores.server_groups.hold(connection, placement.group)
+    if not request.check_server_group_quota or most == UNLIMITED:
+        return
+    members = len(stores.server_groups.members(connection, placement.group))
+    if members + count > most:
+        raise QuotaExceeded(
+            f"Quota exceeded, too many servers in group: {count} wanted, {members} of {most} used",
+            hint="use another server group, or delete instances of this one",
+        )
+
+
+def _zone_and_host(
+    stores: Stores, connection: sa.Connection, text: str | None
+) -> tuple[str | None, HostId | None]:
+    """``ZONE``, ``ZONE:HOST`` or ``ZONE:HOST:NODE``: a libvirt host is its own only node."""
+    if text is None:
+        return None, None
+    zone, _, rest = text.partition(":")
+    host, _, node = rest.partition(":")
+    name = host or node
+    hosts = stores.registries.hosts.all(connection)
+    if not name:
+        if not any(known.zone == zone and known.enabled for known in hosts):
+            raise InvalidRequest(
+                f"The requested availability zone is not available: {zone!r}",
+                hint="see: vmwright availability zone list",
+            )
+        return zone, None
+    found = stores.registries.hosts.find(connection, name)
+    if node and node not in (found.name, found.id):
+        raise NotFound(f"host {found.name!r} has no node {node!r}", hint="leave the node out")
+    _refuse_other_zone(found, zone)
+    return found.zone, found.id
+
+
+def _refuse_other_zone(host: HostRecord, zone: str) -> None:
+    if zone and host.zone != zone:
+        raise InvalidRequest(
+            f"host {host.name!r} is in zone {host.zone!r}, not in {zone!r}",
+            hint="see: vmwright host list",
+        )
+
+
+def _group(
+    stores: Stores, connection: sa.Connection, hints: SchedulerHints, caller: Caller
+) -> ServerGroup | None:
+    if hints.group is None:
+        return None
+    return stores.server_groups.find(connection, caller.project, hints.group)
+
+
+def _instances(
+    stores: Stores, connection: sa.Connection, names: tuple[str, ...]
+) -> tuple[InstanceId, ...]:
+    return tuple(stores.instances.find(connection, name).id for name in names)
+
+
+def _query(hints: SchedulerHints) -> str | None:
+    if hints.query is None:
+        return None
+    try:
+        checked_query(hints.query)
+    except ValueError as error:
+        raise InvalidRequest(f"scheduler_hints.query: {error}") from None
+    return hints.query
+
+
+def _near(hints: SchedulerHints) -> str | None:
+    if hints.build_near_host_ip is None:
+        return None
+    near = ipaddress.IPv4Network(f"{hints.build_near_host_ip}{hints.cidr}", strict=False)
+    return str(near)

@@ -1,0 +1,92 @@
+"""Who may do what: rules of oslo.policy, with defaults that a file may replace."""
+
+import functools
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from oslo_config import cfg
+from oslo_policy import opts as policy_options
+from oslo_policy import policy
+
+from vmwright.admission.caller import Caller
+from vmwright.admission.rules import (
+    ATTACH_NETWORK,
+    ATTACH_VOLUME,
+    CREATE,
+    DELETE,
+    FORCED_HOST,
+)
+from vmwright.errors import Forbidden, InvalidRequest
+
+_OWNER = "rule:admin_or_owner"
+_VERB: list[policy.Operation] = [{"path": "/v1/instances", "method": "POST"}]
+
+
+def list_rules() -> list[policy.RuleDefault]:
+    """Every rule with its default; the generator of oslo.policy writes the sample from it."""
+    return [
+        policy.RuleDefault("admin_required", "role:admin", "Whoever operates the deployment."),
+        policy.RuleDefault(
+            "admin_or_owner",
+            "role:admin or project_id:%(project_id)s",
+            "Operators, and users of the project that the instance belongs to.",
+        ),
+        policy.DocumentedRuleDefault(CREATE, _OWNER, "Build instances.", _VERB),
+        policy.DocumentedRuleDefault(
+            ATTACH_NETWORK, _OWNER, "Build instances with networks or ports.", _VERB
+        ),
+        policy.DocumentedRuleDefault(
+            ATTACH_VOLUME, _OWNER, "Build instances with block devices.", _VERB
+        ),
+        policy.DocumentedRuleDefault(
+            FORCED_HOST, "rule:admin_required", "Choose the host of an instance.", _VERB
+        ),
+        policy.DocumentedRuleDefault(
+            DELETE,
+            _OWNER,
+            "Delete instances.",
+            [{"path": "/v1/instances/{id}", "method": "DELETE"}],
+        ),
+    ]
+
+
+class Policy:
+    """Answers whether a caller may do something. Thread-safe; a file that changes is read again."""
+
+    def __init__(self, policy_file: Path | None = None) -> None:
+        """`InvalidRequest` if the file is named and is not there."""
+        if policy_file is not None and not policy_file.is_file():
+            raise InvalidRequest(
+                f"policy file {str(policy_file)!r} does not exist",
+                hint="correct [DEFAULT] policy_file, or leave it out for the defaults",
+            )
+        conf = cfg.ConfigOpts()
+        conf([], project="vmwright", default_config_files=[], default_config_dirs=[])
+        policy_options.set_defaults(conf, policy_file=str(policy_file or "no-policy-file"))
+        conf.set_override("policy_dirs", [], "oslo_policy")
+        self._enforcer = policy.Enforcer(conf)
+        self._enforcer.suppress_default_change_warnings = True
+        self._enforcer.register_defaults(list_rules())
+
+    def require(self, caller: Caller, rules: Iterable[str], target: Mapping[str, Any]) -> None:
+        """Raise `Forbidden` that names the first of the rules that does not hold."""
+        for rule in rules:
+            self._enforcer.authorize(
+                rule,
+                dict(target),
+                {
+                    "project_id": caller.project,
+                    "user_id": caller.user,
+                    "roles": sorted(caller.roles),
+                },
+                do_raise=True,
+                exc=cast("type[Exception]", functools.partial(_forbidden, rule, caller)),
+            )
+
+
+def _forbidden(rule: str, caller: Caller, *_: object, **__: object) -> Forbidden:
+    return Forbidden(
+        f"policy does not allow {rule} to user {caller.user!r} of project {caller.project!r}",
+        hint="ask an administrator, who may change the rule in the policy file",
+    )

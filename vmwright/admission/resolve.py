@@ -1,0 +1,81 @@
+"""From a request to the spec that its flow works from: every name an id, every rule checked."""
+
+import sqlalchemy as sa
+
+from vmwright.admission.caller import Caller
+from vmwright.admission.devices import devices_of
+from vmwright.admission.guest_data import key_of, refuse_too_much, security_groups_of
+from vmwright.admission.images import boot_images, config_drive_of, disk_config_of, flavor_of
+from vmwright.admission.nics import nics_of
+from vmwright.admission.placement import placement_of
+from vmwright.persistence.stores import Stores
+from vmwright.request import CreateRequest
+from vmwright.settings import Settings
+from vmwright.spec import HooksSpec, Spec
+
+
+def spec_of(
+    stores: Stores,
+    connection: sa.Connection,
+    request: CreateRequest,
+    caller: Caller,
+    settings: Settings,
+) -> Spec:
+    """What each instance of the request is to be; names and ids of one of several come later.
+
+    Changes nothing. `NotFound` for an unknown name, `InvalidRequest` for a rule, `Conflict` for
+    something in use, `QuotaExceeded` for a limit on one request.
+    """
+    limits = settings.quota
+    refuse_too_much(request, limits)
+    flavor = flavor_of(stores, connection, request)
+    boot = boot_images(stores, connection, request, flavor)
+    devices = devices_of(
+        stores,
+        connection,
+        request,
+        project=caller.project,
+        flavor=flavor,
+        boot=boot,
+        limits=limits,
+    )
+    key_name, key = key_of(stores, connection, request, caller)
+    return Spec.parse(
+        name=request.name,
+        hostname="",
+        description=request.description,
+        project=caller.project,
+        user=caller.user,
+        image=boot.image,
+        image_properties=boot.properties,
+        kernel=boot.kernel,
+        ramdisk=boot.ramdisk,
+        flavor=flavor.id,
+        flavor_name=flavor.name,
+        extra_specs=flavor.extra_specs,
+        vcpus=flavor.vcpus,
+        ram_mib=flavor.ram_mib,
+        root_gib=flavor.disk_gib if boot.image else 0,
+        nics=nics_of(stores, connection, request, caller),
+        security_groups=security_groups_of(stores, connection, request, caller),
+        access_ip_v4=request.access_ip_v4,
+        access_ip_v6=request.access_ip_v6,
+        volumes=devices.volumes,
+        disks=devices.disks,
+        root_bus=devices.root_bus,
+        root_tag=devices.root_tag,
+        metadata=request.metadata,
+        tags=request.tags,
+        key=key,
+        key_name=key_name,
+        config_drive=config_drive_of(request, boot.properties),
+        config_drive_format=request.config_drive_format,
+        user_data=None,
+        disk_config=disk_config_of(request, boot.properties),
+        shutdown_terminate=request.shutdown_terminate,
+        placement=placement_of(
+            stores, connection, request, caller, settings.scheduler.default_schedule_zone
+        ),
+        max_attempts=settings.operations.max_attempts,
+        hooks=HooksSpec(pre=settings.hooks.pre_create, post=settings.hooks.post_create),
+    )

@@ -1,0 +1,59 @@
+"""Instances of one request: alike, but for their names and for the ids of what is made for them."""
+
+from vmwright.errors import InvalidRequest
+from vmwright.ids import InstanceId, PortId, VolumeId, new_id
+from vmwright.request import CreateRequest
+from vmwright.spec import Spec, hostname_of
+
+_LONGEST_NAME, _LONGEST_LABEL = 255, 63
+
+
+def names_of(request: CreateRequest) -> list[str]:
+    """One name for each instance that is wanted; numbers are added if there are several."""
+    if request.count == 1:
+        return [request.name]
+    longest = _LONGEST_NAME - len(f"-{request.count}")
+    if len(request.name) > longest:
+        raise InvalidRequest(
+            f"name: {request.count} instances get their number behind the name, "
+            f"which may then have at most {longest} characters"
+        )
+    return [f"{request.name}-{number}" for number in range(1, request.count + 1)]
+
+
+def individual(
+    spec: Spec, instance: InstanceId, name: str, number: int, request: CreateRequest
+) -> Spec:
+    """The spec of one of several: `number` counts from 0."""
+    volumes = tuple(
+        volume
+        if volume.source == "existing"
+        else volume.model_copy(
+            update={
+                "volume": VolumeId(new_id()),
+                "name": volume.name.replace(request.name, name, 1)[:_LONGEST_NAME],
+            }
+        )
+        for volume in spec.volumes
+    )
+    nics = tuple(
+        nic if nic.given else nic.model_copy(update={"port": PortId(new_id())}) for nic in spec.nics
+    )
+    return spec.model_copy(
+        update={
+            "name": name,
+            "hostname": request.hostname or _hostname(request, instance, number),
+            "launch_index": number,
+            "volumes": volumes,
+            "nics": nics,
+        }
+    )
+
+
+def _hostname(request: CreateRequest, instance: InstanceId, number: int) -> str:
+    """The number is kept whole, whatever the length of the name."""
+    if request.count == 1:
+        return hostname_of(request.name, instance)
+    suffix = f"-{number + 1}"
+    label = hostname_of(request.name, instance)[: _LONGEST_LABEL - len(suffix)]
+    return f"{label.rstrip('-')}{suffix}"

@@ -1,0 +1,114 @@
+"""Requests in a YAML file: read with the line of whatever is wrong, and written from options."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from vmwright.errors import InvalidRequest
+from vmwright.request import CreateRequest
+from vmwright.request.model import explain, place_of
+
+INSTANCES = "instances"
+"""The key of a file that describes several."""
+
+_LONGEST = 2**20
+
+
+def read_requests(path: str) -> list[CreateRequest]:
+    """The requests in a file: a mapping of fields, or a list of such under ``instances``.
+
+    `InvalidRequest` that names line and field.
+    """
+    text = _text(path)
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InvalidRequest(f"{path}: {_first_problem(error)}") from None
+    if node is None or not isinstance(content, Mapping) or not content:
+        raise InvalidRequest(f"{path}: it is not a mapping of fields such as name: and flavor:")
+    if INSTANCES not in content:
+        return [_request(path, content, node, ())]
+    several = content[INSTANCES]
+    if len(content) > 1 or not isinstance(several, list) or not several:
+        raise InvalidRequest(f"{path}: {INSTANCES}: is a list, and nothing is beside it")
+    return [
+        _request(path, one, node, (INSTANCES, position)) for position, one in enumerate(several)
+    ]
+
+
+def written(fields: Mapping[str, Any]) -> str:
+    """A file that says the same as these fields of a request."""
+    text: str = yaml.safe_dump(_readable(dict(fields)), sort_keys=False, allow_unicode=True)
+    return text
+
+
+def _text(path: str) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(_LONGEST + 1)
+        if len(content) > _LONGEST:
+            raise InvalidRequest(f"file {path!r} is longer than {_LONGEST} bytes")
+        return content.decode()
+    except OSError as error:
+        raise InvalidRequest(f"file {path!r} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise InvalidRequest(f"file {path!r} is not text") from None
+
+
+def _request(
+    path: str, fields: object, root: yaml.Node, above: tuple[str | int, ...]
+) -> CreateRequest:
+    if not isinstance(fields, Mapping):
+        line = _line(root, above)
+        raise InvalidRequest(f"{path}:{line}: an instance is a mapping of fields")
+    try:
+        return CreateRequest.model_validate(dict(fields))
+    except ValidationError as error:
+        line = _line(root, (*above, *place_of(error)))
+        raise InvalidRequest(f"{path}:{line}: {explain(error)}") from None
+
+
+def _line(root: yaml.Node, place: Sequence[str | int]) -> int:
+    """The line of a field; of what it would be in, if it is not there."""
+    node, line = root, int(root.start_mark.line)
+    for part in place:
+        found = _child(node, part)
+        if found is None:
+            break
+        line, node = found
+    return line + 1
+
+
+def _child(node: yaml.Node, part: str | int) -> tuple[int, yaml.Node] | None:
+    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        child = node.value[part]
+        return child.start_mark.line, child
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == str(part):
+                return key.start_mark.line, value
+    return None
+
+
+def _first_problem(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or "it is not YAML"
+    return f"line {mark.line + 1}: {problem}" if mark else str(problem)
+
+
+def _readable(value: Any) -> Any:
+    """Bytes as text where they are text: YAML would write base64."""
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return value
+    if isinstance(value, Mapping):
+        return {str(key): _readable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_readable(item) for item in value]
+    return value

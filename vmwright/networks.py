@@ -1,0 +1,63 @@
+"""What networks are: their kinds, what they may be called on hosts, their addresses. Pure."""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+NetworkKind = Literal["nat", "bridge", "libvirt"]
+"""`nat` is made by us on each host. `bridge`, of Linux, and `libvirt` are there already."""
+
+_SOURCES = {
+    # What Linux, and the tools around it, take for the name of a device.
+    "bridge": re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,15}"),
+    "libvirt": re.compile(r"[A-Za-z0-9._+-]{1,64}"),
+}
+
+
+def is_source(kind: NetworkKind, name: str | None) -> bool:
+    """Whether a network of this kind may have this name on its hosts; our own have none."""
+    if kind == "nat":
+        return name is None
+    return name is not None and _SOURCES[kind].fullmatch(name) is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Addresses:
+    """Addresses count by their distance from the subnet's own: the offset."""
+
+    cidr: str
+    gateway: str
+    pool: tuple[str, str] | None = None
+    """First and last address to choose from; None: all of the subnet."""
+
+    @property
+    def subnet(self) -> ipaddress.IPv4Network:
+        return ipaddress.IPv4Network(self.cidr)
+
+    @property
+    def choice(self) -> range:
+        """The offsets that may be chosen. The gateway may lie among them: nobody gets it."""
+        first, last = self.pool or (str(self.subnet[1]), str(self.subnet[-2]))
+        return range(self.offset_of(first), self.offset_of(last) + 1)
+
+    def offset_of(self, ip: str) -> int:
+        return int(ipaddress.IPv4Address(ip)) - int(self.subnet.network_address)
+
+    def at(self, offset: int) -> str:
+        return str(self.subnet.network_address + offset)
+
+    def why_not(self, ip: str) -> str | None:
+        """What the network does with this address that bars a guest from it; None if nothing.
+
+        Who asks may have one outside of the pool.
+        """
+        address = ipaddress.IPv4Address(ip)
+        if address not in self.subnet:
+            return "does not hold it"
+        if address in (self.subnet.network_address, self.subnet.broadcast_address):
+            return "uses it as its own or its broadcast address"
+        return "has its gateway there" if ip == self.gateway else None
+
+    def __str__(self) -> str:
+        return " to ".join(self.pool) if self.pool else self.cidr

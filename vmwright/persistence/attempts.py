@@ -1,0 +1,83 @@
+"""Attempts: on which hosts an operation was tried, and how each try ended."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from vmwright.errors import NoValidHost
+from vmwright.ids import HostId, OperationId
+from vmwright.persistence.database import now
+from vmwright.persistence.records import Attempt
+from vmwright.persistence.tables import Schema
+from vmwright.states import AttemptOutcome
+
+
+class AttemptStore:
+    """The attempts of operations. The number of the latest one is in the operation's row too."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._attempts = schema.attempts
+        self._operations = schema.operations
+
+    def begin(self, connection: sa.Connection, operation: OperationId, number: int) -> None:
+        """Begin this attempt; asked again, do nothing. What hindered earlier undos is over."""
+        connection.execute(
+            sa.update(self._operations)
+            .where(self._operations.c.id == operation, self._operations.c.attempt < number)
+            .values(attempt=number, undo_tries=0, error=None)
+        )
+        if not any(known.number == number for known in self.of_operation(connection, operation)):
+            connection.execute(
+                sa.insert(self._attempts).values(operation_id=operation, number=number)
+            )
+
+    def place(
+        self, connection: sa.Connection, operation: OperationId, number: int, host: HostId
+    ) -> None:
+        """It is made on this host."""
+        self._change(connection, operation, number, host_id=host)
+
+    def end(
+        self,
+        connection: sa.Connection,
+        operation: OperationId,
+        number: int,
+        outcome: AttemptOutcome,
+        fault: dict[str, Any] | None = None,
+    ) -> None:
+        """It is over; told again, the later word counts."""
+        self._change(connection, operation, number, outcome=outcome, fault=fault, ended_at=now())
+
+    def of_operation(self, connection: sa.Connection, operation: OperationId) -> Sequence[Attempt]:
+        """Every attempt of an operation, the first one first."""
+        column = self._attempts.c
+        rows = connection.execute(
+            sa.select(self._attempts)
+            .where(column.operation_id == operation)
+            .order_by(column.number)
+        )
+        return [Attempt.of(row) for row in rows]
+
+    def _change(
+        self, connection: sa.Connection, operation: OperationId, number: int, **values: object
+    ) -> None:
+        column = self._attempts.c
+        connection.execute(
+            sa.update(self._attempts)
+            .where(column.operation_id == operation, column.number == number)
+            .values(values)
+        )
+
+
+def decisive_fault(attempts: Sequence[Attempt]) -> dict[str, Any] | None:
+    """Of attempts that all came to nothing, what a user must know: why the last one did.
+
+    That no host was left to try only follows from what went wrong before.
+    """
+    faults = [attempt.fault for attempt in attempts if attempt.fault is not None]
+    causes = [fault for fault in faults if fault["code"] != NoValidHost.__name__]
+    if not faults:
+        return None
+    exhausted = faults[-1]["code"] == NoValidHost.__name__
+    return causes[-1] if exhausted and causes else faults[-1]

@@ -1,0 +1,69 @@
+"""Notices what guests do by themselves: one that powered itself off is stopped, or is to end."""
+
+import logging
+from collections.abc import Callable
+
+from vmwright.errors import Conflict, NotFound, Unavailable
+from vmwright.ids import InstanceId
+from vmwright.persistence.records import HostRecord, Instance
+from vmwright.spec import Spec
+from vmwright.states import PowerState, VmState
+from vmwright.tasks.task import Means
+from vmwright.waiting import Wait
+
+LOG = logging.getLogger(__name__)
+
+_OFF = frozenset({PowerState.SHUTDOWN, PowerState.CRASHED})
+
+
+def sync_power_states(
+    means: Means, *, patience: float, end: Callable[[InstanceId], object]
+) -> None:
+    """Compare every instance that nothing is done to with its guest.
+
+    `end` has an instance deleted whose request asked for that once its guest is off. A host
+    that does not answer within `patience` seconds is left for the next time.
+    """
+    stores = means.stores
+    with stores.database.read() as connection:
+        hosts = stores.registries.hosts.all(connection)
+    for host in hosts:
+        try:
+            _sync_host(means, host, Wait(patience), end)
+        except Unavailable as error:
+            LOG.info("host %s was not asked for power states: %s", host.name, error)
+
+
+def _sync_host(
+    means: Means, host: HostRecord, wait: Wait, end: Callable[[InstanceId], object]
+) -> None:
+    stores = means.stores
+    with stores.database.read() as connection:
+        settled = stores.instances.settled_on(connection, host.id)
+    if not settled:
+        return
+    domains = means.backend.host(host.connection_uri).hypervisor.domains(wait)
+    powers = {domain.uuid: domain.power_state for domain in domains}
+    for instance in settled:
+        power = powers.get(instance.id, PowerState.NOSTATE)
+        if power is not instance.power_state:
+            _note(means, instance, power, end)
+
+
+def _note(
+    means: Means, instance: Instance, power: PowerState, end: Callable[[InstanceId], object]
+) -> None:
+    off = power in _OFF
+    if off and Spec.from_store(instance.request).shutdown_terminate:
+        LOG.info("instance %s powered itself off and is deleted, as was asked for", instance.id)
+        try:
+            end(instance.id)
+        except (Conflict, NotFound) as error:
+            LOG.info("instance %s is not deleted: %s", instance.id, error)
+        return
+    state = VmState.STOPPED if off else instance.vm_state
+    if power is PowerState.RUNNING:
+        state = VmState.ACTIVE
+    with means.stores.database.write() as connection:
+        means.stores.instances.note_power(connection, instance, state, power)
+    LOG.info("instance %s: %s, %s", instance.id, state, power.name.lower())

@@ -1,0 +1,44 @@
+"""What is given to a run, and how it may come to its end."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from vmwright.persistence.unit_of_work import Fenced, UnitOfWork
+from vmwright.settings import OperationSettings
+from vmwright.tasks.task import Owed, Run
+
+
+class Outcome(Enum):
+    """How a run came to its end in this process."""
+
+    DONE = "done"
+    UNDONE = "undone"
+    STOPPED = "stopped"
+    """Everything that began is recorded; whoever claims the operation goes on."""
+    BLOCKED = "blocked"
+    """Something that must be removed could not be, for a reason that is not the host's absence."""
+    LOST = "lost"
+    """Another process owns the operation, or the store went away: nothing more was written."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assignment:
+    """One run to drive: what `drive` needs to know and whom it tells."""
+
+    run: Run
+    inputs: dict[str, Any]
+    cut_off: bool
+    """Whether a process died while it ran this: calls of it may be under way somewhere."""
+    work: UnitOfWork
+    settings: OperationSettings
+    cancelled: threading.Event
+    """Somebody wants the operation taken back."""
+    stopping: threading.Event
+    """This process is about to end: leave the run as it is."""
+    finish: Callable[[Fenced, Outcome, dict[str, Any] | None], None]
+    """Adds the end of the operation, or why it is blocked, to the last transaction."""
+    progress: Callable[[str, float, str], None]
+    owe: Callable[[Fenced, list[Owed]], None]

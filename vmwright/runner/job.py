@@ -1,0 +1,95 @@
+"""One task on its way to be run, and the futures that answer TaskFlow for it."""
+
+import dataclasses
+from collections.abc import Callable
+from concurrent import futures
+from dataclasses import dataclass
+from typing import Any
+
+from oslo_serialization import jsonutils
+from taskflow import states as taskflow_states
+from taskflow.engines.action_engine import executor as action_executor
+from taskflow.types.failure import Failure
+
+from vmwright.errors import VmwrightError
+from vmwright.persistence.unit_of_work import Fenced, UnitOfWork
+from vmwright.states import Direction
+from vmwright.tasks.task import RemovingTask, Run, Task
+
+_BEGUN = {
+    Direction.EXECUTE: taskflow_states.RUNNING,
+    Direction.REVERT: taskflow_states.REVERTING,
+}
+
+_WORD = {
+    Direction.EXECUTE: action_executor.EXECUTED,
+    Direction.REVERT: action_executor.REVERTED,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One task, one way."""
+
+    task: Task
+    direction: Direction
+    arguments: dict[str, Any]
+
+    @property
+    def run(self) -> Run:
+        run: Run = self.arguments["run"]
+        return run
+
+    @property
+    def host(self) -> dict[str, Any]:
+        """Where it is carried out, as `host_value` gives it; empty if on no host."""
+        return self.arguments.get("host") or {}
+
+    @property
+    def method(self) -> Callable[..., Any]:
+        name = "execute" if self.direction is Direction.EXECUTE else "revert"
+        method: Callable[..., Any] = getattr(self.task, name)
+        return method
+
+    @property
+    def removes(self) -> bool:
+        return self.direction is Direction.REVERT or isinstance(self.task, RemovingTask)
+
+    @property
+    def begun(self) -> str:
+        """TaskFlow's word for a task that is under way."""
+        return str(_BEGUN[self.direction])
+
+    def within(self, fenced: Fenced, work: UnitOfWork) -> dict[str, Any]:
+        """The arguments of a store half."""
+        run = dataclasses.replace(
+            self.run,
+            store_connection=fenced.connection,
+            note=lambda kind, state: fenced.events.append(work.event(kind, state)),
+        )
+        return {**self.arguments, "run": run}
+
+    def answer(self, result: Any) -> tuple[str, Any]:
+        """What TaskFlow is told of its end; the result as a resumed run would read it."""
+        return _WORD[self.direction], jsonutils.loads(jsonutils.dumps(result))
+
+    def failure(self, error: VmwrightError) -> tuple[str, Any]:
+        """As `answer`, without the chain of causes, whose texts are not ours."""
+        error.__cause__ = error.__context__ = None
+        return _WORD[self.direction], Failure.from_exception(error)
+
+
+def ended(task: Task, outcome: tuple[str, Any]) -> "futures.Future[Any]":
+    """The future of a task that has ended already."""
+    future: futures.Future[Any] = futures.Future()
+    future.set_result(outcome)
+    future.atom = task  # type: ignore[attr-defined]
+    return future
+
+
+def put_off(task: Task) -> "futures.Future[Any]":
+    """The future of a task that does not begin in this process any more."""
+    future: futures.Future[Any] = futures.Future()
+    future.set_exception(futures.CancelledError())
+    future.atom = task  # type: ignore[attr-defined]
+    return future
