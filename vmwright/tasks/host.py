@@ -79,10 +79,9 @@ class ClaimHost(StoreTask):
                 return f"network {nic.network_name!r} is not there"
         for volume in spec.volumes:
             record = stores.volumes.get(run.connection, volume.volume)
-            if record is not None and record.host_id not in (None, host.id):
-                return f"volume {record.name!r} is on another host"
-            if volume.snapshot is not None and volume.snapshot.host != host.id:
-                return f"the snapshot that volume {volume.name!r} begins as is on another host"
+            bound = {record and record.host_id, volume.snapshot and volume.snapshot.host}
+            if not bound <= {None, host.id}:
+                return f"volume {volume.name!r}, or what it begins as, is on another host"
         claimed = stores.claims.claim(
             run.connection,
             host.id,
