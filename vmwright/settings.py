@@ -187,6 +187,9 @@ _QUOTAS = {
 _LIMITS = QuotaSettings()
 _SCHEDULER = SchedulerSettings()
 
+PROJECT_QUOTAS = tuple(name for name in _QUOTAS if name != "max_local_block_devices")
+"""Those that operators may set otherwise for a project."""
+
 OPTIONS: dict[str, list[cfg.Opt]] = {
     "DEFAULT": [
         cfg.StrOpt("backend", default="libvirt", help="Where guests run: an entry point."),

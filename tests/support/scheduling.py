@@ -10,7 +10,7 @@ from vmwright.host_query import checked_query
 from vmwright.ids import HostId, InstanceId
 from vmwright.scheduler.loading import load_scheduler
 from vmwright.scheduler.scheduler import Scheduler
-from vmwright.scheduler.values import HostState, Located, RequestSpec, Resource, InstanceGroup
+from vmwright.scheduler.values import HostState, InstanceGroup, Located, RequestSpec, Resource
 from vmwright.settings import SchedulerSettings
 
 SCHEDULER: Scheduler = load_scheduler(SchedulerSettings())

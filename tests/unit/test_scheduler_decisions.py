@@ -14,7 +14,7 @@ from vmwright.scheduler.decision import Decision, Refusal, why_no_host
 from vmwright.scheduler.filters.fitness import Capacity
 from vmwright.scheduler.loading import load_scheduler, load_weighers
 from vmwright.scheduler.scheduler import Scheduler
-from vmwright.scheduler.values import HostState, RequestSpec, Resource, InstanceGroup
+from vmwright.scheduler.values import HostState, InstanceGroup, RequestSpec, Resource
 from vmwright.settings import SchedulerSettings
 
 PACKING = load_scheduler(SchedulerSettings(placement="pack"))

@@ -7,7 +7,7 @@ import pytest
 from tests.support.scheduling import SCHEDULER, a_host, a_request
 from vmwright.host_query import VARIABLES, checked_query
 from vmwright.scheduler.filters.query import values_of
-from vmwright.scheduler.values import HostState, Located, RequestSpec, Resource, InstanceGroup
+from vmwright.scheduler.values import HostState, InstanceGroup, Located, RequestSpec, Resource
 
 HERE, ELSEWHERE = a_host("host1").id, a_host("host2").id
 FILTERS = {each.name: each for each in SCHEDULER.filters}
