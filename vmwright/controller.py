@@ -35,6 +35,7 @@ from vmwright.request import CreateRequest
 from vmwright.settings import Settings
 from vmwright.spec import Spec
 from vmwright.states import CLAIMABLE, OperationState
+from vmwright.tasks.placement import Placement
 from vmwright.tasks.task import Means
 from vmwright.views.graph import Graph, flow_graph, operation_graph
 from vmwright.views.records import records_of
@@ -82,7 +83,12 @@ class Controller:
         images = FileImageStore(
             images_of(settings.state_dir, self.deployment), settings.max_image_gib * _GIB
         )
-        self._means = Means(self._stores, load_backend(settings, self.deployment), images)
+        self._means = Means(
+            self._stores,
+            load_backend(settings, self.deployment),
+            images,
+            Placement(self._stores, settings.scheduler),
+        )
         self.inventory = Inventory(
             self._stores,
             self._means.backend,

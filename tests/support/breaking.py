@@ -20,7 +20,7 @@ from vmwright.views.graph import flow_graph
 
 Work = Callable[[Controller], None]
 
-NO_MEANS = Means(None, None, None)  # type: ignore[arg-type]
+NO_MEANS = Means(None, None, None, None)  # type: ignore[arg-type]
 """Enough to make a flow and look at it."""
 
 

@@ -14,7 +14,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,7 @@ class Lab:
     late_effect: float = 0.0
     url: str | None = None
     """Where the store is, if it is not an SQLite file in `home`."""
-    hooks: HookSettings = HookSettings()
+    hooks: HookSettings = field(default_factory=HookSettings)
 
     @property
     def settings(self) -> Settings:

@@ -11,7 +11,7 @@ from vmwright.errors import InvalidRequest, PackageMissing, UnknownFlow
 from vmwright.flows import NO_HOOKS, newest, stored_flow, tasks_of
 from vmwright.spec import HooksSpec
 
-MODULE = '''
+MODULE = """
 from vmwright.states import TaskState
 from vmwright.tasks.task import RemovingTask, StoreTask, Task
 
@@ -80,7 +80,7 @@ def nothing(means):
 
 def broken(means):
     raise RuntimeError("no such server")
-'''
+"""
 NAMES = {
     "plain": "Plain",
     "late": "Late",
@@ -184,7 +184,9 @@ def test_the_end_of_an_instance_has_no_hooks() -> None:
     recipe = newest("delete")
     hooks = HooksSpec(pre=("plain",))
     with_hooks = tasks_of(recipe.make(NO_MEANS, hooks))
-    assert [t.name for t in with_hooks] == [t.name for t in tasks_of(recipe.make(NO_MEANS, NO_HOOKS))]
+    assert [t.name for t in with_hooks] == [
+        t.name for t in tasks_of(recipe.make(NO_MEANS, NO_HOOKS))
+    ]
 
 
 def test_the_directory_of_the_package_is_on_the_path(package: Path) -> None:

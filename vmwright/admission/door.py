@@ -97,13 +97,18 @@ class Door:
         """What each instance is to be, as if quotas allowed them all. Changes nothing."""
         names = names_of(request)
         shared = spec_of(self._stores, connection, request, caller, self._settings)
-        if shared.hooks != NO_HOOKS:
-            newest("create").make(self._means, shared.hooks)  # refuses what is not to be had
+        self._refuse_missing_plugins(shared)
         found = []
         for number, name in enumerate(names):
             instance = InstanceId(new_id())
             found.append((instance, individual(shared, instance, name, number, request)))
         return found
+
+    def _refuse_missing_plugins(self, spec: Spec) -> None:
+        """The build would look for them, and be taken back for want of them."""
+        if spec.hooks != NO_HOOKS:
+            newest("create").make(self._means, spec.hooks)
+        self._means.placement.load()
 
     def delete(self, connection: sa.Connection, name_or_id: str, caller: Caller) -> Operation:
         """Accept a delete, whatever runs on the instance: that is asked to stop, and waited for.
