@@ -29,7 +29,7 @@ def placement_of(
     `default_zone` is that of instances that ask for none; None: any.
     """
     hints = request.scheduler_hints
-    zone, host = _zone_and_host(stores, connection, request.availability_zone)
+    zone, host = _zone_and_host(stores, connection, request.availability_zone or default_zone)
     group = _group(stores, connection, hints, caller)
     return PlacementSpec(
         zone=zone or (None if host else default_zone),
@@ -76,7 +76,8 @@ def _zone_and_host(
     name = host or node
     hosts = stores.registries.hosts.all(connection)
     if not name:
-        if not any(known.zone == zone and known.enabled for known in hosts):
+        # Where there is none yet, the configured host is registered with the first build.
+        if hosts and not any(known.zone == zone and known.enabled for known in hosts):
             raise InvalidRequest(
                 f"The requested availability zone is not available: {zone!r}",
                 hint="see: vmwright availability zone list",
