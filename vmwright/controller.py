@@ -21,7 +21,7 @@ from vmwright.errors import (
     StoreUnavailable,
     Unavailable,
 )
-from vmwright.flows import RECIPES, recipe
+from vmwright.flows import NO_HOOKS, RECIPES, stored_flow
 from vmwright.ids import OperationId
 from vmwright.inventory import Inventory
 from vmwright.persistence import schema_version
@@ -33,7 +33,9 @@ from vmwright.persistence.stores import Stores
 from vmwright.reconcilers.audit import Audit
 from vmwright.request import CreateRequest
 from vmwright.settings import Settings
+from vmwright.spec import Spec
 from vmwright.states import CLAIMABLE, OperationState
+from vmwright.tasks.placement import Placement
 from vmwright.tasks.task import Means
 from vmwright.views.graph import Graph, flow_graph, operation_graph
 from vmwright.views.records import records_of
@@ -81,7 +83,12 @@ class Controller:
         images = FileImageStore(
             images_of(settings.state_dir, self.deployment), settings.max_image_gib * _GIB
         )
-        self._means = Means(self._stores, load_backend(settings, self.deployment), images)
+        self._means = Means(
+            self._stores,
+            load_backend(settings, self.deployment),
+            images,
+            Placement(self._stores, settings.scheduler),
+        )
         self.inventory = Inventory(
             self._stores,
             self._means.backend,
@@ -248,9 +255,10 @@ class Controller:
         """The graph of a flow by its name, or of an operation as it stands, by its id."""
         for known in reversed(RECIPES):  # the newest version of a flow
             if known.name == operation_or_flow:
-                return flow_graph(known.make(self._means))
+                return flow_graph(known.make(self._means, NO_HOOKS))
         operation = self.operation(operation_or_flow)
-        flow = recipe(operation.flow_name, operation.flow_version).make(self._means)
+        hooks = Spec.from_store(self.instance_of(operation).request).hooks
+        flow = stored_flow(operation.flow_name, operation.flow_version, self._means, hooks)
         with self._database.read() as connection:
             facts = self._describe.facts(connection, operation)
         return operation_graph(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from taskflow import retry, task
 from taskflow.patterns import linear_flow, unordered_flow
 
-from vmwright.flows import RECIPES, Recipe, newest
+from vmwright.flows import NO_HOOKS, RECIPES, Recipe, newest
 from vmwright.states import Direction, OperationState
 from vmwright.views.graph import (
     Graph,
@@ -349,7 +349,7 @@ SAMPLES |= {"hostile": hostile, "hostile_names": hostile_names}
 
 def real(known: Recipe) -> Graph:
     """The graph of a flow that is in use. Tasks only keep their means for when they are run."""
-    return flow_graph(known.make(cast("Means", None)))
+    return flow_graph(known.make(cast("Means", None), NO_HOOKS))
 
 
 SAMPLES |= {f"{known.name}_{known.version}": partial(real, known) for known in RECIPES}

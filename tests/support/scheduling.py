@@ -73,7 +73,8 @@ def _host(name: str) -> st.SearchStrategy[HostState]:
         architecture=st.sampled_from([None, "x86_64", "aarch64"]),
         address=st.sampled_from([None, "10.0.0.7", "10.0.1.7", "fd00::7"]),
         traits=st.frozensets(st.sampled_from(TRAITS)),
-        instances=INSTANCES,
+        instances=st.integers(0, 9),
+        neighbours=INSTANCES,
         builds=st.integers(0, 5),
         recent_failures=st.integers(0, 5),
     )

@@ -16,6 +16,7 @@ from vmwright.admission.rows import Rows, new_operation, new_reservation
 from vmwright.admission.rules import DELETE, rules_of
 from vmwright.admission.several import individual, names_of
 from vmwright.errors import Conflict
+from vmwright.flows import NO_HOOKS, newest
 from vmwright.ids import InstanceId, OperationId, new_id
 from vmwright.persistence.records import Operation
 from vmwright.request import CreateRequest
@@ -45,6 +46,7 @@ class Door:
     """Takes requests in: each as one transaction that stores all of it, or as an error."""
 
     def __init__(self, means: Means, settings: Settings, clock: Callable[[], float]) -> None:
+        self._means = means
         self._stores = means.stores
         self._settings = settings
         self._rows = Rows(means, clock)
@@ -95,11 +97,18 @@ class Door:
         """What each instance is to be, as if quotas allowed them all. Changes nothing."""
         names = names_of(request)
         shared = spec_of(self._stores, connection, request, caller, self._settings)
+        self._refuse_missing_plugins(shared)
         found = []
         for number, name in enumerate(names):
             instance = InstanceId(new_id())
             found.append((instance, individual(shared, instance, name, number, request)))
         return found
+
+    def _refuse_missing_plugins(self, spec: Spec) -> None:
+        """The build would look for them, and be taken back for want of them."""
+        if spec.hooks != NO_HOOKS:
+            newest("create").make(self._means, spec.hooks)
+        self._means.placement.load()
 
     def delete(self, connection: sa.Connection, name_or_id: str, caller: Caller) -> Operation:
         """Accept a delete, whatever runs on the instance: that is asked to stop, and waited for.

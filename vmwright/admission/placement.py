@@ -24,12 +24,15 @@ def placement_of(
     caller: Caller,
     default_zone: str | None,
 ) -> PlacementSpec:
-    """`NotFound` for what does not exist, `InvalidRequest` for what contradicts itself."""
+    """`NotFound` for what does not exist, `InvalidRequest` for what contradicts itself.
+
+    `default_zone` is that of instances that ask for none; None: any.
+    """
     hints = request.scheduler_hints
     zone, host = _zone_and_host(stores, connection, request.availability_zone or default_zone)
     group = _group(stores, connection, hints, caller)
     return PlacementSpec(
-        zone=zone,
+        zone=zone or (None if host else default_zone),
         forced_host=host,
         group=ServerGroupId(group.id) if group else None,
         same_host=_instances(stores, connection, hints.same_host),

@@ -78,7 +78,12 @@ class Inventory:
         self.ports = Ports(stores, self._project)
         self._volumes = Volumes(self._register, self._project)
         self._snapshots = Snapshots(self._register, backend, self._project, settings.operations)
-        self._hosts = Hosts(self._register, backend, settings.operations.patience)
+        self._hosts = Hosts(
+            self._register,
+            backend,
+            settings.operations.patience,
+            settings.scheduler.default_availability_zone,
+        )
         self.key_pairs = KeyPairs(stores, limits, caller)
         self.security_groups = SecurityGroups(stores, limits, caller)
         self.server_groups = ServerGroups(stores, limits, caller)
@@ -285,7 +290,7 @@ class Inventory:
         vcpu_ratio: float = wishes.VCPU_RATIO,
         memory_ratio: float = wishes.MEMORY_RATIO,
         disk_ratio: float = wishes.DISK_RATIO,
-        zone: str = wishes.ZONE,
+        zone: str | None = None,
         traits: Iterable[str] = (),
         address: str | None = None,
     ) -> HostRecord:

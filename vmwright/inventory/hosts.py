@@ -51,12 +51,15 @@ class Zone:
 class Hosts:
     """The hosts of a deployment. One is asked for its facts for `patience` seconds."""
 
-    def __init__(self, register: Register, backend: Backend, patience: float) -> None:
+    def __init__(
+        self, register: Register, backend: Backend, patience: float, default_zone: str
+    ) -> None:
         self._register = register
         self._stores = register.stores
         self._rows = register.stores.registries.hosts
         self._backend = backend
         self._patience = patience
+        self._default_zone = default_zone
 
     def create(self, wish: NewHost) -> HostRecord:
         self._register.refuse_taken(self._rows, name=wish.name)
@@ -177,7 +180,7 @@ class Hosts:
             vcpu_ratio=wish.vcpu_ratio,
             memory_ratio=wish.memory_ratio,
             disk_ratio=wish.disk_ratio,
-            zone=wish.zone,
+            zone=wish.zone or self._default_zone,
             enabled=True,
             traits=sorted(set(wish.traits)),
             address=wish.address,
