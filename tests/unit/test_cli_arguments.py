@@ -133,7 +133,7 @@ def test_file_that_is_too_long_is_not_read_to_its_end(tmp_path: Path) -> None:
         ("create", "web", "--image", "i", "--flavor", "f", "--user-data", "/nonexistent/file"),
         ("create", "web", "--image", "i", "--flavor", "f", "--key", "nokey"),
         ("create", "web", "--image", "i", "--flavor", "f", "--key", "k", "--key-file", "f"),
-        ("create", "web", "--image", "i", "--flavor", "f", "--ramdisk", "r"),
+        ("create", "web", "--image", "i", "--flavor", "f", "--kernel", "nokernel", "--ramdisk", "r"),
         ("create", "web", "--image", "i", "--flavor", "f", "--wait", "--no-wait"),
         ("create", "web", "--image", "i", "--flavor", "f", "--timeout", "soon"),
         ("create", "we\nb", "--image", "i", "--flavor", "f"),
