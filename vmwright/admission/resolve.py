@@ -29,12 +29,12 @@ def spec_of(
     limits = settings.quota
     refuse_too_much(request, limits)
     flavor = flavor_of(stores, connection, request)
-    boot = boot_images(stores, connection, request, flavor)
+    boot = boot_images(stores, connection, request, caller, flavor)
     devices = devices_of(
         stores,
         connection,
         request,
-        project=caller.project,
+        caller=caller,
         flavor=flavor,
         boot=boot,
         limits=limits,
