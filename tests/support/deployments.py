@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.rows import a_spec, an_attachment, an_instance, an_operation
+from vmwright.admission import Caller
 from vmwright.backends.file_images import FileImageStore, images_of
 from vmwright.backends.simulated import open_backend
 from vmwright.backends.volumes import Volume
@@ -42,6 +43,17 @@ class Deployment:
         self.image_root = images_of(home, self.id)
         self.images = FileImageStore(self.image_root, 64 << 20)
         self.inventory = Inventory(self.stores, self.backend, self.images, self.id, self.settings)
+
+    def inventory_of(self, project: str, user: str = "admin") -> Inventory:
+        """The same deployment as somebody else sees it."""
+        return Inventory(
+            self.stores,
+            self.backend,
+            self.images,
+            self.id,
+            self.settings,
+            caller=Caller(project=project, user=user),
+        )
 
     def close(self) -> None:
         self.backend.close()

@@ -37,7 +37,7 @@ class MapBlockDevices(Task):
         volumes = self._means.stores.volumes
         for position, wish in enumerate(spec.volumes):
             if wish.source != "existing":
-                volumes.add(run.connection, _new_volume(wish, spec))
+                volumes.add(run.connection, self._new_volume(run, wish, spec))
             volumes.attach(
                 run.connection,
                 Attachment(
@@ -67,9 +67,7 @@ class MapBlockDevices(Task):
                 raise Internal(f"volume {wish.volume} has no place although it was given one")
             if record.made_by == run.operation:
                 self._make(run, host, wish, record.location)
-            devices.append(
-                {"volume": record.location, "disk_format": FORMAT, "serial": serial(wish.volume)}
-            )
+            devices.append(_device(wish, record.location))
         return devices
 
     def _make(self, run: Run, host: dict[str, Any], wish: VolumeSpec, location: str) -> None:
@@ -79,9 +77,29 @@ class MapBlockDevices(Task):
             base = base_of(wish.image)
             place.ensure_base(base, self._means.images.path(wish.image.location), run.wait)
         volume = Volume(
-            name=location, disk_format=FORMAT, size_bytes=wish.size_gib * GIB, base=base
+            name=location,
+            disk_format=FORMAT,
+            size_bytes=wish.size_gib * GIB,
+            base=base,
+            backing=wish.snapshot.location if wish.snapshot else None,
         )
         place.ensure_volume(volume, run.wait)
+
+    def _new_volume(self, run: Run, wish: VolumeSpec, spec: Spec) -> VolumeRecord:
+        origin = None
+        if wish.snapshot is not None:
+            origin = self._means.stores.snapshots.get(run.connection, wish.snapshot.id)
+        return VolumeRecord(
+            id=wish.volume,
+            project_id=spec.project,
+            name=wish.name,
+            size_gib=wish.size_gib,
+            disk_format=FORMAT,
+            image_id=wish.image.id if wish.image else None,
+            snapshot_id=wish.snapshot.id if wish.snapshot else None,
+            made_for=run.instance,
+            bootable=wish.image is not None or (origin is not None and origin.bootable),
+        )
 
     def revert(self, run: Run, spec: Spec, host: dict[str, Any], **_: Any) -> None:
         names = [_location(run.mark, wish.volume) for wish in spec.volumes]
@@ -136,16 +154,18 @@ def serial(volume: VolumeId) -> str:
     return volume[:20]
 
 
+def _device(wish: VolumeSpec, location: str) -> dict[str, Any]:
+    """The volume as `Disk` takes it."""
+    return {
+        "volume": location,
+        "disk_format": FORMAT,
+        "serial": serial(wish.volume),
+        "bus": wish.bus,
+        "device": wish.device_type,
+        "read_only": wish.device_type == "cdrom",
+        "boot_index": wish.boot_index,
+    }
+
+
 def _location(mark: Mark, volume: VolumeId) -> str:
     return volume_name(mark, data_role(volume), FORMAT)
-
-
-def _new_volume(wish: VolumeSpec, spec: Spec) -> VolumeRecord:
-    return VolumeRecord(
-        id=wish.volume,
-        project_id=spec.project,
-        name=wish.name,
-        size_gib=wish.size_gib,
-        disk_format=FORMAT,
-        image_id=wish.image.id if wish.image else None,
-    )

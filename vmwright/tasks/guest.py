@@ -1,5 +1,6 @@
 """Tasks that bring a guest to life and end it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from vmwright.backends.guest_data import Seed, SeedNic, config_drive
@@ -7,20 +8,24 @@ from vmwright.backends.host import Host
 from vmwright.backends.hypervisor import Disk, Guest, Nic
 from vmwright.backends.removal import Kind, Removal
 from vmwright.backends.volumes import Volume
-from vmwright.ids import Mark, NetworkId, OperationId, PortId, base_name, volume_name
-from vmwright.spec import ImageSpec, NicSpec, Spec
+from vmwright.ids import Mark, OperationId, base_name, volume_name
+from vmwright.request.block_devices import SWAP
+from vmwright.spec import DiskSpec, ImageSpec, NicSpec, Spec
 from vmwright.states import PowerState, TaskState
 from vmwright.tasks.block_devices import FORMAT
 from vmwright.tasks.image import GIB, base_of
 from vmwright.tasks.task import RemovingTask, Run, Task
 
+_LAST = float("inf")
+_MIB = 2**20
+
 
 class Spawn(Task):
-    """Make the root disk and the config drive, define the guest and see it run."""
+    """Make the disks that live and die with the guest, define it and see it run."""
 
     task_name = "spawn"
     task_state = TaskState.SPAWNING
-    gives_back = "guest, root disk and config drive"
+    gives_back = "guest, its local disks and config drive"
     default_provides = "power_state"
 
     def execute(
@@ -36,10 +41,10 @@ class Spawn(Task):
         place = self._means.backend.host(host["uri"])
         if self._runs(run, place):
             return int(PowerState.RUNNING)
-        disks = []
+        local = [self._local_disk(run, disk, place) for disk in _in_order(spec.disks)]
         if spec.image is not None and base_image is not None:
-            disks.append(self._root_disk(run, spec, spec.image, place))
-        disks += [Disk(**device) for device in block_devices]
+            local.insert(0, self._root_disk(run, spec, spec.image, place))
+        disks = in_order(local, [Disk(**device) for device in block_devices])
         if spec.config_drive:
             disks.append(self._config_drive(run, spec, place, network_info))
         guest = Guest(
@@ -55,8 +60,8 @@ class Spawn(Task):
         place.hypervisor.ensure_domain(guest, run.mark, run.wait)
         return int(place.hypervisor.ensure_running(run.instance, run.mark, run.wait))
 
-    def revert(self, run: Run, host: dict[str, Any], **_: Any) -> None:
-        run.remove(self._means.backend, host, _remains(run, [run.mark]))
+    def revert(self, run: Run, spec: Spec, host: dict[str, Any], **_: Any) -> None:
+        run.remove(self._means.backend, host, _remains(run, spec, [run.mark]))
 
     def _runs(self, run: Run, place: Host) -> bool:
         """Whether a run before us came this far: then no disk may be touched any more."""
@@ -72,7 +77,20 @@ class Spawn(Task):
         name = volume_name(run.mark, "root", FORMAT)
         volume = Volume(name=name, disk_format=FORMAT, size_bytes=size, base=base)
         place.volumes.ensure_volume(volume, run.wait)
-        return Disk(volume=name, disk_format=FORMAT, serial="root")
+        taken = any(wish.boot_index == 0 for wish in spec.volumes)
+        return Disk(
+            volume=name,
+            disk_format=FORMAT,
+            serial="root",
+            bus=spec.root_bus,
+            boot_index=None if taken else 0,
+        )
+
+    def _local_disk(self, run: Run, wish: DiskSpec, place: Host) -> Disk:
+        name = volume_name(run.mark, wish.role, FORMAT)
+        volume = Volume(name=name, disk_format=FORMAT, size_bytes=wish.size_mib * _MIB)
+        place.volumes.ensure_volume(volume, run.wait)
+        return Disk(volume=name, disk_format=FORMAT, serial=wish.role, bus=wish.bus)
 
     def _config_drive(
         self, run: Run, spec: Spec, place: Host, network_info: list[dict[str, Any]]
@@ -85,14 +103,7 @@ class Spawn(Task):
             metadata=spec.metadata,
             public_keys={"default": spec.key} if spec.key else {},
             user_data=self._user_data(spec),
-            nics=tuple(
-                SeedNic(
-                    port=PortId(port["port"]),
-                    mac=port["mac"],
-                    network=NetworkId(port["network"]),
-                )
-                for port in network_info
-            ),
+            nics=tuple(_seed_nic(*told) for told in zip(spec.nics, network_info, strict=True)),
         )
         name = volume_name(run.mark, "config", "raw")
         place.volumes.ensure_content(name, config_drive(seed), run.wait)
@@ -114,11 +125,13 @@ class Spawn(Task):
 
 
 class DestroyGuest(RemovingTask):
-    """Switch the guest off for good and remove its root disk and config drive."""
+    """Switch the guest off for good and remove the disks that live and die with it."""
 
     task_name = "destroy_guest"
 
-    def execute(self, run: Run, host: dict[str, Any] | None, marks: list[dict[str, Any]]) -> None:
+    def execute(
+        self, run: Run, spec: Spec, host: dict[str, Any] | None, marks: list[dict[str, Any]]
+    ) -> None:
         if host is None:
             return
         makers = [
@@ -130,18 +143,41 @@ class DestroyGuest(RemovingTask):
             )
             for mark in marks
         ]
-        run.remove(self._means.backend, host, _remains(run, makers))
+        run.remove(self._means.backend, host, _remains(run, spec, makers))
 
 
 def _nic(wish: NicSpec, interface: dict[str, Any]) -> Nic:
     return Nic(network=wish.network, mac=interface["mac"], kind=wish.kind, source=wish.source)
 
 
-def _remains(run: Run, makers: list[Mark]) -> list[Removal]:
+def _seed_nic(wish: NicSpec, port: dict[str, Any]) -> SeedNic:
+    return SeedNic(port=wish.port, mac=port["mac"], network=wish.network)
+
+
+def in_order(local: Sequence[Disk], volumes: Sequence[Disk]) -> list[Disk]:
+    """What boots first, then the guest's own disks, then its volumes as they were asked for.
+
+    Guests give disks their names in this order.
+    """
+    return sorted(
+        [*local, *volumes],
+        key=lambda disk: _LAST if disk.boot_index is None else disk.boot_index,
+    )
+
+
+def _in_order(disks: Sequence[DiskSpec]) -> list[DiskSpec]:
+    """Ephemeral disks as they were asked for, then swap."""
+    return sorted(disks, key=lambda disk: disk.role == SWAP)
+
+
+def _remains(run: Run, spec: Spec, makers: list[Mark]) -> list[Removal]:
     """The domain, then its disks: a disk is not removed under a guest that runs."""
+    roles = [("config", "raw"), *((disk.role, FORMAT) for disk in spec.disks)]
+    if spec.image is not None:
+        roles.insert(0, ("root", FORMAT))
     found = [Removal(kind=Kind.DOMAIN, key=run.instance, whose=run.whose)]
     for maker in makers:
-        for role, disk_format in (("root", FORMAT), ("config", "raw")):
+        for role, disk_format in roles:
             name = volume_name(maker, role, disk_format)
             found.append(Removal(kind=Kind.VOLUME, key=name, whose=run.whose))
     return found

@@ -1,5 +1,6 @@
 """Tasks that find a host and hold its room for a guest."""
 
+import math
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,6 +13,8 @@ from vmwright.spec import Spec
 from vmwright.states import AttemptOutcome
 from vmwright.tasks.instance import host_value
 from vmwright.tasks.task import RemovingTask, Run, StoreTask
+
+_MIB_PER_GIB = 1024
 
 
 class ClaimHost(StoreTask):
@@ -78,6 +81,8 @@ class ClaimHost(StoreTask):
             record = stores.volumes.get(run.connection, volume.volume)
             if record is not None and record.host_id not in (None, host.id):
                 return f"volume {record.name!r} is on another host"
+            if volume.snapshot is not None and volume.snapshot.host != host.id:
+                return f"the snapshot that volume {volume.name!r} begins as is on another host"
         claimed = stores.claims.claim(
             run.connection,
             host.id,
@@ -121,5 +126,7 @@ class ReleaseHost(StoreTask, RemovingTask):
 
 def demand_of(spec: Spec) -> Demand:
     """What the guest needs of a host."""
-    disk = spec.root_gib + sum(volume.size_gib for volume in spec.volumes)
+    disk = spec.root_gib if spec.image is not None else 0
+    disk += sum(volume.size_gib for volume in spec.volumes)
+    disk += sum(math.ceil(local.size_mib / _MIB_PER_GIB) for local in spec.disks)
     return Demand(vcpus=spec.vcpus, memory_mib=spec.ram_mib, disk_gib=disk)

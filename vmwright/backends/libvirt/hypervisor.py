@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
-from vmwright.backends.hypervisor import Domain, Guest, HostFacts
+from vmwright.backends.hypervisor import Domain, Guest, HostFacts, unfit_disk
 from vmwright.backends.libvirt import capabilities, guests
 from vmwright.backends.libvirt.connection import HostConnection
 from vmwright.backends.libvirt.console import read_console
+from vmwright.backends.libvirt.domain_xml import ARCH
 from vmwright.backends.libvirt.line import Connect
 from vmwright.backends.libvirt.network_xml import is_mac
 from vmwright.backends.libvirt.pool import Pool
@@ -23,7 +24,6 @@ _STARTS = 3
 _PAUSED_SECONDS = 20.0
 """How long a start of unknown outcome is waited for. A guest stays paused for ever if libvirtd is
 killed just when it starts QEMU: libvirt 9 then takes it for running, and no call can move it."""
-_MOST_DISKS = 26
 
 
 class LibvirtHypervisor:
@@ -46,6 +46,7 @@ class LibvirtHypervisor:
                 memory_mib=capabilities.memory_mib(connection),
                 disk_gib=self._pool.size_gib(connection),
                 virt_type=virt_type,
+                architecture=ARCH,
             )
 
         return self._connection.ask("say what the host is", facts, wait)
@@ -125,8 +126,8 @@ class LibvirtHypervisor:
         what = f"{self._host}: guest {guest.instance}"
         if guest.vcpus < 1 or guest.memory_mib < 1:
             raise Refused(f"{what} with {guest.vcpus} vCPUs and {guest.memory_mib} MiB")
-        if not 0 < len(guest.disks) <= _MOST_DISKS:
-            raise Refused(f"{what} with {len(guest.disks)} disks")
+        if reason := unfit_disk(guest.disks):
+            raise Refused(f"{what} with {reason}")
         for nic in guest.nics:
             if not is_mac(nic.mac.lower()):
                 raise Refused(f"{what}: {nic.mac!r} is not the MAC of an interface")

@@ -16,7 +16,7 @@ from vmwright.backends.libvirt.volume_xml import (
     pool_xml,
     volume_xml,
 )
-from vmwright.ids import DeploymentId, base_name
+from vmwright.ids import DeploymentId, base_name, is_snapshot, mark_of_volume
 
 StoragePool = Any
 """`libvirt.virStoragePool`: the binding has no types."""
@@ -24,6 +24,7 @@ StorageVolume = Any
 """`libvirt.virStorageVol`."""
 
 _GIB = 2**30
+_WHOLE = ".whole"
 
 
 class Pool:
@@ -60,12 +61,35 @@ class Pool:
         """The volume; libvirt's own error if there is none."""
         return self.made(connection).storageVolLookupByName(name)
 
-    def base_at(self, path: str) -> str | None:
-        """The name of the cached image with this path, or None if it is not one of ours."""
+    def backing_at(self, path: str) -> str | None:
+        """The name of the cached image or snapshot with this path; None if it is not ours."""
         directory, name = posixpath.split(path)
         sha256, disk_format = name.split(".")[-2:] if name.count(".") == 3 else ("", "")
-        ours = name == base_name(self.deployment, sha256, disk_format)
+        ours = name == base_name(self.deployment, sha256, disk_format) or is_snapshot(name)
         return name if ours and directory == self.directory else None
+
+    def is_marker(self, name: str) -> bool:
+        """Whether it says of another volume that it is whole."""
+        return name.endswith(_WHOLE)
+
+    def is_whole(self, connection: Connect, name: str) -> bool:
+        """Whether somebody has said so who made the volume to its end."""
+        return self.volume(connection, name + _WHOLE) is not None
+
+    def say_whole(self, connection: Connect, name: str) -> None:
+        self.create(connection, name + _WHOLE, "raw", 0)
+
+    def unsay_whole(self, connection: Connect, name: str) -> None:
+        """Before the volume is removed: what nobody calls whole is nothing."""
+        marker = self.volume(connection, name + _WHOLE)
+        if marker is not None:
+            marker.delete(0)
+
+    def overlay_of(self, connection: Connect, path: str) -> str | None:
+        """The name of a volume that is an overlay of the file with this path."""
+        facts = self.all_facts(connection).items()
+        ours = (name for name, known in facts if mark_of_volume(name) and known.backing == path)
+        return next(ours, None)
 
     def facts(self, connection: Connect, name: str) -> VolumeFacts | None:
         """What the host says of a volume; None if there is none."""

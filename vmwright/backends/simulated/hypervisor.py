@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 from vmwright import ids
-from vmwright.backends.hypervisor import Domain, Guest, HostFacts
+from vmwright.backends.hypervisor import Disk, Domain, Guest, HostFacts, unfit_disk
 from vmwright.backends.simulated.console import greeting, running_guest
 from vmwright.backends.simulated.indexes import domain_named
 from vmwright.backends.simulated.jobs import Change
@@ -21,9 +21,6 @@ from vmwright.waiting import Wait
 
 _POLL = 0.05
 """Seconds between two looks whether a silent guest still runs."""
-
-_MOST_DISKS = 26
-"""From vda to vdz."""
 
 
 class SimulatedHypervisor:
@@ -42,6 +39,7 @@ class SimulatedHypervisor:
             memory_mib=host["memory_mib"],
             disk_gib=host["disk_gib"],
             virt_type="simulated",
+            architecture="x86_64",
         )
 
     def domains(self, wait: Wait) -> Sequence[Domain]:
@@ -167,10 +165,8 @@ def _refuse_unfit(files: HostFiles, record: Record) -> None:
             f"host {files.name}: guest {record['uuid']} with {record['vcpus']} vcpus and "
             f"{record['memory_mib']} MiB"
         )
-    if not 0 < len(record["disks"]) <= _MOST_DISKS:
-        raise Refused(
-            f"host {files.name}: guest {record['uuid']} with {len(record['disks'])} disks"
-        )
+    if reason := unfit_disk([Disk(**disk) for disk in record["disks"]]):
+        raise Refused(f"host {files.name}: guest {record['uuid']} with {reason}")
     for nic in record["nics"]:
         refuse_bad_mac(files, nic["mac"])
         refuse_bad_source(files, nic)
