@@ -18,11 +18,15 @@ UNLIMITED = -1
 
 
 def placement_of(
-    stores: Stores, connection: sa.Connection, request: CreateRequest, caller: Caller
+    stores: Stores,
+    connection: sa.Connection,
+    request: CreateRequest,
+    caller: Caller,
+    default_zone: str | None,
 ) -> PlacementSpec:
     """`NotFound` for what does not exist, `InvalidRequest` for what contradicts itself."""
     hints = request.scheduler_hints
-    zone, host = _zone_and_host(stores, connection, request.availability_zone)
+    zone, host = _zone_and_host(stores, connection, request.availability_zone or default_zone)
     group = _group(stores, connection, hints, caller)
     return PlacementSpec(
         zone=zone,
@@ -69,7 +73,8 @@ def _zone_and_host(
     name = host or node
     hosts = stores.registries.hosts.all(connection)
     if not name:
-        if not any(known.zone == zone and known.enabled for known in hosts):
+        # Where there is none yet, the configured host is registered with the first build.
+        if hosts and not any(known.zone == zone and known.enabled for known in hosts):
             raise InvalidRequest(
                 f"The requested availability zone is not available: {zone!r}",
                 hint="see: vmwright availability zone list",

@@ -73,7 +73,9 @@ def spec_of(
         user_data=None,
         disk_config=disk_config_of(request, boot.properties),
         shutdown_terminate=request.shutdown_terminate,
-        placement=placement_of(stores, connection, request, caller),
+        placement=placement_of(
+            stores, connection, request, caller, settings.scheduler.default_schedule_zone
+        ),
         max_attempts=settings.operations.max_attempts,
         hooks=HooksSpec(pre=settings.hooks.pre_create, post=settings.hooks.post_create),
     )

@@ -69,7 +69,8 @@ class Create(ShowOne):
         self._several = len(built) > 1
         columns = self.choose_columns(parsed_args)
         if self._several and parsed_args.formatter not in DATA_FORMATS | {"value"}:
-            columns = SHORT_COLUMNS if parsed_args.wait else OPERATION_SHORT_COLUMNS
+            short = SHORT_COLUMNS if parsed_args.wait else OPERATION_SHORT_COLUMNS
+            columns = (*short, _TOLD_ONCE)
         rows = [row_of(thing, columns, parsed_args.formatter) for thing in built]
         return columns, rows if self._several else rows[0]
 

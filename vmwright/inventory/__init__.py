@@ -8,12 +8,7 @@ from typing import Any
 from vmwright.admission import Caller
 from vmwright.backends.host import Backend
 from vmwright.backends.images import ImageStore
-from vmwright.backends.removal import Kind
-from vmwright.errors import Conflict
-from vmwright.ids import (
-    DeploymentId,
-    new_id,
-)
+from vmwright.ids import DeploymentId
 from vmwright.inventory import wishes
 from vmwright.inventory.flavors import Flavors
 from vmwright.inventory.hosts import Hosts, HostUse, Zone

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from vmwright.backends.guest_data import Seed, SeedNic, config_drive
+from vmwright.backends.guest_data import Layout, config_drive
 from vmwright.backends.host import Host
 from vmwright.backends.hypervisor import Disk, Guest, Nic
 from vmwright.backends.removal import Kind, Removal
@@ -14,9 +14,11 @@ from vmwright.spec import DiskSpec, ImageSpec, NicSpec, Spec
 from vmwright.states import PowerState, TaskState
 from vmwright.tasks.block_devices import FORMAT
 from vmwright.tasks.image import GIB, base_of
+from vmwright.tasks.seeds import secrets_of, seed_of
 from vmwright.tasks.task import RemovingTask, Run, Task
 
 _LAST = float("inf")
+_ZONE = "nova"  # of hosts that were claimed before their zone was handed on
 _MIB = 2**20
 
 
@@ -46,7 +48,8 @@ class Spawn(Task):
             local.insert(0, self._root_disk(run, spec, spec.image, place))
         disks = in_order(local, [Disk(**device) for device in block_devices])
         if spec.config_drive:
-            disks.append(self._config_drive(run, spec, place, network_info))
+            zone = host.get("zone", _ZONE)
+            disks.append(self._config_drive(run, spec, place, network_info, zone))
         guest = Guest(
             instance=run.instance,
             title=spec.name,
@@ -93,28 +96,19 @@ class Spawn(Task):
         return Disk(volume=name, disk_format=FORMAT, serial=wish.role, bus=wish.bus)
 
     def _config_drive(
-        self, run: Run, spec: Spec, place: Host, network_info: list[dict[str, Any]]
+        self,
+        run: Run,
+        spec: Spec,
+        place: Host,
+        network_info: list[dict[str, Any]],
+        zone: str,
     ) -> Disk:
-        seed = Seed(
-            instance=run.instance,
-            name=spec.name,
-            hostname=spec.hostname,
-            project=spec.project,
-            metadata=spec.metadata,
-            public_keys={"default": spec.key} if spec.key else {},
-            user_data=self._user_data(spec),
-            nics=tuple(_seed_nic(*told) for told in zip(spec.nics, network_info, strict=True)),
-        )
+        secrets = secrets_of(self._means.stores, spec)
+        seed = seed_of(run.instance, spec, network_info, secrets, zone=zone)
+        content = config_drive(seed, Layout(spec.config_drive_format))
         name = volume_name(run.mark, "config", "raw")
-        place.volumes.ensure_content(name, config_drive(seed), run.wait)
+        place.volumes.ensure_content(name, content, run.wait)
         return Disk(volume=name, disk_format="raw", serial="config-2", read_only=True)
-
-    def _user_data(self, spec: Spec) -> bytes | None:
-        if spec.user_data is None:
-            return None
-        stores = self._means.stores
-        with stores.database.read() as connection:
-            return stores.secrets.reveal(connection, spec.user_data)
 
     def _cached(self, run: Run, place: Host, image: ImageSpec | None) -> str | None:
         if image is None:
@@ -148,10 +142,6 @@ class DestroyGuest(RemovingTask):
 
 def _nic(wish: NicSpec, interface: dict[str, Any]) -> Nic:
     return Nic(network=wish.network, mac=interface["mac"], kind=wish.kind, source=wish.source)
-
-
-def _seed_nic(wish: NicSpec, port: dict[str, Any]) -> SeedNic:
-    return SeedNic(port=wish.port, mac=port["mac"], network=wish.network)
 
 
 def in_order(local: Sequence[Disk], volumes: Sequence[Disk]) -> list[Disk]:
