@@ -19,10 +19,9 @@ from vmwright.errors import (
     DeadlinePassed,
     InvalidRequest,
     StoreUnavailable,
-    Unavailable,
 )
-from vmwright.flows import RECIPES, recipe
-from vmwright.ids import OperationId
+from vmwright.flows import NO_HOOKS, RECIPES, stored_flow
+from vmwright.ids import InstanceId, OperationId
 from vmwright.inventory import Inventory
 from vmwright.persistence import schema_version
 from vmwright.persistence.database import Database
@@ -33,7 +32,9 @@ from vmwright.persistence.stores import Stores
 from vmwright.reconcilers.audit import Audit
 from vmwright.request import CreateRequest
 from vmwright.settings import Settings
+from vmwright.spec import Spec
 from vmwright.states import CLAIMABLE, OperationState
+from vmwright.tasks.placement import Placement
 from vmwright.tasks.task import Means
 from vmwright.views.graph import Graph, flow_graph, operation_graph
 from vmwright.views.records import records_of
@@ -81,7 +82,12 @@ class Controller:
         images = FileImageStore(
             images_of(settings.state_dir, self.deployment), settings.max_image_gib * _GIB
         )
-        self._means = Means(self._stores, load_backend(settings, self.deployment), images)
+        self._means = Means(
+            self._stores,
+            load_backend(settings, self.deployment),
+            images,
+            Placement(self._stores, settings.scheduler),
+        )
         self.inventory = Inventory(
             self._stores,
             self._means.backend,
@@ -92,7 +98,7 @@ class Controller:
         )
         self._door = Door(self._means, settings, time.time)
         self._describe = Descriptions(self._stores)
-        self._worker = Worker(self._means, self.deployment, settings, self.delete)
+        self._worker = Worker(self._means, self.deployment, settings, self._end)
 
     def __enter__(self) -> Self:
         return self
@@ -123,9 +129,9 @@ class Controller:
 
         Returns one reservation for each request. `Unavailable` if no host of ours answers.
         """
-        self._check(requests)
-        self.inventory.ensure_default_host()
-        self._ensure_some_host_answers()
+        if self._check(requests):
+            self.inventory.ensure_default_host()
+            self.inventory.ensure_some_host_answers(self.settings.operations.undo_deadline)
         reservations = self._accept(requests)
         self._worker.see_through(
             operation.id for reservation in reservations for operation in reservation.operations
@@ -138,8 +144,8 @@ class Controller:
 
     def submit_all(self, *requests: CreateRequest) -> Sequence[Reservation]:
         """Accept builds, all or none, and leave them to whoever resumes work of this store."""
-        self._check(requests)
-        self.inventory.ensure_default_host()
+        if self._check(requests):
+            self.inventory.ensure_default_host()
         return self._accept(requests)
 
     def delete(self, instance: str) -> Operation:
@@ -147,11 +153,13 @@ class Controller:
 
         A build that still runs is asked to stop; one whose process is dead is taken back here.
         """
-        return self._begin(self._write(lambda c: self._door.delete(c, instance, self._caller)))
+        return self._delete(instance, self._caller)
 
     def cancel(self, operation: str, reason: str = "asked by the user") -> Operation:
         """Have a build taken back, wherever it runs; here, if its process is dead."""
-        return self._begin(self._write(lambda c: self._door.cancel(c, operation, reason)))
+        return self._begin(
+            self._write(lambda c: self._door.cancel(c, operation, reason, self._caller))
+        )
 
     def resume(self, operation: str | None = None) -> Sequence[Operation]:
         """Take up what nobody runs: everything that is unfinished, or this operation.
@@ -203,18 +211,22 @@ class Controller:
 
     def operation(self, operation: str) -> Operation:
         with self._database.read() as connection:
-            return self._stores.operations.get(connection, OperationId(operation))
+            return self._stores.operations.get(
+                connection, OperationId(operation), project=self._caller.sees
+            )
 
     def operations(
         self, states: Iterable[OperationState] = tuple(OperationState)
     ) -> Sequence[Operation]:
         """Operations in these states, oldest first; the newest thousand."""
         with self._database.read() as connection:
-            return self._stores.operations.newest(connection, states=states)
+            return self._stores.operations.newest(
+                connection, project=self._caller.sees, states=states
+            )
 
     def instance(self, name_or_id: str) -> Instance:
         with self._database.read() as connection:
-            return self._stores.instances.find(connection, name_or_id)
+            return self._stores.instances.find(connection, name_or_id, project=self._caller.sees)
 
     def instance_of(self, operation: Operation) -> Instance:
         """The instance of an operation, also after it was deleted."""
@@ -222,11 +234,12 @@ class Controller:
             return self._stores.instances.get(connection, operation.instance_id)
 
     def instances(self, reservation: str | None = None) -> Sequence[Instance]:
-        """Every living instance, or those of one request, oldest first."""
+        """Every living instance that the caller may see, or those of one request, oldest first."""
         found: list[Instance] = []
         with self._database.read() as connection:
             while page := self._stores.instances.page(
                 connection,
+                project=self._caller.sees,
                 reservation=reservation,
                 after=found[-1].seq if found else 0,
                 limit=_PAGE,
@@ -248,9 +261,10 @@ class Controller:
         """The graph of a flow by its name, or of an operation as it stands, by its id."""
         for known in reversed(RECIPES):  # the newest version of a flow
             if known.name == operation_or_flow:
-                return flow_graph(known.make(self._means))
+                return flow_graph(known.make(self._means, NO_HOOKS))
         operation = self.operation(operation_or_flow)
-        flow = recipe(operation.flow_name, operation.flow_version).make(self._means)
+        hooks = Spec.from_store(self.instance_of(operation).request).hooks
+        flow = stored_flow(operation.flow_name, operation.flow_version, self._means, hooks)
         with self._database.read() as connection:
             facts = self._describe.facts(connection, operation)
         return operation_graph(
@@ -290,11 +304,12 @@ class Controller:
                 accepted = work(connection)
         return accepted
 
-    def _check(self, requests: Sequence[CreateRequest]) -> None:
-        """Refuse what can be refused before a host is asked, or registered."""
+    def _check(self, requests: Sequence[CreateRequest]) -> bool:
+        """Refuse what can be refused before a host is asked, or registered. Returns whether
+        anything is to be built that was not accepted before."""
         with self._database.read() as connection:
-            for request in requests:
-                self._door.check(connection, request, self._caller)
+            new = [self._door.check(connection, request, self._caller) for request in requests]
+        return any(new)
 
     def _accept(self, requests: Sequence[CreateRequest]) -> Sequence[Reservation]:
         return self._write(
@@ -302,6 +317,13 @@ class Controller:
                 self._door.create(connection, request, self._caller) for request in requests
             ]
         )
+
+    def _end(self, instance: InstanceId) -> Operation:
+        """Delete what asked to end by itself, whosever it is."""
+        return self._delete(instance, Caller())
+
+    def _delete(self, instance: str, caller: Caller) -> Operation:
+        return self._begin(self._write(lambda c: self._door.delete(c, instance, caller)))
 
     def _begin(self, operation: Operation) -> Operation:
         """Also what it waits for: nobody else may be going to."""
@@ -319,7 +341,11 @@ class Controller:
         while True:
             with self._database.read() as connection:
                 page = self._stores.operations.page(
-                    connection, states=CLAIMABLE, after=after, limit=_PAGE
+                    connection,
+                    project=self._caller.sees,
+                    states=CLAIMABLE,
+                    after=after,
+                    limit=_PAGE,
                 )
             yield from page
             if len(page) < _PAGE:
@@ -352,20 +378,6 @@ class Controller:
                     f"operation {operation} is waited for no more: this controller was closed",
                     hint="any other controller on its store goes on with it",
                 )
-
-    def _ensure_some_host_answers(self) -> None:
-        """The last cheap refusal: a build that no host could take would only fail later."""
-        errors = []
-        for host in self.inventory.hosts():
-            try:
-                hypervisor = self._means.backend.host(host.connection_uri).hypervisor
-                hypervisor.facts(Wait(self.settings.operations.undo_deadline))
-            except Unavailable as error:
-                errors.append(error)
-            else:
-                return
-        if errors:
-            raise errors[0]
 
 
 def _single(request: CreateRequest) -> CreateRequest:

@@ -19,6 +19,7 @@ from vmwright.persistence.records import HostRecord, Image, Instance, VolumeReco
 from vmwright.persistence.stores import Stores
 from vmwright.reconcilers.debts import pay_debts
 from vmwright.settings import DatabaseSettings, OperationSettings, Settings, SimulatedSettings
+from vmwright.tasks.placement import Placement
 from vmwright.tasks.task import Means
 from vmwright.waiting import Wait
 
@@ -105,7 +106,12 @@ class Deployment:
         return [(names[debt.host_id], debt.kind, debt.key) for debt in debts]
 
     def pay(self) -> int:
-        means = Means(self.stores, self.backend, self.images)
+        means = Means(
+            self.stores,
+            self.backend,
+            self.images,
+            Placement(self.stores, self.settings.scheduler),
+        )
         return pay_debts(means, patience=5.0, pause=0.0)
 
     def world(self, host: str, folder: str) -> list[str]:

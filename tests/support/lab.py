@@ -14,7 +14,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,13 @@ from psycopg.rows import dict_row
 
 from vmwright.controller import Controller
 from vmwright.request import CreateRequest
-from vmwright.settings import DatabaseSettings, OperationSettings, Settings, SimulatedSettings
+from vmwright.settings import (
+    DatabaseSettings,
+    HookSettings,
+    OperationSettings,
+    Settings,
+    SimulatedSettings,
+)
 from vmwright.waiting import Wait
 
 MARKER = b"marker-of-a-secret-3f9c1d"
@@ -57,6 +63,7 @@ class Lab:
     late_effect: float = 0.0
     url: str | None = None
     """Where the store is, if it is not an SQLite file in `home`."""
+    hooks: HookSettings = field(default_factory=HookSettings)
 
     @property
     def settings(self) -> Settings:
@@ -76,6 +83,7 @@ class Lab:
                 late_effect=self.late_effect,
                 deadline=60.0,
             ),
+            hooks=self.hooks,
             reconcile_interval=0.2,
         )
 

@@ -130,7 +130,8 @@ def test_placing_many_is_deciding_one_after_the_other(
                 vcpus=replace(host.vcpus, used=host.vcpus.used + request.vcpus),
                 memory_mib=replace(host.memory_mib, used=host.memory_mib.used + request.memory_mib),
                 disk_gib=replace(host.disk_gib, used=host.disk_gib.used + request.disk_gib),
-                instances=host.instances | {request.instance},
+                instances=host.instances + 1,
+                neighbours=host.neighbours | {request.instance},
                 builds=host.builds + 1,
             )
 

@@ -60,11 +60,11 @@ PASSING = {
     ],
     "same_host": [
         (a_host(), a_request()),
-        (a_host(instances=frozenset({"a"})), a_request(same_host=frozenset({"a", "b"}))),
+        (a_host(neighbours=frozenset({"a"})), a_request(same_host=frozenset({"a", "b"}))),
     ],
     "different_host": [
-        (a_host(instances=frozenset({"a"})), a_request()),
-        (a_host(instances=frozenset({"a"})), a_request(different_host=frozenset({"b"}))),
+        (a_host(neighbours=frozenset({"a"})), a_request()),
+        (a_host(neighbours=frozenset({"a"})), a_request(different_host=frozenset({"b"}))),
     ],
     "server_group": [
         (a_host(), a_request()),
@@ -199,14 +199,14 @@ REFUSED = {
     ],
     "same_host": [
         (
-            a_host(instances=frozenset({"c"})),
+            a_host(neighbours=frozenset({"c"})),
             a_request(same_host=frozenset({"a", "b"})),
             "none of the 2 instances of same_host is there",
         )
     ],
     "different_host": [
         (
-            a_host(instances=frozenset({"a", "b"})),
+            a_host(neighbours=frozenset({"a", "b"})),
             a_request(different_host=frozenset({"a", "b"})),
             "instance a of different_host is there",
         )
@@ -285,7 +285,7 @@ def test_query_sees_figures_without_ratios() -> None:
             vcpus=Resource(total=4, used=6, ratio=16.0),
             memory_mib=Resource(total=1000, used=1200, ratio=1.5),
             disk_gib=Resource(total=10, used=3, ratio=2.0),
-            instances=frozenset({"a", "b"}),
+            instances=2,
             builds=1,
             recent_failures=2,
         )

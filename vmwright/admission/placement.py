@@ -24,25 +24,28 @@ def placement_of(
     caller: Caller,
     default_zone: str | None,
 ) -> PlacementSpec:
-    """`NotFound` for what does not exist, `InvalidRequest` for what contradicts itself."""
+    """`NotFound` for what does not exist, `InvalidRequest` for what contradicts itself.
+
+    `default_zone` is that of instances that ask for none; None: any.
+    """
     hints = request.scheduler_hints
     zone, host = _zone_and_host(stores, connection, request.availability_zone or default_zone)
     group = _group(stores, connection, hints, caller)
     return PlacementSpec(
-        zone=zone,
+        zone=zone or (None if host else default_zone),
         forced_host=host,
         group=ServerGroupId(group.id) if group else None,
-        same_host=_instances(stores, connection, hints.same_host),
-        different_host=_instances(stores, connection, hints.different_host),
+        same_host=_instances(stores, connection, hints.same_host, caller),
+        different_host=_instances(stores, connection, hints.different_host, caller),
         query=_query(hints),
         near=_near(hints),
+        hints=hints.others,
     )
 
 
 def refuse_full_group(
     stores: Stores,
     connection: sa.Connection,
-    request: CreateRequest,
     placement: PlacementSpec,
     limits: QuotaSettings,
     count: int,
@@ -52,7 +55,7 @@ def refuse_full_group(
     if placement.group is None:
         return
     stores.server_groups.hold(connection, placement.group)
-    if not request.check_server_group_quota or most == UNLIMITED:
+    if most == UNLIMITED:
         return
     members = len(stores.server_groups.members(connection, placement.group))
     if members + count > most:
@@ -104,9 +107,9 @@ def _group(
 
 
 def _instances(
-    stores: Stores, connection: sa.Connection, names: tuple[str, ...]
+    stores: Stores, connection: sa.Connection, names: tuple[str, ...], caller: Caller
 ) -> tuple[InstanceId, ...]:
-    return tuple(stores.instances.find(connection, name).id for name in names)
+    return tuple(stores.instances.find(connection, name, project=caller.sees).id for name in names)
 
 
 def _query(hints: SchedulerHints) -> str | None:

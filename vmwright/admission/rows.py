@@ -4,16 +4,15 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
-from vmwright.admission.caller import Caller
 from vmwright.admission.guest_data import packed_files
 from vmwright.admission.quota import Amounts
-from vmwright.flows import atoms_of, newest
+from vmwright.flows import NO_HOOKS, atoms_of, newest
 from vmwright.ids import ImageId, InstanceId, OperationId, new_id
 from vmwright.persistence.logbook import new_flow_rows
 from vmwright.persistence.records import Event, Instance, Operation
 from vmwright.persistence.stores import Stores
 from vmwright.request import CreateRequest
-from vmwright.spec import Spec
+from vmwright.spec import HooksSpec, Spec
 from vmwright.states import OperationState, PowerState, TaskState, VmState
 from vmwright.tasks.task import Means
 
@@ -33,7 +32,7 @@ class Rows:
         spec: Spec,
         request: CreateRequest,
         password: str | None,
-    ) -> Spec:
+    ) -> None:
         """An instance and the operation that builds it, with its secrets. Nothing is reserved."""
         contents = {
             "user_data": request.user_data,
@@ -57,13 +56,14 @@ class Rows:
             self._stores.server_groups.add_member(
                 connection, spec.placement.group, operation.instance_id
             )
-        self.store_operation(connection, operation)
+        self.store_operation(connection, operation, spec.hooks)
         self.note(connection, operation, "instance", TaskState.SCHEDULING)
-        return whole
 
-    def store_operation(self, connection: sa.Connection, operation: Operation) -> None:
+    def store_operation(
+        self, connection: sa.Connection, operation: Operation, hooks: HooksSpec = NO_HOOKS
+    ) -> None:
         """An operation, its first attempt, and TaskFlow's rows: whoever claims it can run it."""
-        flow = newest(operation.kind).make(self._means)
+        flow = newest(operation.kind).make(self._means, hooks)
         self._stores.operations.add(connection, operation)
         self._stores.attempts.begin(connection, operation.id, operation.attempt)
         new_flow_rows(
@@ -89,7 +89,8 @@ class Rows:
 def new_operation(
     kind: str,
     instance: InstanceId,
-    caller: Caller,
+    project: str,
+    user: str,
     *,
     reservation: str | None = None,
     after: OperationId | None = None,
@@ -102,8 +103,8 @@ def new_operation(
         flow_name=recipe.name,
         flow_version=recipe.version,
         instance_id=instance,
-        project_id=caller.project,
-        user_id=caller.user,
+        project_id=project,
+        user_id=user,
         reservation_id=reservation or new_reservation(),
         state=OperationState.QUEUED,
         flow_detail_id=new_id(),
@@ -123,7 +124,7 @@ def _instance(operation: Operation, spec: Spec) -> Instance:
         user_id=spec.user,
         reservation_id=operation.reservation_id,
         name=spec.name,
-        hostname=spec.hostname[:64],
+        hostname=spec.hostname.partition(".")[0],
         vm_state=VmState.BUILDING,
         task_state=TaskState.SCHEDULING,
         power_state=PowerState.NOSTATE,

@@ -78,7 +78,12 @@ class Inventory:
         self.ports = Ports(stores, self._project)
         self._volumes = Volumes(self._register, self._project)
         self._snapshots = Snapshots(self._register, backend, self._project, settings.operations)
-        self._hosts = Hosts(self._register, backend, settings.operations.patience)
+        self._hosts = Hosts(
+            self._register,
+            backend,
+            settings.operations.patience,
+            settings.scheduler.default_availability_zone,
+        )
         self.key_pairs = KeyPairs(stores, limits, caller)
         self.security_groups = SecurityGroups(stores, limits, caller)
         self.server_groups = ServerGroups(stores, limits, caller)
@@ -285,7 +290,7 @@ class Inventory:
         vcpu_ratio: float = wishes.VCPU_RATIO,
         memory_ratio: float = wishes.MEMORY_RATIO,
         disk_ratio: float = wishes.DISK_RATIO,
-        zone: str = wishes.ZONE,
+        zone: str | None = None,
         traits: Iterable[str] = (),
         address: str | None = None,
     ) -> HostRecord:
@@ -316,6 +321,13 @@ class Inventory:
         `Unavailable` if it is not and does not answer.
         """
         return self._hosts.ensure_default()
+
+    def ensure_some_host_answers(self, patience: float) -> None:
+        """The last cheap refusal: a build that no host could take would only fail later.
+
+        `Unavailable` if none answers, each within so many seconds.
+        """
+        self._hosts.ensure_some_answer(patience)
 
     def hosts(self) -> Sequence[HostRecord]:
         return self._register.all(self._rows.hosts)

@@ -51,12 +51,15 @@ class Zone:
 class Hosts:
     """The hosts of a deployment. One is asked for its facts for `patience` seconds."""
 
-    def __init__(self, register: Register, backend: Backend, patience: float) -> None:
+    def __init__(
+        self, register: Register, backend: Backend, patience: float, default_zone: str
+    ) -> None:
         self._register = register
         self._stores = register.stores
         self._rows = register.stores.registries.hosts
         self._backend = backend
         self._patience = patience
+        self._default_zone = default_zone
 
     def create(self, wish: NewHost) -> HostRecord:
         self._register.refuse_taken(self._rows, name=wish.name)
@@ -76,6 +79,18 @@ class Hosts:
             if known is None:
                 raise
             return known  # another process was faster
+
+    def ensure_some_answer(self, patience: float) -> None:
+        errors = []
+        for host in self._register.all(self._rows):
+            try:
+                self._backend.host(host.connection_uri).hypervisor.facts(Wait(patience))
+            except Unavailable as error:
+                errors.append(error)
+            else:
+                return
+        if errors:
+            raise errors[0]
 
     def set(self, name_or_id: str, wish: HostChange) -> HostRecord:
         with self._register.turn() as connection:
@@ -177,7 +192,7 @@ class Hosts:
             vcpu_ratio=wish.vcpu_ratio,
             memory_ratio=wish.memory_ratio,
             disk_ratio=wish.disk_ratio,
-            zone=wish.zone,
+            zone=wish.zone or self._default_zone,
             enabled=True,
             traits=sorted(set(wish.traits)),
             address=wish.address,

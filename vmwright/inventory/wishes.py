@@ -22,7 +22,6 @@ Ratio = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
 VCPU_RATIO, MEMORY_RATIO, DISK_RATIO = 16.0, 1.0, 1.0
 """How much of a host is given out, unless somebody says otherwise."""
 
-ZONE = "nova"
 
 IMAGE_PROPERTIES = {
     "img_config_drive": ("optional", "mandatory"),
@@ -250,7 +249,7 @@ class NewHost(Model):
     vcpu_ratio: Ratio = VCPU_RATIO
     memory_ratio: Ratio = MEMORY_RATIO
     disk_ratio: Ratio = DISK_RATIO
-    zone: Zone = ZONE
+    zone: Zone | None = None
     traits: Traits = ()
     address: Ip | None = None
 

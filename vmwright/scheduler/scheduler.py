@@ -118,7 +118,8 @@ def _taken(host: HostState, request: RequestSpec) -> HostState:
         vcpus=fuller(host.vcpus, request.vcpus),
         memory_mib=fuller(host.memory_mib, request.memory_mib),
         disk_gib=fuller(host.disk_gib, request.disk_gib),
-        instances=host.instances | {request.instance},
+        instances=host.instances + 1,
+        neighbours=host.neighbours | {request.instance},
         builds=host.builds + 1,
     )
 

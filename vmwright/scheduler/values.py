@@ -51,8 +51,10 @@ class HostState:
     address: str | None = None
     """An IP address."""
     traits: frozenset[str] = frozenset()
-    instances: frozenset[InstanceId] = frozenset()
-    """Those that live there or are being built there."""
+    instances: int = 0
+    """How many live there or are being built there."""
+    neighbours: frozenset[InstanceId] = frozenset()
+    """Those that are there, as far as hints such as same_host name them."""
     builds: int = 0
     """How many of them are being built."""
     recent_failures: int = 0

@@ -9,7 +9,7 @@ class SameHost:
     name = "same_host"
 
     def why_not(self, host: HostState, request: RequestSpec) -> str | None:
-        if not request.same_host or request.same_host & host.instances:
+        if not request.same_host or request.same_host & host.neighbours:
             return None
         return f"none of the {len(request.same_host)} instances of same_host is there"
 
@@ -20,7 +20,7 @@ class DifferentHost:
     name = "different_host"
 
     def why_not(self, host: HostState, request: RequestSpec) -> str | None:
-        there = request.different_host & host.instances
+        there = request.different_host & host.neighbours
         if not there:
             return None
         return f"instance {min(there)} of different_host is there"

@@ -31,7 +31,7 @@ def values_of(host: HostState) -> dict[str, Scalar | None]:
         "failed_builds": host.recent_failures,
         "free_disk_mb": (host.disk_gib.total - host.disk_gib.used) * _MIB_PER_GIB,
         "free_ram_mb": host.memory_mib.total - host.memory_mib.used,
-        "num_instances": len(host.instances),
+        "num_instances": host.instances,
         "num_io_ops": host.builds,
         "ram_allocation_ratio": host.memory_mib.ratio,
         "total_usable_disk_gb": host.disk_gib.total,
