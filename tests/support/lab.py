@@ -174,7 +174,7 @@ def _driver_url(url: str) -> str:
 
 
 def request(**changes: Any) -> CreateRequest:
-    """One instance with two interfaces, user data, and disks of every kind: of its own (its
+    """One instance with an interface, user data, and disks of every kind: of its own (its
     flavor has an ephemeral and a swap disk), new volumes, and one that was there before.
 
     The volume ``kept`` and the port ``mine`` are the user's: one instance at a time has them.
