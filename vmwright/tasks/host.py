@@ -79,9 +79,10 @@ class ClaimHost(StoreTask):
                 return f"network {nic.network_name!r} is not there"
         for volume in spec.volumes:
             record = stores.volumes.get(run.connection, volume.volume)
-            bound = {record and record.host_id, volume.snapshot and volume.snapshot.host}
-            if not bound <= {None, host.id}:
-                return f"volume {volume.name!r}, or what it begins as, is on another host"
+            lies = record and record.host_id
+            if not {lies, volume.snapshot and volume.snapshot.host} <= {None, host.id}:
+                how = "is" if lies else "begins as a snapshot"
+                return f"volume {volume.name!r} {how} on another host"
         claimed = stores.claims.claim(
             run.connection,
             host.id,
