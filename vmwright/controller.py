@@ -30,6 +30,7 @@ from vmwright.persistence.deployment import deployment_of
 from vmwright.persistence.failures import Duplicate
 from vmwright.persistence.records import Event, Instance, Operation
 from vmwright.persistence.stores import Stores
+from vmwright.planning import Plan, Planner
 from vmwright.reconcilers.audit import Audit
 from vmwright.request import CreateRequest
 from vmwright.settings import Settings
@@ -148,6 +149,13 @@ class Controller:
         self._check(requests)
         self.inventory.ensure_default_host()
         return self._accept(requests)
+
+    def plan(self, *requests: CreateRequest) -> Sequence[Plan]:
+        """What `create_all` would do now, a plan for each instance; raises what it would raise.
+
+        Nothing is stored, and no host is asked.
+        """
+        return Planner(self._means, self.deployment, self._door).plans(requests, self._caller)
 
     def delete(self, instance: str) -> Operation:
         """Accept the end of an instance, by name or id, and begin it here.

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from vmwright.cli import parsing
 from vmwright.cli.command import Columns, Command, ShowOne, row_of
@@ -27,7 +27,7 @@ class Create(ShowOne):
     ``-f`` takes an output format, or a YAML file of requests as `spec` prints them.
     """
 
-    shown_columns = (*COLUMNS, _TOLD_ONCE)
+    shown_columns: ClassVar[Columns] = (*COLUMNS, _TOLD_ONCE)
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("name", metavar="NAME", nargs="?")
@@ -63,6 +63,10 @@ class Create(ShowOne):
         if arguments.wait:
             return self.shown_columns
         return (*OPERATION_COLUMNS, _TOLD_ONCE)
+
+    def choose_short_columns(self, arguments: argparse.Namespace) -> Columns:
+        """What people are shown of each of several."""
+        return SHORT_COLUMNS if arguments.wait else OPERATION_SHORT_COLUMNS
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Columns, Sequence[Any]]:
         built = self._build(parsed_args)
