@@ -11,18 +11,17 @@ import sqlalchemy as sa
 import tenacity
 
 from vmwright.admission import Caller, Door, Reservation
+from vmwright.admission.several import single
 from vmwright.backends.file_images import FileImageStore, images_of
 from vmwright.backends.loading import load_backend
 from vmwright.descriptions import Descriptions
 from vmwright.errors import (
     Conflict,
     DeadlinePassed,
-    InvalidRequest,
     StoreUnavailable,
-    Unavailable,
 )
 from vmwright.flows import NO_HOOKS, RECIPES, stored_flow
-from vmwright.ids import OperationId
+from vmwright.ids import InstanceId, OperationId
 from vmwright.inventory import Inventory
 from vmwright.persistence import schema_version
 from vmwright.persistence.database import Database
@@ -100,7 +99,7 @@ class Controller:
         )
         self._door = Door(self._means, settings, time.time)
         self._describe = Descriptions(self._stores)
-        self._worker = Worker(self._means, self.deployment, settings, self.delete)
+        self._worker = Worker(self._means, self.deployment, settings, self._end)
 
     def __enter__(self) -> Self:
         return self
@@ -124,16 +123,16 @@ class Controller:
 
     def create(self, request: CreateRequest) -> Operation:
         """Accept the build of one instance and begin it here; as `create_all`."""
-        return _only(self.create_all(_single(request)))
+        return _only(self.create_all(single(request)))
 
     def create_all(self, *requests: CreateRequest) -> Sequence[Reservation]:
         """Accept builds, all of them or none, and begin them here, side by side.
 
         Returns one reservation for each request. `Unavailable` if no host of ours answers.
         """
-        self._check(requests)
-        self.inventory.ensure_default_host()
-        self._ensure_some_host_answers()
+        if self._check(requests):
+            self.inventory.ensure_default_host()
+            self.inventory.ensure_some_host_answers(self.settings.operations.undo_deadline)
         reservations = self._accept(requests)
         self._worker.see_through(
             operation.id for reservation in reservations for operation in reservation.operations
@@ -142,12 +141,12 @@ class Controller:
 
     def submit(self, request: CreateRequest) -> Operation:
         """Accept the build of one instance; as `submit_all`."""
-        return _only(self.submit_all(_single(request)))
+        return _only(self.submit_all(single(request)))
 
     def submit_all(self, *requests: CreateRequest) -> Sequence[Reservation]:
         """Accept builds, all or none, and leave them to whoever resumes work of this store."""
-        self._check(requests)
-        self.inventory.ensure_default_host()
+        if self._check(requests):
+            self.inventory.ensure_default_host()
         return self._accept(requests)
 
     def plan(self, *requests: CreateRequest) -> Sequence[Plan]:
@@ -162,11 +161,13 @@ class Controller:
 
         A build that still runs is asked to stop; one whose process is dead is taken back here.
         """
-        return self._begin(self._write(lambda c: self._door.delete(c, instance, self._caller)))
+        return self._delete(instance, self._caller)
 
     def cancel(self, operation: str, reason: str = "asked by the user") -> Operation:
         """Have a build taken back, wherever it runs; here, if its process is dead."""
-        return self._begin(self._write(lambda c: self._door.cancel(c, operation, reason)))
+        return self._begin(
+            self._write(lambda c: self._door.cancel(c, operation, reason, self._caller))
+        )
 
     def resume(self, operation: str | None = None) -> Sequence[Operation]:
         """Take up what nobody runs: everything that is unfinished, or this operation.
@@ -218,18 +219,22 @@ class Controller:
 
     def operation(self, operation: str) -> Operation:
         with self._database.read() as connection:
-            return self._stores.operations.get(connection, OperationId(operation))
+            return self._stores.operations.get(
+                connection, OperationId(operation), project=self._caller.sees
+            )
 
     def operations(
         self, states: Iterable[OperationState] = tuple(OperationState)
     ) -> Sequence[Operation]:
         """Operations in these states, oldest first; the newest thousand."""
         with self._database.read() as connection:
-            return self._stores.operations.newest(connection, states=states)
+            return self._stores.operations.newest(
+                connection, project=self._caller.sees, states=states
+            )
 
     def instance(self, name_or_id: str) -> Instance:
         with self._database.read() as connection:
-            return self._stores.instances.find(connection, name_or_id)
+            return self._stores.instances.find(connection, name_or_id, project=self._caller.sees)
 
     def instance_of(self, operation: Operation) -> Instance:
         """The instance of an operation, also after it was deleted."""
@@ -237,11 +242,12 @@ class Controller:
             return self._stores.instances.get(connection, operation.instance_id)
 
     def instances(self, reservation: str | None = None) -> Sequence[Instance]:
-        """Every living instance, or those of one request, oldest first."""
+        """Every living instance that the caller may see, or those of one request, oldest first."""
         found: list[Instance] = []
         with self._database.read() as connection:
             while page := self._stores.instances.page(
                 connection,
+                project=self._caller.sees,
                 reservation=reservation,
                 after=found[-1].seq if found else 0,
                 limit=_PAGE,
@@ -306,11 +312,12 @@ class Controller:
                 accepted = work(connection)
         return accepted
 
-    def _check(self, requests: Sequence[CreateRequest]) -> None:
-        """Refuse what can be refused before a host is asked, or registered."""
+    def _check(self, requests: Sequence[CreateRequest]) -> bool:
+        """Refuse what can be refused before a host is asked, or registered. Returns whether
+        anything is to be built that was not accepted before."""
         with self._database.read() as connection:
-            for request in requests:
-                self._door.check(connection, request, self._caller)
+            new = [self._door.check(connection, request, self._caller) for request in requests]
+        return any(new)
 
     def _accept(self, requests: Sequence[CreateRequest]) -> Sequence[Reservation]:
         return self._write(
@@ -318,6 +325,13 @@ class Controller:
                 self._door.create(connection, request, self._caller) for request in requests
             ]
         )
+
+    def _end(self, instance: InstanceId) -> Operation:
+        """Delete what asked to end by itself, whosever it is."""
+        return self._delete(instance, Caller())
+
+    def _delete(self, instance: str, caller: Caller) -> Operation:
+        return self._begin(self._write(lambda c: self._door.delete(c, instance, caller)))
 
     def _begin(self, operation: Operation) -> Operation:
         """Also what it waits for: nobody else may be going to."""
@@ -335,7 +349,11 @@ class Controller:
         while True:
             with self._database.read() as connection:
                 page = self._stores.operations.page(
-                    connection, states=CLAIMABLE, after=after, limit=_PAGE
+                    connection,
+                    project=self._caller.sees,
+                    states=CLAIMABLE,
+                    after=after,
+                    limit=_PAGE,
                 )
             yield from page
             if len(page) < _PAGE:
@@ -368,29 +386,6 @@ class Controller:
                     f"operation {operation} is waited for no more: this controller was closed",
                     hint="any other controller on its store goes on with it",
                 )
-
-    def _ensure_some_host_answers(self) -> None:
-        """The last cheap refusal: a build that no host could take would only fail later."""
-        errors = []
-        for host in self.inventory.hosts():
-            try:
-                hypervisor = self._means.backend.host(host.connection_uri).hypervisor
-                hypervisor.facts(Wait(self.settings.operations.undo_deadline))
-            except Unavailable as error:
-                errors.append(error)
-            else:
-                return
-        if errors:
-            raise errors[0]
-
-
-def _single(request: CreateRequest) -> CreateRequest:
-    if request.count > 1:
-        raise InvalidRequest(
-            f"{request.count} instances are asked for, and one operation builds one",
-            hint="use create_all or submit_all",
-        )
-    return request
 
 
 def _only(reservations: Sequence[Reservation]) -> Operation:

@@ -39,7 +39,7 @@ class Descriptions:
                 "ram": spec["ram_mib"],
                 "disk": spec["root_gib"],
             },
-            "hostname": instance.hostname,
+            "hostname": spec["hostname"],
             "metadata": spec["metadata"],
             "tags": spec.get("tags", []),
             "description": spec.get("description"),

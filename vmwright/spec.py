@@ -130,6 +130,8 @@ class PlacementSpec(Model):
     query: str | None = None
     near: str | None = None
     """A subnet that the host's address must lie in."""
+    hints: dict[str, Any] = Field(default_factory=dict)
+    """What only plug-ins know."""
 
 
 class HooksSpec(Model):

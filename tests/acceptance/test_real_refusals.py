@@ -41,7 +41,7 @@ def busy(installed: Installed) -> Installed:
         (4, ("create", "x", "--image", "demo", "--flavor", "nope"), "flavor 'nope'"),
         (4, ("create", "x", *PLACE, "--network", "nope"), "network 'nope'"),
         (2, ("create", "x", *PLACE, "--network", "net1,ip=10.78.0.5"), "10.78.0.5"),
-        (2, ("create", "x", *PLACE, "--network", "net1,ip=10.77.0.50"), "in use"),
+        (5, ("create", "x", *PLACE, "--network", "net1,ip=10.77.0.50"), "in use"),
         (
             2,
             ("create", "x", *PLACE, *("--network", "net1,ip=10.77.0.9") * 2),
@@ -60,7 +60,7 @@ def busy(installed: Installed) -> Installed:
             ("image", "create", "x", "--file", "HOME/plain", "--disk-format", "raw"),
             "qcow2",
         ),
-        (2, ("create", "x", *PLACE, "--volume", "volume=held"), "in use"),
+        (5, ("create", "x", *PLACE, "--volume", "volume=held"), "in use"),
     ],
     ids=lambda value: value if isinstance(value, int) else None,
 )

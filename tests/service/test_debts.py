@@ -35,17 +35,20 @@ def test_a_host_that_goes_away_in_an_undo_is_owed_and_paid_without_anybodys_doin
 
 
 def test_the_others_go_on_while_a_host_is_away(lab: Lab) -> None:
-    """The build that met the absent host ends; a second host takes the next one."""
+    """Builds that met it end elsewhere, and what they left there is owed."""
 
     def child(controller):
         controller.inventory.create_host("host2", "simulated:///host2")
         first = controller.create(labs.request())
         second = controller.create(labs.request(name="vm2", volumes=[{"size": 1}]))
-        print(controller.wait(first.id, timeout=60).state)
-        print(controller.wait(second.id, timeout=60).state)
+        ended = [controller.wait(operation.id, timeout=60) for operation in (first, second)]
+        print(*(operation.state for operation in ended))
+        described = [controller.describe_operation(operation) for operation in ended]
+        print({debt["host"] for known in described for debt in known["owes"]})
+        print({controller.describe_instance(one)["host"] for one in controller.instances()})
 
     ended = replace(lab, faults=("ensure_running@host1:1:down",)).child(child)
-    assert sorted(ended.output.split()) == ["done", "undone"], ended.output
+    assert ended.output.splitlines() == ["done done", "{'host1'}", "{'host2'}"], ended.output
 
 
 def test_a_late_effect_is_waited_for_and_removed(lab: Lab) -> None:

@@ -177,7 +177,7 @@ def test_user_data_needs_a_config_drive():
 
 
 def test_ramdisk_needs_a_kernel():
-    assert "kernel" in refusal(ramdisk="r")
+    assert "kernel" in refusal(ramdisk="r", kernel="nokernel")
     assert asked(ramdisk="r", kernel="k").ramdisk == "r"
 
 
@@ -237,7 +237,7 @@ def test_user_data_is_in_no_repr():
         {"user_data": SECRET.encode() * 9000},
         {"user_data": SECRET.encode(), "config_drive": False},
         {"user_data": [SECRET]},
-        {"user_data": SECRET.encode(), "ramdisk": "r"},
+        {"user_data": SECRET.encode(), "kernel": "nokernel", "ramdisk": "r"},
         {"user_data": SECRET.encode(), "bogus": 1},
         {"key": SECRET},
         {"metadata": {"k": SECRET * 100}},

@@ -153,3 +153,21 @@ def test_power_cut_of_a_delete_is_resumed(lab: Lab, task: str, how: Break) -> No
     kept = {location(lab, "volumes", name) for name in ("kept", "system")}
     kept |= {location(lab, "snapshots", "saved")}
     assert {volume["name"] for volume in lab.things("volumes")} == kept
+
+
+def test_a_snapshot_binds_its_volumes_to_its_host(lab: Lab) -> None:
+    def elsewhere(controller: Controller) -> None:
+        inventory = controller.inventory
+        (first,) = inventory.hosts()
+        inventory.create_host("second", "simulated:///second")
+        inventory.disable_host(first.id, "repair")
+        operation = controller.create(labs.request(name="vm2", **WISH))
+        print(controller.wait(operation.id, timeout=60).state)
+
+    ended = lab.child(elsewhere)
+    assert ended.output.split() == ["undone"], ended.output
+    (row,) = lab.rows("SELECT fault FROM vmwright_instances WHERE name = 'vm2'")
+    assert (
+        "second: the snapshot that volume 'vm2-volume-1' begins as is on another host"
+        in (row["fault"])
+    )

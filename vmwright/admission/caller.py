@@ -12,3 +12,8 @@ class Caller:
     project: str = "default"
     user: str = "admin"
     roles: frozenset[str] = frozenset({ADMIN, MEMBER, READER})
+
+    @property
+    def sees(self) -> str | None:
+        """The only project whose things are there for the caller; None: every project's."""
+        return None if ADMIN in self.roles else self.project

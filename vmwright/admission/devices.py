@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from vmwright.admission.images import GIB, BootImages, image_spec
-from vmwright.errors import Conflict, InvalidRequest
+from vmwright.admission.caller import Caller
+from vmwright.admission.images import GIB, BootImages, image_spec, refuse_small_memory
+from vmwright.errors import Conflict, InvalidRequest, QuotaExceeded
 from vmwright.ids import VolumeId, new_id
 from vmwright.persistence.records import Flavor, VolumeRecord
 from vmwright.persistence.stores import Stores
@@ -38,47 +39,52 @@ class _Resolving:
         self,
         stores: Stores,
         connection: sa.Connection,
-        project: str,
+        caller: Caller,
+        flavor: Flavor,
         bus: str,
-        name: str,
     ) -> None:
         self._stores = stores
         self._connection = connection
-        self._project = project
+        self._caller = caller
+        self._flavor = flavor
         self._bus = bus
-        self._name = name
 
-    def volume(self, device: BlockDevice, number: int) -> VolumeSpec:
+    def volume(self, device: BlockDevice) -> VolumeSpec:
         """The volume behind a device that is not local."""
         match device.source_type:
             case "volume":
                 return self._existing(device)
             case "snapshot":
-                return self._from_snapshot(device, number)
+                return self._from_snapshot(device)
             case "image":
-                return self._from_image(device, number)
+                return self._from_image(device)
             case _:
-                return self._spec(device, number, source="blank", size=device.volume_size or 1)
+                return self._spec(device, source="blank", size=device.volume_size or 1)
 
-    def _from_image(self, device: BlockDevice, number: int) -> VolumeSpec:
+    def _from_image(self, device: BlockDevice) -> VolumeSpec:
         image = self._stores.registries.images.pin(self._connection, str(device.uuid))
-        least = math.ceil(image.virtual_size_bytes / GIB)
+        if device.boots:
+            refuse_small_memory(image, self._flavor)
+        least = max(math.ceil(image.virtual_size_bytes / GIB), image.min_disk_gib)
         size = _sized(device, least, f"image {image.name!r}")
-        return self._spec(device, number, source="image", size=size, image=image_spec(image))
+        return self._spec(device, source="image", size=size, image=image_spec(image))
 
-    def _from_snapshot(self, device: BlockDevice, number: int) -> VolumeSpec:
-        found = self._stores.snapshots.find(self._connection, self._project, str(device.uuid))
+    def _from_snapshot(self, device: BlockDevice) -> VolumeSpec:
+        project = self._caller.project
+        found = self._stores.snapshots.find(self._connection, project, str(device.uuid))
         size = _sized(device, found.size_gib, f"snapshot {found.name!r}")
         origin = SnapshotSpec(id=found.id, host=found.host_id, location=found.location)
         if device.boots and not found.bootable:
             raise InvalidRequest(f"snapshot {found.name!r} is not bootable")
-        return self._spec(device, number, source="snapshot", size=size, snapshot=origin)
+        return self._spec(device, source="snapshot", size=size, snapshot=origin)
 
     def _existing(self, device: BlockDevice) -> VolumeSpec:
-        record = self._stores.volumes.find(self._connection, str(device.uuid))
+        record = self._stores.volumes.find(
+            self._connection, str(device.uuid), project=self._caller.sees
+        )
         held = self._stores.volumes.attachment_of(self._connection, record.id)
         if held is not None:
-            raise InvalidRequest(
+            raise Conflict(
                 f"volume {record.name!r} is in use by instance {held.instance_id}",
                 hint="delete that instance first, or use another volume",
             )
@@ -106,13 +112,12 @@ class _Resolving:
     def _snapshot_of(self, record: VolumeRecord) -> SnapshotSpec | None:
         if record.location is not None or record.snapshot_id is None:
             return None
-        found = self._stores.snapshots.find(self._connection, self._project, record.snapshot_id)
+        found = self._stores.snapshots.find(self._connection, record.project_id, record.snapshot_id)
         return SnapshotSpec(id=found.id, host=found.host_id, location=found.location)
 
     def _spec(
         self,
         device: BlockDevice,
-        number: int,
         *,
         source: str,
         size: int,
@@ -123,7 +128,7 @@ class _Resolving:
             **_common(device, self._bus),
             volume=VolumeId(new_id()),
             source=source,
-            name=device.name or f"{self._name[:240]}-volume-{number}",
+            name=device.name or "",
             size_gib=size,
             image=image,
             snapshot=snapshot,
@@ -135,21 +140,22 @@ def devices_of(
     connection: sa.Connection,
     request: CreateRequest,
     *,
-    project: str,
+    caller: Caller,
     flavor: Flavor,
     boot: BootImages,
     limits: QuotaSettings,
 ) -> Devices:
-    """Every disk, with an id of its own where it is new."""
+    """Every disk, with an id of its own where it is new; names of new volumes come later."""
     asked = request.devices()
     bus = boot.properties.get(_BUS, "virtio")
-    resolving = _Resolving(stores, connection, project, bus, request.name)
-    remote = [device for device in asked if not device.is_local]
-    volumes = tuple(resolving.volume(device, n) for n, device in enumerate(remote, 1))
+    resolving = _Resolving(stores, connection, caller, flavor, bus)
+    volumes = tuple(resolving.volume(device) for device in asked if not device.is_local)
     # By its name and by its id, it is the same one.
     if len({volume.volume for volume in volumes}) != len(volumes):
         raise InvalidRequest("volumes: the same volume is asked for twice")
     root = next((d for d in asked if d.is_local and d.source_type == "image"), None)
+    if root is not None:
+        _refuse_other_image(root, boot.image)
     disks = _local_disks(asked, flavor, bus)
     _refuse_too_many(len(disks) + (boot.image is not None), limits)
     return Devices(
@@ -209,6 +215,12 @@ def _common(device: BlockDevice, bus: str) -> dict[str, object]:
     }
 
 
+def _refuse_other_image(root: BlockDevice, image: ImageSpec | None) -> None:
+    """A local boot disk is the request's image again, by its name or by its id."""
+    if image is None or root.uuid not in (image.id, image.name):
+        raise InvalidRequest("the boot disk is made from another image than the request names")
+
+
 def _sized(device: BlockDevice, least: int, what: str) -> int:
     size = device.volume_size or least
     if size < least:
@@ -219,7 +231,7 @@ def _sized(device: BlockDevice, least: int, what: str) -> int:
 def _refuse_too_many(local: int, limits: QuotaSettings) -> None:
     most = limits.max_local_block_devices
     if most != UNLIMITED and local > most:
-        raise Conflict(
+        raise QuotaExceeded(
             f"the instance would have {local} local disks, at most {most} are allowed",
             hint="use volumes for the others",
         )

@@ -1,6 +1,6 @@
 """The door: every name becomes an id, every rule is checked, and nothing is stored before that."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from vmwright.admission.placement import refuse_full_group
 from vmwright.admission.quota import Amounts, granted
 from vmwright.admission.resolve import spec_of
 from vmwright.admission.rows import Rows, new_operation, new_reservation
-from vmwright.admission.rules import DELETE, rules_of
+from vmwright.admission.rules import DELETE, rules_of, rules_of_spec
 from vmwright.admission.several import individual, names_of
 from vmwright.errors import Conflict
 from vmwright.flows import NO_HOOKS, newest
@@ -51,11 +51,16 @@ class Door:
         self._settings = settings
         self._rows = Rows(means, clock)
 
-    def check(self, connection: sa.Connection, request: CreateRequest, caller: Caller) -> None:
-        """Raise what `create` would raise, but for quotas; store nothing."""
-        self._allow(request, caller)
-        if self._answered(connection, request, caller) is None:
-            self.specs(connection, request, caller)
+    def check(self, connection: sa.Connection, request: CreateRequest, caller: Caller) -> bool:
+        """Raise what `create` would raise, but for quotas; store nothing.
+
+        Returns whether something would be built: False if the request was answered before.
+        """
+        self._allow(caller, rules_of(request))
+        if self._answered(connection, request, caller) is not None:
+            return False
+        self.specs(connection, request, caller)
+        return True
 
     def create(
         self, connection: sa.Connection, request: CreateRequest, caller: Caller
@@ -65,7 +70,7 @@ class Door:
         `Forbidden` by a policy, `NotFound` for an unknown name, `InvalidRequest` for a rule,
         `Conflict` for something in use, `QuotaExceeded`; then nothing was stored.
         """
-        self._allow(request, caller)
+        self._allow(caller, rules_of(request))
         answered = self._answered(connection, request, caller)
         if answered is not None:
             return answered
@@ -86,7 +91,7 @@ class Door:
 
         Changes nothing and holds nothing. Ids are made up, and others when it is really built.
         """
-        self._allow(request, caller)
+        self._allow(caller, rules_of(request))
         specs = self.specs(connection, request, caller)
         return self._granted(connection, request, caller, specs)
 
@@ -108,9 +113,7 @@ class Door:
             most=request.count,
             settings=self._settings.quota,
         )
-        refuse_full_group(
-            self._stores, connection, request, first.placement, self._settings.quota, count
-        )
+        refuse_full_group(self._stores, connection, first.placement, self._settings.quota, count)
         return specs[:count]
 
     def specs(
@@ -120,6 +123,7 @@ class Door:
         names = names_of(request)
         shared = spec_of(self._stores, connection, request, caller, self._settings)
         self._refuse_missing_plugins(shared)
+        self._allow(caller, rules_of_spec(shared))
         found = []
         for number, name in enumerate(names):
             instance = InstanceId(new_id())
@@ -138,8 +142,12 @@ class Door:
         Asked again while a delete is under way, that one is the answer.
         """
         stores = self._stores
-        instance = stores.instances.find(connection, name_or_id)
-        self._policy.require(caller, [DELETE], {"project_id": instance.project_id})
+        instance = stores.instances.find(connection, name_or_id, project=caller.sees)
+        self._policy.require(
+            caller,
+            [DELETE],
+            {"project_id": instance.project_id, "user_id": instance.user_id},
+        )
         # It takes the row: of several who delete at once, the others then see the first's.
         stores.instances.mark_deleting(connection, instance.id)
         unfinished = [
@@ -152,7 +160,11 @@ class Door:
                 return known
         before = unfinished[-1] if unfinished else None
         operation = new_operation(
-            "delete", instance.id, caller, after=before.id if before else None
+            "delete",
+            instance.id,
+            instance.project_id,
+            caller.user,
+            after=before.id if before else None,
         )
         self._rows.store_operation(connection, operation)
         self._rows.note(connection, operation, "instance", TaskState.DELETING)
@@ -160,9 +172,13 @@ class Door:
             stores.operations.ask_to_cancel(connection, before.id, "the instance is being deleted")
         return operation
 
-    def cancel(self, connection: sa.Connection, operation_id: str, reason: str) -> Operation:
+    def cancel(
+        self, connection: sa.Connection, operation_id: str, reason: str, caller: Caller
+    ) -> Operation:
         """Ask for a build to be taken back. Asked again, or once it is undoing, nothing changes."""
-        operation = self._stores.operations.get(connection, OperationId(operation_id))
+        operation = self._stores.operations.get(
+            connection, OperationId(operation_id), project=caller.sees
+        )
         if operation.state in ENDED:
             raise Conflict(f"operation {operation.id} has ended: it is {operation.state}")
         if operation.kind != "create":
@@ -179,9 +195,9 @@ class Door:
 
         return Policy(self._settings.policy_file)
 
-    def _allow(self, request: CreateRequest, caller: Caller) -> None:
+    def _allow(self, caller: Caller, rules: Iterable[str]) -> None:
         target = {"project_id": caller.project, "user_id": caller.user}
-        self._policy.require(caller, rules_of(request), target)
+        self._policy.require(caller, rules, target)
 
     def _answered(
         self, connection: sa.Connection, request: CreateRequest, caller: Caller
@@ -211,7 +227,9 @@ class Door:
         """Made with the key file: a plain digest of a body with a password could be guessed."""
         if request.idempotency_key is None:
             return None
-        return self._stores.secrets.digest(request.model_dump_json().encode())
+        # Without defaults, so that a later version with further fields knows it again.
+        body = request.model_dump_json(exclude_defaults=True)
+        return self._stores.secrets.digest(body.encode())
 
     def _store(
         self,
@@ -222,7 +240,9 @@ class Door:
     ) -> Reservation:
         reservation, operations, passwords = new_reservation(), [], {}
         for number, (instance, spec) in enumerate(specs):
-            operation = new_operation("create", instance, caller, reservation=reservation)
+            operation = new_operation(
+                "create", instance, caller.project, caller.user, reservation=reservation
+            )
             if number == 0:
                 operation = replace(
                     operation,

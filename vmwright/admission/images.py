@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from vmwright.admission.caller import Caller
 from vmwright.errors import InvalidRequest
 from vmwright.persistence.records import Flavor, Image
 from vmwright.persistence.stores import Stores
@@ -42,26 +43,50 @@ def flavor_of(stores: Stores, connection: sa.Connection, request: CreateRequest)
 
 
 def boot_images(
-    stores: Stores, connection: sa.Connection, request: CreateRequest, flavor: Flavor
+    stores: Stores,
+    connection: sa.Connection,
+    request: CreateRequest,
+    caller: Caller,
+    flavor: Flavor,
 ) -> BootImages:
-    """The images by name or id, held until the transaction ends. A request's kernel wins over
-    the image's own."""
-    image = None
-    if request.image is not None:
-        image = stores.registries.images.pin(connection, request.image)
+    """The images by name or id, held until the transaction ends. A request's kernel and ramdisk
+    win over the image's own."""
+    root = _root_image(stores, connection, request, caller)
+    image = None if request.image is None else root
+    if image is not None:
         refuse_misfit(image, flavor)
-    properties = dict(image.properties) if image else {}
-    kernel, ramdisk = request.kernel, request.ramdisk
-    if kernel is None:
-        kernel, ramdisk = properties.get(KERNEL), properties.get(RAMDISK)
+    properties = dict(root.properties) if root else {}
+    kernel = request.kernel or properties.get(KERNEL)
+    ramdisk = request.ramdisk or properties.get(RAMDISK)
     if kernel == NO_KERNEL:
         kernel = ramdisk = None
+    if ramdisk is not None and kernel is None:
+        raise InvalidRequest("a ramdisk needs a kernel")
     return BootImages(
         image=image_spec(image) if image else None,
         properties=properties,
         kernel=_pinned(stores, connection, kernel),
         ramdisk=_pinned(stores, connection, ramdisk),
     )
+
+
+def _root_image(
+    stores: Stores, connection: sa.Connection, request: CreateRequest, caller: Caller
+) -> Image | None:
+    """The image that the first disk begins as, or began as."""
+    images = stores.registries.images
+    if request.image is not None:
+        return images.pin(connection, request.image)
+    root = next(device for device in request.devices() if device.boot_index == 0)
+    name = str(root.uuid)
+    match root.source_type:
+        case "image":
+            return images.pin(connection, name)
+        case "volume":
+            volume = stores.volumes.find(connection, name, project=caller.sees)
+            return images.get(connection, volume.image_id) if volume.image_id else None
+        case _:
+            return None
 
 
 def config_drive_of(request: CreateRequest, properties: dict[str, str]) -> bool:
@@ -73,11 +98,12 @@ def disk_config_of(request: CreateRequest, properties: dict[str, str]) -> str:
     """AUTO or MANUAL: what the request says, else the image."""
     said = properties.get(DISK_CONFIG)
     if request.disk_config == "AUTO" and said == "false":
-        raise InvalidRequest(f"Requested image {request.image} has automatic disk resize disabled")
+        raise InvalidRequest("Requested image has automatic disk resize disabled")
     return request.disk_config or ("MANUAL" if said == "false" else "AUTO")
 
 
 def refuse_misfit(image: Image, flavor: Flavor) -> None:
+    """Raise `InvalidRequest` unless a root disk and the memory of this flavor are enough."""
     disk = flavor.disk_gib * GIB
     if disk and image.virtual_size_bytes > disk:
         raise InvalidRequest(
@@ -90,6 +116,10 @@ def refuse_misfit(image: Image, flavor: Flavor) -> None:
             f"image {image.name!r} needs {image.min_disk_gib} GiB of disk, flavor "
             f"{flavor.name!r} has {flavor.disk_gib}"
         )
+    refuse_small_memory(image, flavor)
+
+
+def refuse_small_memory(image: Image, flavor: Flavor) -> None:
     if flavor.ram_mib < image.min_ram_mib:
         raise InvalidRequest(
             f"image {image.name!r} needs {image.min_ram_mib} MiB of memory, flavor "

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from vmwright.admission.caller import Caller
-from vmwright.errors import Conflict, InvalidRequest
+from vmwright.errors import Conflict, InvalidRequest, NotFound
 from vmwright.ids import PortId, new_id
 from vmwright.persistence.ports import in_use
 from vmwright.persistence.records import NetworkRecord
@@ -35,6 +35,11 @@ def nics_of(
 
 def _only_network(stores: Stores, connection: sa.Connection) -> tuple[NicSpec, ...]:
     known: Sequence[NetworkRecord] = stores.registries.networks.all(connection)
+    if not known:
+        raise NotFound(
+            "there is no network to take",
+            hint="make one (vmwright network create), or ask for none",
+        )
     if len(known) > 1:
         raise Conflict(
             f"there are {len(known)} networks: which one is meant is not clear",
@@ -52,9 +57,7 @@ def _nic(
     if wish.ip is not None:
         _check_ip(stores, connection, network, wish.ip)
     if wish.mac is not None and stores.ports.is_mac_taken(connection, wish.mac):
-        raise InvalidRequest(
-            f"MAC address {wish.mac} is in use", hint="leave it out to have one made"
-        )
+        raise Conflict(f"MAC address {wish.mac} is in use", hint="leave it out to have one made")
     return _new_nic(network, wish)
 
 
@@ -103,4 +106,4 @@ def _check_ip(stores: Stores, connection: sa.Connection, network: NetworkRecord,
     if reason is not None:
         raise InvalidRequest(f"fixed IP {ip}: network {network.name!r} ({network.cidr}) {reason}")
     if stores.ports.is_ip_taken(connection, network.id, network.addresses.offset_of(ip)):
-        raise InvalidRequest(f"fixed IP {ip} is in use", hint="leave it out to have one chosen")
+        raise Conflict(f"fixed IP {ip} is in use", hint="leave it out to have one chosen")

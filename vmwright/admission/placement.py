@@ -35,26 +35,24 @@ def placement_of(
         zone=zone,
         forced_host=host,
         group=ServerGroupId(group.id) if group else None,
-        same_host=_instances(stores, connection, hints.same_host),
-        different_host=_instances(stores, connection, hints.different_host),
+        same_host=_instances(stores, connection, hints.same_host, caller),
+        different_host=_instances(stores, connection, hints.different_host, caller),
         query=_query(hints),
         near=_near(hints),
+        hints=hints.others,
     )
 
 
 def refuse_full_group(
     stores: Stores,
     connection: sa.Connection,
-    request: CreateRequest,
     placement: PlacementSpec,
     limits: QuotaSettings,
     count: int,
 ) -> None:
     """See that the group has room for so many more members; who is to add them must hold it."""
     most = limits.server_group_members
-    if placement.group is None:
-        return
-    if not request.check_server_group_quota or most == UNLIMITED:
+    if placement.group is None or most == UNLIMITED:
         return
     members = len(stores.server_groups.members(connection, placement.group))
     if members + count > most:
@@ -106,9 +104,9 @@ def _group(
 
 
 def _instances(
-    stores: Stores, connection: sa.Connection, names: tuple[str, ...]
+    stores: Stores, connection: sa.Connection, names: tuple[str, ...], caller: Caller
 ) -> tuple[InstanceId, ...]:
-    return tuple(stores.instances.find(connection, name).id for name in names)
+    return tuple(stores.instances.find(connection, name, project=caller.sees).id for name in names)
 
 
 def _query(hints: SchedulerHints) -> str | None:

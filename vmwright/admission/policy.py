@@ -16,6 +16,7 @@ from vmwright.admission.rules import (
     CREATE,
     DELETE,
     FORCED_HOST,
+    ZERO_DISK_FLAVOR,
 )
 from vmwright.errors import Forbidden, InvalidRequest
 
@@ -43,6 +44,13 @@ def list_rules() -> list[policy.RuleDefault]:
             FORCED_HOST, "rule:admin_required", "Choose the host of an instance.", _VERB
         ),
         policy.DocumentedRuleDefault(
+            ZERO_DISK_FLAVOR,
+            "rule:admin_required",
+            "Build instances of a flavor without a disk from an image: their root disks have "
+            "whatever size the image has, and no host counts it.",
+            _VERB,
+        ),
+        policy.DocumentedRuleDefault(
             DELETE,
             _OWNER,
             "Delete instances.",
@@ -55,7 +63,8 @@ class Policy:
     """Answers whether a caller may do something. Thread-safe; a file that changes is read again."""
 
     def __init__(self, policy_file: Path | None = None) -> None:
-        """`InvalidRequest` if the file is named and is not there."""
+        """`InvalidRequest` if the file is named and is not there, or is no set of rules."""
+        self._file = policy_file
         if policy_file is not None and not policy_file.is_file():
             raise InvalidRequest(
                 f"policy file {str(policy_file)!r} does not exist",
@@ -68,9 +77,11 @@ class Policy:
         self._enforcer = policy.Enforcer(conf)
         self._enforcer.suppress_default_change_warnings = True
         self._enforcer.register_defaults(list_rules())
+        self._read()
 
     def require(self, caller: Caller, rules: Iterable[str], target: Mapping[str, Any]) -> None:
         """Raise `Forbidden` that names the first of the rules that does not hold."""
+        self._read()
         for rule in rules:
             self._enforcer.authorize(
                 rule,
@@ -83,6 +94,28 @@ class Policy:
                 do_raise=True,
                 exc=cast("type[Exception]", functools.partial(_forbidden, rule, caller)),
             )
+
+    def _read(self) -> None:
+        """Take in the file, if it has changed. What oslo.policy only logs, and then denies to
+        everybody, is refused here."""
+        try:
+            self._enforcer.load_rules()
+            self._enforcer.check_rules(raise_on_violation=True)
+        except policy.InvalidDefinitionError as error:
+            what, _, _ = str(error).partition(" Check logs")
+            raise self._broken(f"{what} They refer to others in a circle, or to none") from None
+        except (ValueError, TypeError, AttributeError, OSError) as error:
+            reason = " ".join(str(error).split())
+            raise self._broken(f"it is no mapping of rules ({reason})") from error
+        for name, rule in self._enforcer.file_rules.items():
+            if "!" in str(rule.check) and "!" not in str(rule.check_str):
+                raise self._broken(f"{name}: {rule.check_str!r} is not a rule")
+
+    def _broken(self, what: str) -> InvalidRequest:
+        return InvalidRequest(
+            f"policy file {str(self._file)!r}: {what}",
+            hint="docs/policy.yaml.sample shows every rule with its default",
+        )
 
 
 def _forbidden(rule: str, caller: Caller, *_: object, **__: object) -> Forbidden:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
-from vmwright.admission.caller import Caller
 from vmwright.admission.guest_data import packed_files
 from vmwright.admission.quota import Amounts
 from vmwright.flows import NO_HOOKS, atoms_of, newest
@@ -33,7 +32,7 @@ class Rows:
         spec: Spec,
         request: CreateRequest,
         password: str | None,
-    ) -> Spec:
+    ) -> None:
         """An instance and the operation that builds it, with its secrets. Nothing is reserved."""
         contents = {
             "user_data": request.user_data,
@@ -59,7 +58,6 @@ class Rows:
             )
         self.store_operation(connection, operation, spec.hooks)
         self.note(connection, operation, "instance", TaskState.SCHEDULING)
-        return whole
 
     def store_operation(
         self, connection: sa.Connection, operation: Operation, hooks: HooksSpec = NO_HOOKS
@@ -91,7 +89,8 @@ class Rows:
 def new_operation(
     kind: str,
     instance: InstanceId,
-    caller: Caller,
+    project: str,
+    user: str,
     *,
     reservation: str | None = None,
     after: OperationId | None = None,
@@ -104,8 +103,8 @@ def new_operation(
         flow_name=recipe.name,
         flow_version=recipe.version,
         instance_id=instance,
-        project_id=caller.project,
-        user_id=caller.user,
+        project_id=project,
+        user_id=user,
         reservation_id=reservation or new_reservation(),
         state=OperationState.QUEUED,
         flow_detail_id=new_id(),
@@ -125,7 +124,7 @@ def _instance(operation: Operation, spec: Spec) -> Instance:
         user_id=spec.user,
         reservation_id=operation.reservation_id,
         name=spec.name,
-        hostname=spec.hostname[:64],
+        hostname=spec.hostname.partition(".")[0],
         vm_state=VmState.BUILDING,
         task_state=TaskState.SCHEDULING,
         power_state=PowerState.NOSTATE,

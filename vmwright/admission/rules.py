@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 
 from vmwright.request import CreateRequest
+from vmwright.spec import Spec
 
 CREATE = "vmwright:create"
 ATTACH_NETWORK = "vmwright:create:attach_network"
 ATTACH_VOLUME = "vmwright:create:attach_volume"
 FORCED_HOST = "vmwright:create:forced_host"
+ZERO_DISK_FLAVOR = "vmwright:create:zero_disk_flavor"
 DELETE = "vmwright:delete"
 
 
@@ -20,6 +22,12 @@ def rules_of(request: CreateRequest) -> Iterator[str]:
         yield ATTACH_VOLUME
     if forces_host(request):
         yield FORCED_HOST
+
+
+def rules_of_spec(spec: Spec) -> Iterator[str]:
+    """Further policies, which only show once the names of a request are known."""
+    if spec.image is not None and spec.root_gib == 0:
+        yield ZERO_DISK_FLAVOR
 
 
 def forces_host(request: CreateRequest) -> bool:

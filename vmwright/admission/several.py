@@ -8,6 +8,16 @@ from vmwright.spec import Spec, hostname_of
 _LONGEST_NAME, _LONGEST_LABEL = 255, 63
 
 
+def single(request: CreateRequest) -> CreateRequest:
+    """The request, if it is for one instance: one operation builds one."""
+    if request.count > 1:
+        raise InvalidRequest(
+            f"{request.count} instances are asked for, and one operation builds one",
+            hint="use create_all or submit_all",
+        )
+    return request
+
+
 def names_of(request: CreateRequest) -> list[str]:
     """One name for each instance that is wanted; numbers are added if there are several."""
     if request.count == 1:
@@ -25,16 +35,17 @@ def individual(
     spec: Spec, instance: InstanceId, name: str, number: int, request: CreateRequest
 ) -> Spec:
     """The spec of one of several: `number` counts from 0."""
+    several = request.count > 1
     volumes = tuple(
         volume
         if volume.source == "existing"
         else volume.model_copy(
             update={
                 "volume": VolumeId(new_id()),
-                "name": volume.name.replace(request.name, name, 1)[:_LONGEST_NAME],
+                "name": _volume_name(volume.name, name, place, number if several else None),
             }
         )
-        for volume in spec.volumes
+        for place, volume in enumerate(spec.volumes, 1)
     )
     nics = tuple(
         nic if nic.given else nic.model_copy(update={"port": PortId(new_id())}) for nic in spec.nics
@@ -48,6 +59,17 @@ def individual(
             "nics": nics,
         }
     )
+
+
+def _volume_name(asked: str, instance: str, place: int, number: int | None) -> str:
+    """What was asked for, with a number if there are several of it; else after its instance."""
+    if not asked:
+        return _with_suffix(instance, f"-volume-{place}")
+    return asked if number is None else _with_suffix(asked, f"-{number + 1}")
+
+
+def _with_suffix(name: str, suffix: str) -> str:
+    return f"{name[: _LONGEST_NAME - len(suffix)].rstrip()}{suffix}"
 
 
 def _hostname(request: CreateRequest, instance: InstanceId, number: int) -> str:

@@ -53,18 +53,13 @@ class ShowOne(show.ShowOne, Command):
     def describe(self, arguments: argparse.Namespace) -> Mapping[str, Any]:
         """Do what the command does, and return at least the shown columns."""
 
-    def choose_columns(self, arguments: argparse.Namespace) -> Columns:
-        """What is shown with these arguments."""
-        del arguments
-        return self.shown_columns
-
     def run(self, parsed_args: argparse.Namespace) -> int:
-        _check_columns(parsed_args.columns, self.choose_columns(parsed_args))
+        check_columns(parsed_args.columns, self.shown_columns)
         super().run(parsed_args)
         return self.exit_code
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Columns, Sequence[Any]]:
-        chosen = self.choose_columns(parsed_args)
+        chosen = self.shown_columns
         return chosen, row_of(self.describe(parsed_args), chosen, parsed_args.formatter)
 
 
@@ -85,7 +80,7 @@ class Lister(lister.Lister, Command):
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:
-        _check_columns(parsed_args.columns, self.shown_columns)
+        check_columns(parsed_args.columns, self.shown_columns)
         super().run(parsed_args)
         return self.exit_code
 
@@ -137,7 +132,7 @@ def row_of(thing: Mapping[str, Any], columns: Columns, formatter: str) -> Sequen
     return tuple(shown(column, thing[column], formatter) for column in columns)
 
 
-def _check_columns(wanted: Iterable[str], known: Columns) -> None:
+def check_columns(wanted: Iterable[str], known: Columns) -> None:
     """Refuse a column that does not exist before anything is done, not after."""
     for column in wanted:
         if column.strip().lower().replace(" ", "_") not in known:

@@ -3,10 +3,13 @@
 import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
+
+from cliff import show
+from cliff.formatters.base import ListFormatter
 
 from vmwright.cli import parsing
-from vmwright.cli.command import Columns, Command, ShowOne, row_of
+from vmwright.cli.command import Columns, Command, check_columns, row_of
 from vmwright.cli.create_flags import add_request_options, fields_of_request
 from vmwright.cli.instances import COLUMNS, SHORT_COLUMNS
 from vmwright.cli.operations import COLUMNS as OPERATION_COLUMNS
@@ -21,13 +24,11 @@ if TYPE_CHECKING:
 _TOLD_ONCE = "admin_password"
 
 
-class Create(ShowOne):
+class Create(show.ShowOne, Command):
     """Build instances, or take everything back that was made for them.
 
     ``-f`` takes an output format, or a YAML file of requests as `spec` prints them.
     """
-
-    shown_columns: ClassVar[Columns] = (*COLUMNS, _TOLD_ONCE)
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("name", metavar="NAME", nargs="?")
@@ -60,27 +61,34 @@ class Create(ShowOne):
         return parser
 
     def choose_columns(self, arguments: argparse.Namespace) -> Columns:
-        if arguments.wait:
-            return self.shown_columns
-        return (*OPERATION_COLUMNS, _TOLD_ONCE)
+        """What is shown with these arguments."""
+        return (*(COLUMNS if arguments.wait else OPERATION_COLUMNS), _TOLD_ONCE)
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        check_columns(parsed_args.columns, self.choose_columns(parsed_args))
+        super().run(parsed_args)
+        return self.exit_code
 
     def choose_short_columns(self, arguments: argparse.Namespace) -> Columns:
         """What people are shown of each of several."""
-        return SHORT_COLUMNS if arguments.wait else OPERATION_SHORT_COLUMNS
+        return (*(SHORT_COLUMNS if arguments.wait else OPERATION_SHORT_COLUMNS), _TOLD_ONCE)
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Columns, Sequence[Any]]:
-        built = self._build(parsed_args)
-        self._several = len(built) > 1
-        columns = self.choose_columns(parsed_args)
-        if self._several and parsed_args.formatter not in DATA_FORMATS | {"value"}:
-            short = SHORT_COLUMNS if parsed_args.wait else OPERATION_SHORT_COLUMNS
-            columns = (*short, _TOLD_ONCE)
+        requests = self._requests(parsed_args)
+        self._several = len(requests) > 1 or requests[0].count > 1
+        # Every format but one that sets a shell's variables can show one thing or several.
+        if self._several and not isinstance(self.formatter, ListFormatter):
+            raise InvalidRequest(f"format {parsed_args.formatter!r} shows one instance only")
+        built = self._build(requests, parsed_args)
+        columns = self._columns_of(parsed_args)
         rows = [row_of(thing, columns, parsed_args.formatter) for thing in built]
         return columns, rows if self._several else rows[0]
 
-    def describe(self, arguments: argparse.Namespace) -> Mapping[str, Any]:
-        (only,) = self._build(arguments)
-        return only
+    def _columns_of(self, arguments: argparse.Namespace) -> Columns:
+        """All of them, but for people who look at several instances and do not choose."""
+        if not self._several or arguments.columns or arguments.formatter in DATA_FORMATS:
+            return self.choose_columns(arguments)
+        return self.choose_short_columns(arguments)
 
     def produce_output(
         self, parsed_args: argparse.Namespace, column_names: Sequence[str], data: Sequence[Any]
@@ -90,17 +98,17 @@ class Create(ShowOne):
         columns, selector = self._generate_columns_and_selector(parsed_args, column_names)
         if selector:
             data = [list(self._compress_iterable(row, selector)) for row in data]
-        # Every format but one that sets a shell's variables can show one thing or several.
-        if not hasattr(self.formatter, "emit_list"):
-            raise InvalidRequest(f"format {parsed_args.formatter!r} shows one instance only")
+        assert isinstance(self.formatter, ListFormatter), "take_action has seen to that"
         self.formatter.emit_list(columns, data, self.app.stdout, parsed_args)
         return 0
 
-    def _build(self, arguments: argparse.Namespace) -> list[Mapping[str, Any]]:
+    def _build(
+        self, requests: "Sequence[CreateRequest]", arguments: argparse.Namespace
+    ) -> list[Mapping[str, Any]]:
         """Everything that was asked for, as it stands once it was waited for."""
         from vmwright.cli.progress import follow_all
 
-        requests, controller = self._requests(arguments), self.session.controller
+        controller = self.session.controller
         if not arguments.wait:
             reservations = controller.submit_all(*requests)
             self.session.tell("stored, and run by whoever resumes (run it here: vmwright resume)")
@@ -114,6 +122,8 @@ class Create(ShowOne):
         from vmwright.request import CreateRequest
 
         fields = fields_of_request(arguments)
+        if arguments.spec and self._file:
+            raise InvalidRequest("-f and --spec both name a file to build from")
         file = arguments.spec or self._file
         if file is None:
             return [CreateRequest.parse(**_complete(fields))]
@@ -160,9 +170,10 @@ class Spec(Command):
 
 
 def _complete(fields: dict[str, Any]) -> dict[str, Any]:
-    for needed, option in (("name", "NAME"), ("flavor", "--flavor")):
-        if needed not in fields:
-            raise InvalidRequest(f"the following arguments are required: {option}")
+    needed = {"name": "NAME", "flavor": "--flavor"}
+    missing = [option for name, option in needed.items() if name not in fields]
+    if missing:
+        raise InvalidRequest(f"the following arguments are required: {', '.join(missing)}")
     return fields
 
 

@@ -4,6 +4,7 @@ import argparse
 from typing import Any
 
 from vmwright.cli import parsing
+from vmwright.errors import InvalidRequest
 
 _MAX_USER_DATA = 65535
 _MAX_KEY = 16384
@@ -27,6 +28,7 @@ def add_request_options(parser: argparse.ArgumentParser) -> None:
     _add_network(parser)
     _add_disks(parser)
     _add_guest_data(parser)
+    _add_config_drive(parser)
     _add_placement(parser)
 
 
@@ -41,7 +43,7 @@ def fields_of_request(arguments: argparse.Namespace) -> dict[str, Any]:
         "block_devices": [*arguments.block_device, *_local_disks(arguments)],
         "block_device_mapping": arguments.block_device_mapping,
         "availability_zone": _zone(arguments),
-        "scheduler_hints": _hints(arguments.hint),
+        "scheduler_hints": _hints(arguments),
         "metadata": parsing.unique(arguments.property, "--property"),
         "tags": arguments.tag,
     }
@@ -153,6 +155,9 @@ def _add_guest_data(parser: argparse.ArgumentParser) -> None:
     key.add_argument("--key-name", metavar="NAME", help="a registered key pair")
     key.add_argument("--key-file", metavar="FILE", help="ssh public key that the guest admits")
     key.add_argument("--key", metavar="TEXT", help="the same as text")
+
+
+def _add_config_drive(parser: argparse.ArgumentParser) -> None:
     drive = parser.add_mutually_exclusive_group()
     drive.add_argument(
         "--use-config-drive",
@@ -204,7 +209,7 @@ def _plain(arguments: argparse.Namespace) -> dict[str, Any]:
         "hostname": arguments.hostname,
         "kernel": arguments.kernel,
         "ramdisk": arguments.ramdisk,
-        "min_count": arguments.min if arguments.min is not None else arguments.max and 1,
+        "min_count": arguments.min,
         "max_count": arguments.max,
         "idempotency_key": arguments.idempotency_key,
         "access_ip_v4": arguments.access_ip_v4,
@@ -239,14 +244,15 @@ def _guest_data(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _networks(wishes: list[dict[str, str]]) -> Any:
     """A list of interfaces, or one of the words that stand for one."""
-    if len(wishes) == 1 and wishes[0].get("network") in ("auto", "none"):
-        return wishes[0]["network"]
-    return wishes
+    words = [{"network": word} for word in ("auto", "none")]
+    return wishes[0]["network"] if len(wishes) == 1 and wishes[0] in words else wishes
 
 
 def _boot_volume(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     if arguments.boot_from_volume is None:
         return []
+    if arguments.image is None:
+        raise InvalidRequest("--boot-from-volume needs --image: what the volume begins as")
     return [{"image": arguments.image, "size": arguments.boot_from_volume, "boot_index": 0}]
 
 
@@ -259,15 +265,19 @@ def _local_disks(arguments: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def _zone(arguments: argparse.Namespace) -> str | None:
+    zone: str | None = arguments.availability_zone
     if arguments.host is None:
-        zone: str | None = arguments.availability_zone
         return zone
-    return f"{arguments.availability_zone or ''}:{arguments.host}"
+    if zone is not None and ":" in zone:
+        raise InvalidRequest("--host and --availability-zone both name a host")
+    return f"{zone or ''}:{arguments.host}"
 
 
-def _hints(pairs: list[tuple[str, str]]) -> dict[str, Any]:
+def _hints(arguments: argparse.Namespace) -> dict[str, Any]:
     """Hints by name; one that is given several times has several values."""
     hints: dict[str, Any] = {}
-    for name, value in pairs:
+    for name, value in arguments.hint:
         hints.setdefault(name, []).append(value)
+    if arguments.server_group is not None:
+        hints.setdefault("group", []).append(arguments.server_group)
     return {name: values[0] if len(values) == 1 else values for name, values in hints.items()}

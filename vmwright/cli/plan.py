@@ -1,9 +1,9 @@
 """The command that shows what `create` would do."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from vmwright.cli.command import Columns
 from vmwright.cli.create import Create
@@ -12,6 +12,7 @@ from vmwright.cli.values import DATA_FORMATS
 
 if TYPE_CHECKING:
     from vmwright.planning import Plan as Planned
+    from vmwright.request import CreateRequest
 
 _COLUMNS = ("name", "host", "hosts", "addresses", "disks", "definition", "graph", "remarks")
 _SHORT_COLUMNS = ("name", "host", "addresses", "remarks")
@@ -24,8 +25,6 @@ class Plan(Create):
     ``-f`` takes an output format, or a YAML file of requests as `spec` prints them.
     """
 
-    shown_columns: ClassVar[Columns] = _COLUMNS
-
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("name", metavar="NAME", nargs="?")
         parser.add_argument(
@@ -35,14 +34,16 @@ class Plan(Create):
 
     def choose_columns(self, arguments: argparse.Namespace) -> Columns:
         del arguments
-        return self.shown_columns
+        return _COLUMNS
 
     def choose_short_columns(self, arguments: argparse.Namespace) -> Columns:
         del arguments
         return _SHORT_COLUMNS
 
-    def _build(self, arguments: argparse.Namespace) -> list[Mapping[str, Any]]:
-        plans = self.session.controller.plan(*self._requests(arguments))
+    def _build(
+        self, requests: "Sequence[CreateRequest]", arguments: argparse.Namespace
+    ) -> list[Mapping[str, Any]]:
+        plans = self.session.controller.plan(*requests)
         reading = _whole if arguments.formatter in DATA_FORMATS else _in_words
         return [reading(plan) for plan in plans]
 

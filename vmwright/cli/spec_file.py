@@ -22,19 +22,15 @@ def read_requests(path: str) -> list[CreateRequest]:
 
     `InvalidRequest` that names line and field.
     """
-    text = _text(path)
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InvalidRequest(f"{path}: {_first_problem(error)}") from None
+    node, content = _parsed(path, _text(path))
     if node is None or not isinstance(content, Mapping) or not content:
-        raise InvalidRequest(f"{path}: it is not a mapping of fields such as name: and flavor:")
+        raise InvalidRequest(f"{path}:1: it is not a mapping of fields such as name: and flavor:")
     if INSTANCES not in content:
         return [_request(path, content, node, ())]
     several = content[INSTANCES]
     if len(content) > 1 or not isinstance(several, list) or not several:
-        raise InvalidRequest(f"{path}: {INSTANCES}: is a list, and nothing is beside it")
+        line = _line(node, (INSTANCES,))
+        raise InvalidRequest(f"{path}:{line}: {INSTANCES}: is a list, and nothing is beside it")
     return [
         _request(path, one, node, (INSTANCES, position)) for position, one in enumerate(several)
     ]
@@ -57,6 +53,34 @@ def _text(path: str) -> str:
         raise InvalidRequest(f"file {path!r} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError:
         raise InvalidRequest(f"file {path!r} is not text") from None
+
+
+def _parsed(path: str, text: str) -> tuple[yaml.Node | None, Any]:
+    """The file with its lines, and as values."""
+    try:
+        return yaml.compose(text, Loader=_Loader), yaml.load(text, Loader=_Loader)  # noqa: S506
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        problem = getattr(error, "problem", None) or "it is not YAML"
+        raise InvalidRequest(f"{path}:{mark.line + 1 if mark else 1}: {problem}") from None
+    except RecursionError:
+        raise InvalidRequest(f"{path}:1: it is too deeply nested") from None
+    except ValueError as error:  # a date that no calendar has
+        raise InvalidRequest(f"{path}:1: {error}") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses what YAML's own loader takes without a word: a key that comes twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"{key.value} is given twice", problem_mark=key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)
 
 
 def _request(
@@ -92,12 +116,6 @@ def _child(node: yaml.Node, part: str | int) -> tuple[int, yaml.Node] | None:
             if key.value == str(part):
                 return key.start_mark.line, value
     return None
-
-
-def _first_problem(error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or "it is not YAML"
-    return f"line {mark.line + 1}: {problem}" if mark else str(problem)
 
 
 def _readable(value: Any) -> Any:

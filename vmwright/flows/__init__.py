@@ -54,6 +54,7 @@ RECIPES = (
         written=delete_instance.delete_instance,
     ),
 )
+"""Every flow that operations may have begun with; the versions of one in order."""
 
 
 def recipe(name: str, version: int) -> Recipe:

@@ -322,6 +322,13 @@ class Inventory:
         """
         return self._hosts.ensure_default()
 
+    def ensure_some_host_answers(self, patience: float) -> None:
+        """The last cheap refusal: a build that no host could take would only fail later.
+
+        `Unavailable` if none answers, each within so many seconds.
+        """
+        self._hosts.ensure_some_answer(patience)
+
     def hosts(self) -> Sequence[HostRecord]:
         return self._register.all(self._rows.hosts)
 

@@ -80,6 +80,18 @@ class Hosts:
                 raise
             return known  # another process was faster
 
+    def ensure_some_answer(self, patience: float) -> None:
+        errors = []
+        for host in self._register.all(self._rows):
+            try:
+                self._backend.host(host.connection_uri).hypervisor.facts(Wait(patience))
+            except Unavailable as error:
+                errors.append(error)
+            else:
+                return
+        if errors:
+            raise errors[0]
+
     def set(self, name_or_id: str, wish: HostChange) -> HostRecord:
         with self._register.turn() as connection:
             host = self._rows.find(connection, name_or_id)

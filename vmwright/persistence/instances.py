@@ -32,17 +32,23 @@ class InstanceStore:
             raise NotFound(f"no instance {instance!r}", hint="see: vmwright list")
         return _instance(row)
 
-    def find(self, connection: sa.Connection, name_or_id: str) -> Instance:
-        """The one living instance with this id or name. `Conflict` if several have the name."""
+    def find(
+        self, connection: sa.Connection, name_or_id: str, *, project: str | None = None
+    ) -> Instance:
+        """The one living instance with this id or name, of this project or of any.
+
+        `Conflict` if several have the name.
+        """
         column = self._table.c
-        rows = connection.execute(
+        query = (
             sa.select(self._table)
             .where(
                 column.deleted_at.is_(None),
                 sa.or_(column.id == name_or_id, column.name == name_or_id),
             )
             .order_by(column.seq)
-        ).all()
+        )
+        rows = connection.execute(self._of(project, query)).all()
         exact = [row for row in rows if row.id == name_or_id] or rows
         if not exact:
             raise NotFound(f"no instance {name_or_id!r}", hint="see: vmwright list")
@@ -55,11 +61,13 @@ class InstanceStore:
         self,
         connection: sa.Connection,
         *,
+        project: str | None = None,
         reservation: str | None = None,
         after: int = 0,
         limit: int = 1000,
     ) -> Sequence[Instance]:
-        """Living instances in order of creation, after this `seq`; of one request, if named."""
+        """Living instances in order of creation, after this `seq`; of one project and of one
+        request, if named."""
         query = (
             sa.select(self._table)
             .where(self._table.c.deleted_at.is_(None), self._table.c.seq > after)
@@ -68,8 +76,11 @@ class InstanceStore:
         )
         if reservation is not None:
             query = query.where(self._table.c.reservation_id == reservation)
-        rows = connection.execute(query)
+        rows = connection.execute(self._of(project, query))
         return [_instance(row) for row in rows]
+
+    def _of(self, project: str | None, query: sa.Select[Any]) -> sa.Select[Any]:
+        return query if project is None else query.where(self._table.c.project_id == project)
 
     def known(self, connection: sa.Connection, instance: InstanceId) -> Instance | None:
         """By id, tombstones included; None if this store never had it."""

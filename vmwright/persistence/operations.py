@@ -27,9 +27,12 @@ class OperationStore:
         values = operation.values() | {"created_at": now()}
         connection.execute(sa.insert(self._operations).values(values))
 
-    def get(self, connection: sa.Connection, operation: OperationId) -> Operation:
+    def get(
+        self, connection: sa.Connection, operation: OperationId, *, project: str | None = None
+    ) -> Operation:
+        """By id; `NotFound`, also for one of another project than the named one."""
         row = connection.execute(
-            sa.select(self._operations).where(self._operations.c.id == operation)
+            self._of(project, sa.select(self._operations).where(self._operations.c.id == operation))
         ).one_or_none()
         if row is None:
             raise NotFound(f"no operation {operation!r}", hint="see: vmwright operation list")
@@ -39,36 +42,43 @@ class OperationStore:
         self,
         connection: sa.Connection,
         *,
+        project: str | None = None,
         states: Iterable[OperationState] = OperationState,
         after: int = 0,
         limit: int = 1000,
     ) -> Sequence[Operation]:
         """Operations in these states in order of submission, after this `seq`."""
         column = self._operations.c
-        rows = connection.execute(
+        query = (
             sa.select(self._operations)
             .where(column.state.in_(list(states)), column.seq > after)
             .order_by(column.seq)
             .limit(limit)
         )
+        rows = connection.execute(self._of(project, query))
         return [_operation(row) for row in rows]
 
     def newest(
         self,
         connection: sa.Connection,
         *,
+        project: str | None = None,
         states: Iterable[OperationState] = OperationState,
         limit: int = 1000,
     ) -> Sequence[Operation]:
         """The latest operations in these states, oldest of them first."""
         column = self._operations.c
-        rows = connection.execute(
+        query = (
             sa.select(self._operations)
             .where(column.state.in_(list(states)))
             .order_by(column.seq.desc())
             .limit(limit)
-        ).all()
+        )
+        rows = connection.execute(self._of(project, query)).all()
         return [_operation(row) for row in reversed(rows)]
+
+    def _of(self, project: str | None, query: sa.Select[Any]) -> sa.Select[Any]:
+        return query if project is None else query.where(self._operations.c.project_id == project)
 
     def with_key(self, connection: sa.Connection, project: str, key: str) -> Operation | None:
         """The first operation of the request that came with this idempotency key."""

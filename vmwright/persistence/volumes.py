@@ -31,15 +31,21 @@ class VolumeStore:
                 sa.update(self._volumes).where(self._volumes.c.id == volume.id).values(values)
             )
 
-    def find(self, connection: sa.Connection, name_or_id: str) -> VolumeRecord:
-        """The one living volume with this id or name. `Conflict` if several have the name."""
+    def find(
+        self, connection: sa.Connection, name_or_id: str, *, project: str | None = None
+    ) -> VolumeRecord:
+        """The one living volume with this id or name, of this project or of any.
+
+        `Conflict` if several have the name.
+        """
         column = self._volumes.c
-        rows = connection.execute(
-            sa.select(self._volumes).where(
-                column.deleted_at.is_(None),
-                sa.or_(column.id == name_or_id, column.name == name_or_id),
-            )
-        ).all()
+        query = sa.select(self._volumes).where(
+            column.deleted_at.is_(None),
+            sa.or_(column.id == name_or_id, column.name == name_or_id),
+        )
+        if project is not None:
+            query = query.where(column.project_id == project)
+        rows = connection.execute(query).all()
         exact = [row for row in rows if row.id == name_or_id] or rows
         if not exact:
             raise NotFound(f"no volume {name_or_id!r}", hint="see: vmwright volume list")

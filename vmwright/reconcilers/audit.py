@@ -133,6 +133,8 @@ class Audit:
         maker = next((o for o in operations if o.id == mark.operation), None)
         if maker is not None and maker.state != "done":
             return f"the operation that made it is {maker.state}"
+        if maker is not None and mark.attempt < maker.attempt:
+            return f"attempt {mark.attempt} of its build made it, and was given up"
         return None
 
     def _unseen(self, host: HostRecord, error: Unavailable) -> list[Leftover]:

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from vmwright.request.fields import Gib, Name, NameOrId, Tag, Truth
+from vmwright.request.fields import Gib, Name, NameOrId, Tag, Truth, has_invisible
 from vmwright.request.model import Model
 
 BUSES = ("virtio", "scsi", "sata")
@@ -18,7 +18,15 @@ ROOT_NAMES = frozenset({"vda", "sda", "hda", "/dev/vda", "/dev/sda", "/dev/hda"}
 
 _FORMATS = Literal["ext2", "ext3", "ext4", "xfs", "vfat", "swap"]
 _EPHEMERAL = re.compile(r"ephemeral[0-9]{1,2}")
-_DeviceName = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^\S+$")]
+
+
+def _device_name(text: str) -> str:
+    if not 1 <= len(text) <= 255 or has_invisible(text) or len(text.split()) != 1:
+        raise ValueError("a device name has 1 to 255 visible characters and no white space")
+    return text
+
+
+_DeviceName = Annotated[str, AfterValidator(_device_name)]
 
 
 class BlockDevice(Model):
@@ -83,11 +91,17 @@ class BlockDevice(Model):
         return self.boot_index is not None and self.boot_index >= 0
 
 
+def _virtual_name(text: str) -> str:
+    if text != SWAP and not _EPHEMERAL.fullmatch(text):
+        raise ValueError("a virtual disk is called swap, or ephemeral0 and so on")
+    return text
+
+
 class LegacyDevice(Model):
     """One disk, as block device mapping described it before version 2."""
 
     device_name: _DeviceName
-    virtual_name: str | None = None
+    virtual_name: Annotated[str, AfterValidator(_virtual_name)] | None = None
     """``ephemeralN`` or ``swap``."""
     volume_id: NameOrId | None = None
     snapshot_id: NameOrId | None = None
@@ -97,13 +111,14 @@ class LegacyDevice(Model):
 
     @model_validator(mode="after")
     def _is_known(self) -> Self:
-        sources = [self.virtual_name, self.volume_id, self.snapshot_id]
-        if self.no_device or len([source for source in sources if source]) == 1:
-            virtual = self.virtual_name
-            if virtual and virtual != SWAP and not _EPHEMERAL.fullmatch(virtual):
-                raise ValueError(f"virtual_name is swap or ephemeral0, not {virtual!r}")
+        if self.no_device:
             return self
-        raise ValueError("say exactly one of volume_id, snapshot_id and virtual_name")
+        sources = [self.virtual_name, self.volume_id, self.snapshot_id]
+        if len([source for source in sources if source is not None]) != 1:
+            raise ValueError("say exactly one of volume_id, snapshot_id and virtual_name")
+        if self.virtual_name is not None and self.volume_size is None:
+            raise ValueError(f"a {self.virtual_name} disk needs a volume_size")
+        return self
 
     def converted(self, *, boots: bool) -> BlockDevice:
         """The same in version 2; `boots` if nothing else is there to boot from."""
@@ -179,11 +194,14 @@ def refuse_bad_boot_order(devices: Iterable[BlockDevice], *, image: bool) -> Non
     An image that is named by the request itself is disk 0, unless a device says so.
     """
     known = list(devices)
-    order = sorted(device.boot_index or 0 for device in known if device.boots)
-    root_is_image = any(d.is_local and d.source_type == "image" for d in known)
-    if image and not root_is_image:
-        order = [0, *order] if 0 not in order else [*order, 0]
-    if sorted(order) != list(range(len(order))) or not order:
+    order = [device.boot_index or 0 for device in known if device.boots]
+    if image and not any(d.is_local and d.source_type == "image" for d in known):
+        order.append(0)
+    if not order:
+        raise ValueError(
+            "Missing imageRef attribute: say an image, or a volume with boot_index 0 to boot from"
+        )
+    if sorted(order) != list(range(len(order))):
         raise ValueError(
             "Boot sequence for the instance and image/block device mapping combination is not "
             "valid: boot_index must be exactly 0, 1, 2, ..., and an image is 0"

@@ -48,9 +48,8 @@ _MOST_DISKS = 24
 
 
 def _zone(text: str) -> str:
-    parts = text.split(":")
-    if len(parts) > 3 or not text.strip(":"):
-        raise ValueError(f"Unable to parse availability_zone {text!r}: write ZONE or ZONE:HOST")
+    if text.count(":") > 2 or not text.strip(":") or has_invisible(text):
+        raise ValueError("Unable to parse availability_zone: write ZONE or ZONE:HOST")
     return text
 
 
@@ -130,12 +129,12 @@ class CreateRequest(Model):
 
     kernel: NameOrId | None = None
     ramdisk: NameOrId | None = None
-    """Images to boot from directly, instead of from the first disk."""
+    """Images to boot from directly, instead of from the first disk. By default the image says
+    them; the kernel `NO_KERNEL` is neither."""
 
     availability_zone: Annotated[str, Field(max_length=255), AfterValidator(_zone)] | None = None
     """``ZONE``, or ``ZONE:HOST`` to name the host, which needs a policy's leave."""
     scheduler_hints: SchedulerHints = SchedulerHints()
-    check_server_group_quota: Truth = True
     shutdown_terminate: Truth = False
     """What a guest that powers itself off becomes: deleted, or stopped."""
 
@@ -148,7 +147,7 @@ class CreateRequest(Model):
             raise ValueError("min_count must be <= max_count")
         if self.key is not None and self.key_name is not None:
             raise ValueError("say key or key_name, not both")
-        if self.ramdisk is not None and self.kernel in (None, NO_KERNEL):
+        if self.ramdisk is not None and self.kernel == NO_KERNEL:
             raise ValueError("a ramdisk needs a kernel")
         for what in self._guest_data():
             if not self.config_drive:
@@ -186,9 +185,8 @@ class CreateRequest(Model):
         devices = self.devices()
         if len(devices) > _MOST_DISKS:
             raise ValueError(f"an instance has at most {_MOST_DISKS} disks besides its root disk")
-        for image in (d for d in devices if d.is_local and d.source_type == "image"):
-            if image.uuid != self.image:
-                raise ValueError("the boot disk is made from another image than the request names")
+        if self.image is None and any(d.is_local and d.source_type == "image" for d in devices):
+            raise ValueError("a local boot disk is made from the request's image: name that, too")
         existing = [device.uuid for device in devices if device.source_type == "volume"]
         tags = [device.tag for device in devices if device.tag]
         for what, wanted in (("volume", existing), ("tag", tags)):

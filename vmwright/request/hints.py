@@ -1,6 +1,7 @@
 """What a user asks of the scheduler."""
 
 import ipaddress
+import json
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
@@ -29,8 +30,16 @@ def _prefix(text: str) -> str:
 _Instances = Annotated[tuple[NameOrId, ...], BeforeValidator(_several), Field(max_length=64)]
 
 
+def _written(value: object) -> bytes:
+    """As every store can hold it."""
+    try:
+        return json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except (TypeError, ValueError, RecursionError):
+        raise ValueError("a hint is text, a number, or a list or mapping of such") from None
+
+
 class SchedulerHints(Model):
-    """Where the instance is to be. Hints that nobody here knows are kept, for other schedulers."""
+    """Where the instance is to be. Hints that nobody here knows are kept for plug-ins."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -51,6 +60,11 @@ class SchedulerHints(Model):
         if len(kept) > MOST_HINTS:
             raise ValueError(f"at most {MOST_HINTS} hints are allowed, these are {len(kept)}")
         for name, value in kept.items():
-            if len(str(name)) > 255 or len(str(value)) > LONGEST_HINT:
+            if len(str(name)) > 255 or len(_written(value)) > LONGEST_HINT:
                 raise ValueError(f"hint {str(name)[:40]!r} is longer than {LONGEST_HINT}")
         return kept
+
+    @property
+    def others(self) -> dict[str, Any]:
+        """The hints that only plug-ins know."""
+        return dict(self.model_extra or {})

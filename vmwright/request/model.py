@@ -14,7 +14,11 @@ class Model(BaseModel):
     """Something that users ask for; unknown fields are refused, and inputs are never repeated."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, ser_json_bytes="base64"
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        ser_json_bytes="base64",
+        val_json_bytes="base64",
     )
 
     @classmethod
