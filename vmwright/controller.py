@@ -11,13 +11,13 @@ import sqlalchemy as sa
 import tenacity
 
 from vmwright.admission import Caller, Door, Reservation
+from vmwright.admission.several import single
 from vmwright.backends.file_images import FileImageStore, images_of
 from vmwright.backends.loading import load_backend
 from vmwright.descriptions import Descriptions
 from vmwright.errors import (
     Conflict,
     DeadlinePassed,
-    InvalidRequest,
     StoreUnavailable,
 )
 from vmwright.flows import NO_HOOKS, RECIPES, stored_flow
@@ -29,6 +29,7 @@ from vmwright.persistence.deployment import deployment_of
 from vmwright.persistence.failures import Duplicate
 from vmwright.persistence.records import Event, Instance, Operation
 from vmwright.persistence.stores import Stores
+from vmwright.planning import Plan, Planner
 from vmwright.reconcilers.audit import Audit
 from vmwright.request import CreateRequest
 from vmwright.settings import Settings
@@ -122,7 +123,7 @@ class Controller:
 
     def create(self, request: CreateRequest) -> Operation:
         """Accept the build of one instance and begin it here; as `create_all`."""
-        return _only(self.create_all(_single(request)))
+        return _only(self.create_all(single(request)))
 
     def create_all(self, *requests: CreateRequest) -> Sequence[Reservation]:
         """Accept builds, all of them or none, and begin them here, side by side.
@@ -140,13 +141,20 @@ class Controller:
 
     def submit(self, request: CreateRequest) -> Operation:
         """Accept the build of one instance; as `submit_all`."""
-        return _only(self.submit_all(_single(request)))
+        return _only(self.submit_all(single(request)))
 
     def submit_all(self, *requests: CreateRequest) -> Sequence[Reservation]:
         """Accept builds, all or none, and leave them to whoever resumes work of this store."""
         if self._check(requests):
             self.inventory.ensure_default_host()
         return self._accept(requests)
+
+    def plan(self, *requests: CreateRequest) -> Sequence[Plan]:
+        """What `create_all` would do now, a plan for each instance; raises what it would raise.
+
+        Nothing is stored, and no host is asked.
+        """
+        return Planner(self._means, self.deployment, self._door).plans(requests, self._caller)
 
     def delete(self, instance: str) -> Operation:
         """Accept the end of an instance, by name or id, and begin it here.
@@ -378,15 +386,6 @@ class Controller:
                     f"operation {operation} is waited for no more: this controller was closed",
                     hint="any other controller on its store goes on with it",
                 )
-
-
-def _single(request: CreateRequest) -> CreateRequest:
-    if request.count > 1:
-        raise InvalidRequest(
-            f"{request.count} instances are asked for, and one operation builds one",
-            hint="use create_all or submit_all",
-        )
-    return request
 
 
 def _only(reservations: Sequence[Reservation]) -> Operation:

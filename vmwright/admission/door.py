@@ -77,19 +77,44 @@ class Door:
         if _DEFAULT_GROUP in request.security_groups:
             self._stores.security_groups.ensure_default(connection, caller.project)
         specs = self.specs(connection, request, caller)
+        self._stores.quotas.hold(connection, caller.project)
+        group = specs[0][1].placement.group
+        if group is not None:
+            self._stores.server_groups.hold(connection, group)
+        granted_specs = self._granted(connection, request, caller, specs)
+        return self._store(connection, request, caller, granted_specs)
+
+    def acceptable(
+        self, connection: sa.Connection, request: CreateRequest, caller: Caller
+    ) -> list[tuple[InstanceId, Spec]]:
+        """What `create` would build if it were asked now; raises what it would raise.
+
+        Changes nothing and holds nothing. Ids are made up, and others when it is really built.
+        """
+        self._allow(caller, rules_of(request))
+        specs = self.specs(connection, request, caller)
+        return self._granted(connection, request, caller, specs)
+
+    def _granted(
+        self,
+        connection: sa.Connection,
+        request: CreateRequest,
+        caller: Caller,
+        specs: list[tuple[InstanceId, Spec]],
+    ) -> list[tuple[InstanceId, Spec]]:
+        """As many of them as quotas allow, and not fewer than the request wants."""
+        _, first = specs[0]
         count = granted(
             self._stores,
             connection,
             caller.project,
-            Amounts.of(specs[0][1]),
+            Amounts.of(first),
             least=request.min_count,
             most=request.count,
             settings=self._settings.quota,
         )
-        refuse_full_group(
-            self._stores, connection, specs[0][1].placement, self._settings.quota, count
-        )
-        return self._store(connection, request, caller, specs[:count])
+        refuse_full_group(self._stores, connection, first.placement, self._settings.quota, count)
+        return specs[:count]
 
     def specs(
         self, connection: sa.Connection, request: CreateRequest, caller: Caller

@@ -32,7 +32,7 @@ def placement_of(
     zone, host = _zone_and_host(stores, connection, request.availability_zone or default_zone)
     group = _group(stores, connection, hints, caller)
     return PlacementSpec(
-        zone=zone or (None if host else default_zone),
+        zone=zone,
         forced_host=host,
         group=ServerGroupId(group.id) if group else None,
         same_host=_instances(stores, connection, hints.same_host, caller),
@@ -50,12 +50,9 @@ def refuse_full_group(
     limits: QuotaSettings,
     count: int,
 ) -> None:
-    """Hold the group and see that it has room for so many more members."""
+    """See that the group has room for so many more members; who is to add them must hold it."""
     most = limits.server_group_members
-    if placement.group is None:
-        return
-    stores.server_groups.hold(connection, placement.group)
-    if most == UNLIMITED:
+    if placement.group is None or most == UNLIMITED:
         return
     members = len(stores.server_groups.members(connection, placement.group))
     if members + count > most:

@@ -52,9 +52,8 @@ def granted(
     """How many instances of these amounts the project may have now: `most`, or less, but not
     less than `least`. Raises `QuotaExceeded` that names each resource that is short.
 
-    Holds the project until the transaction ends, so that two requests cannot both be the last.
+    Whoever is to store them must hold the project: else two requests could both be the last.
     """
-    stores.quotas.hold(connection, project)
     used = stores.quotas.usage(connection, project)
     limits = limits_of(stores, connection, project, settings)
     room = {

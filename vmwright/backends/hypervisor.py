@@ -1,9 +1,10 @@
 """What a flow may ask of the machine that runs guests."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from vmwright.backends.volumes import Volume
 from vmwright.ids import InstanceId, Mark, NetworkId, Whose
 from vmwright.networks import NetworkKind
 from vmwright.states import PowerState
@@ -118,6 +119,15 @@ class Hypervisor(Protocol):
 
     def find_domain_named(self, name: str, wait: Wait) -> Domain | None:
         """The guest with this name, whoever made it."""
+
+    def definition(
+        self, guest: Guest, mark: Mark, volumes: Iterable[Volume], virt_type: str | None
+    ) -> str:
+        """What `ensure_domain` would define, as text; nothing is asked of the host.
+
+        `volumes` are what the guest's disks would be made as. `virt_type` is what the host said
+        that it runs guests by, if it did.
+        """
 
     def ensure_domain(self, guest: Guest, mark: Mark, wait: Wait) -> None:
         """Make the guest known to the host; a running one stays as it is.

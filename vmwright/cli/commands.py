@@ -11,6 +11,7 @@ _GROUP = "vmwright.cli"
 _COMMANDS = {
     "create": "create:Create",
     "spec": "create:Spec",
+    "plan": "plan:Plan",
     "list": "instances:List",
     "show": "instances:Show",
     "delete": "instances:Delete",

@@ -15,7 +15,7 @@ from vmwright.persistence.debts import BEING_MADE
 from vmwright.persistence.records import Snapshot, VolumeRecord
 from vmwright.settings import OperationSettings
 from vmwright.spec import Spec
-from vmwright.tasks.block_devices import FORMAT
+from vmwright.tasks.guest_parts import FORMAT
 from vmwright.tasks.image import GIB
 from vmwright.waiting import Wait
 

@@ -1,25 +1,19 @@
 """Tasks that bring a guest to life and end it."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from vmwright.backends.guest_data import Layout, config_drive
 from vmwright.backends.host import Host
-from vmwright.backends.hypervisor import Disk, Guest, Nic
 from vmwright.backends.removal import Kind, Removal
-from vmwright.backends.volumes import Volume
-from vmwright.ids import Mark, OperationId, base_name, volume_name
-from vmwright.request.block_devices import SWAP
-from vmwright.spec import DiskSpec, ImageSpec, NicSpec, Spec
+from vmwright.ids import Mark, OperationId, volume_name
+from vmwright.spec import Spec
 from vmwright.states import PowerState, TaskState
-from vmwright.tasks.block_devices import FORMAT
-from vmwright.tasks.image import GIB, base_of
+from vmwright.tasks.guest_parts import FORMAT, config_drive_name, guest_of, local_volumes
+from vmwright.tasks.image import base_of
 from vmwright.tasks.seeds import secrets_of, seed_of
 from vmwright.tasks.task import RemovingTask, Run, Task
 
-_LAST = float("inf")
 _ZONE = "nova"  # of hosts that were claimed before their zone was handed on
-_MIB = 2**20
 
 
 class Spawn(Task):
@@ -43,23 +37,13 @@ class Spawn(Task):
         place = self._means.backend.host(host["uri"])
         if self._runs(run, place):
             return int(PowerState.RUNNING)
-        local = [self._local_disk(run, disk, place) for disk in _in_order(spec.disks)]
-        if spec.image is not None and base_image is not None:
-            local.insert(0, self._root_disk(run, spec, spec.image, place))
-        disks = in_order(local, [Disk(**device) for device in block_devices])
+        del base_image  # that there is one says that all images were looked at
+        self._make_disks(run, spec, place)
         if spec.config_drive:
             zone = host.get("zone", _ZONE)
-            disks.append(self._config_drive(run, spec, place, network_info, zone))
-        guest = Guest(
-            instance=run.instance,
-            title=spec.name,
-            vcpus=spec.vcpus,
-            memory_mib=spec.ram_mib,
-            disks=tuple(disks),
-            nics=tuple(_nic(*plugged) for plugged in zip(spec.nics, interfaces, strict=True)),
-            kernel=self._cached(run, place, spec.kernel),
-            ramdisk=self._cached(run, place, spec.ramdisk),
-        )
+            self._fill_config_drive(run, spec, place, network_info, zone)
+        macs = [interface["mac"] for interface in interfaces]
+        guest = guest_of(run.mark, spec, macs, block_devices)
         place.hypervisor.ensure_domain(guest, run.mark, run.wait)
         return int(place.hypervisor.ensure_running(run.instance, run.mark, run.wait))
 
@@ -73,49 +57,26 @@ class Spawn(Task):
             return False
         return found.power_state is PowerState.RUNNING
 
-    def _root_disk(self, run: Run, spec: Spec, image: ImageSpec, place: Host) -> Disk:
-        base = base_of(image)
-        place.volumes.ensure_base(base, self._means.images.path(image.location), run.wait)
-        size = max(spec.root_gib * GIB, image.virtual_size_bytes)
-        name = volume_name(run.mark, "root", FORMAT)
-        volume = Volume(name=name, disk_format=FORMAT, size_bytes=size, base=base)
-        place.volumes.ensure_volume(volume, run.wait)
-        taken = any(wish.boot_index == 0 for wish in spec.volumes)
-        return Disk(
-            volume=name,
-            disk_format=FORMAT,
-            serial="root",
-            bus=spec.root_bus,
-            boot_index=None if taken else 0,
-        )
+    def _make_disks(self, run: Run, spec: Spec, place: Host) -> None:
+        for image in (spec.image, spec.kernel, spec.ramdisk):
+            if image is not None:
+                source = self._means.images.path(image.location)
+                place.volumes.ensure_base(base_of(image), source, run.wait)
+        for volume in local_volumes(run.mark, spec):
+            place.volumes.ensure_volume(volume, run.wait)
 
-    def _local_disk(self, run: Run, wish: DiskSpec, place: Host) -> Disk:
-        name = volume_name(run.mark, wish.role, FORMAT)
-        volume = Volume(name=name, disk_format=FORMAT, size_bytes=wish.size_mib * _MIB)
-        place.volumes.ensure_volume(volume, run.wait)
-        return Disk(volume=name, disk_format=FORMAT, serial=wish.role, bus=wish.bus)
-
-    def _config_drive(
+    def _fill_config_drive(
         self,
         run: Run,
         spec: Spec,
         place: Host,
         network_info: list[dict[str, Any]],
         zone: str,
-    ) -> Disk:
+    ) -> None:
         secrets = secrets_of(self._means.stores, spec)
         seed = seed_of(run.instance, spec, network_info, secrets, zone=zone)
         content = config_drive(seed, Layout(spec.config_drive_format))
-        name = volume_name(run.mark, "config", "raw")
-        place.volumes.ensure_content(name, content, run.wait)
-        return Disk(volume=name, disk_format="raw", serial="config-2", read_only=True)
-
-    def _cached(self, run: Run, place: Host, image: ImageSpec | None) -> str | None:
-        if image is None:
-            return None
-        base = base_of(image)
-        place.volumes.ensure_base(base, self._means.images.path(image.location), run.wait)
-        return base_name(run.mark.deployment, base.sha256, base.disk_format)
+        place.volumes.ensure_content(config_drive_name(run.mark), content, run.wait)
 
 
 class DestroyGuest(RemovingTask):
@@ -138,26 +99,6 @@ class DestroyGuest(RemovingTask):
             for mark in marks
         ]
         run.remove(self._means.backend, host, _remains(run, spec, makers))
-
-
-def _nic(wish: NicSpec, interface: dict[str, Any]) -> Nic:
-    return Nic(network=wish.network, mac=interface["mac"], kind=wish.kind, source=wish.source)
-
-
-def in_order(local: Sequence[Disk], volumes: Sequence[Disk]) -> list[Disk]:
-    """What boots first, then the guest's own disks, then its volumes as they were asked for.
-
-    Guests give disks their names in this order.
-    """
-    return sorted(
-        [*local, *volumes],
-        key=lambda disk: _LAST if disk.boot_index is None else disk.boot_index,
-    )
-
-
-def _in_order(disks: Sequence[DiskSpec]) -> list[DiskSpec]:
-    """Ephemeral disks as they were asked for, then swap."""
-    return sorted(disks, key=lambda disk: disk.role == SWAP)
 
 
 def _remains(run: Run, spec: Spec, makers: list[Mark]) -> list[Removal]:

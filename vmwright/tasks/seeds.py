@@ -17,7 +17,7 @@ from vmwright.backends.guest_data import (
 from vmwright.ids import InstanceId
 from vmwright.persistence.stores import Stores
 from vmwright.spec import NicSpec, SecurityGroupSpec, Spec
-from vmwright.tasks.block_devices import serial
+from vmwright.tasks.guest_parts import serial
 
 _KEY = "default"
 """The name of an ssh key that was given as text."""

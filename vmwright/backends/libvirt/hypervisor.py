@@ -1,18 +1,19 @@
 """One host's guests, through libvirt."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from vmwright.backends.hypervisor import Domain, Guest, HostFacts, unfit_disk
 from vmwright.backends.libvirt import capabilities, guests
 from vmwright.backends.libvirt.connection import HostConnection
 from vmwright.backends.libvirt.console import read_console
-from vmwright.backends.libvirt.domain_xml import ARCH
+from vmwright.backends.libvirt.domain_xml import ARCH, domain_xml
 from vmwright.backends.libvirt.line import Connect
 from vmwright.backends.libvirt.network_xml import is_mac
 from vmwright.backends.libvirt.pool import Pool
 from vmwright.backends.libvirt.virt_type import VirtType
+from vmwright.backends.volumes import Volume
 from vmwright.errors import HostFault, Refused
-from vmwright.ids import InstanceId, Mark, Whose, domain_name
+from vmwright.ids import InstanceId, Mark, Whose, domain_name, network_name
 from vmwright.networks import is_source
 from vmwright.states import PowerState
 from vmwright.waiting import Wait
@@ -70,6 +71,17 @@ class LibvirtHypervisor:
             f"look up guest {name!r}",
             lambda connection: guests.described(guests.by_name(connection, name)),
             wait,
+        )
+
+    def definition(
+        self, guest: Guest, mark: Mark, volumes: Iterable[Volume], virt_type: str | None
+    ) -> str:
+        return domain_xml(
+            guest,
+            mark,
+            virt_type=self._virt_type.known or virt_type or "qemu",
+            storage=self._pool.places(guest, volumes),
+            networks={nic.network: network_name(nic.network) for nic in guest.nics},
         )
 
     def ensure_domain(self, guest: Guest, mark: Mark, wait: Wait) -> None:

@@ -1,11 +1,13 @@
 """The deployment's storage pool on a host: made on first use, woken when it sleeps."""
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import libvirt
 
+from vmwright.backends.hypervisor import Guest
+from vmwright.backends.libvirt.domain_xml import Backing, Placed
 from vmwright.backends.libvirt.failures import Code
 from vmwright.backends.libvirt.line import Connect
 from vmwright.backends.libvirt.lookups import found, tolerated, wake
@@ -16,6 +18,7 @@ from vmwright.backends.libvirt.volume_xml import (
     pool_xml,
     volume_xml,
 )
+from vmwright.backends.volumes import Volume
 from vmwright.ids import DeploymentId, base_name, is_snapshot, mark_of_volume
 
 StoragePool = Any
@@ -33,6 +36,31 @@ class Pool:
     def __init__(self, deployment: DeploymentId, pool_dir: str) -> None:
         self.deployment = deployment
         self.directory = posixpath.normpath(posixpath.join(pool_dir, deployment))
+
+    def places(self, guest: Guest, volumes: Iterable[Volume]) -> Mapping[str, Placed]:
+        """Where a guest's volumes would lie, and what they would be overlays of. Asks nobody."""
+        made = {volume.name: volume for volume in volumes}
+        names = [*(disk.volume for disk in guest.disks), guest.kernel, guest.ramdisk]
+        return {
+            name: Placed(path=self._path(name), backing=self._below(made.get(name)))
+            for name in names
+            if name is not None
+        }
+
+    def _below(self, volume: Volume | None) -> Backing | None:
+        if volume is None:
+            return None
+        if volume.base is not None:
+            base = volume.base
+            name = base_name(self.deployment, base.sha256, base.disk_format)
+            return Backing(path=self._path(name), disk_format=base.disk_format)
+        if volume.backing is not None:
+            disk_format = volume.backing.rpartition(".")[2]
+            return Backing(path=self._path(volume.backing), disk_format=disk_format)
+        return None
+
+    def _path(self, name: str) -> str:
+        return posixpath.join(self.directory, name)
 
     def known(self, connection: Connect) -> StoragePool | None:
         """The pool, active; None if it was never made."""

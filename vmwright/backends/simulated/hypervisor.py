@@ -1,6 +1,7 @@
 """The guests of a simulated host."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 from vmwright import ids
@@ -14,6 +15,7 @@ from vmwright.backends.simulated.openings import close_disks, open_disks
 from vmwright.backends.simulated.plugs import absent_sources, our_networks, refuse_bad_source
 from vmwright.backends.simulated.records import covered, mark_of, runs, state_of, stored_state
 from vmwright.backends.simulated.world import Folder, HostFiles, Record
+from vmwright.backends.volumes import Volume
 from vmwright.errors import HostFault, Refused, Unavailable
 from vmwright.ids import InstanceId, Mark, Whose
 from vmwright.states import PowerState
@@ -59,20 +61,14 @@ class SimulatedHypervisor:
         )
         return _domain(record) if record else None
 
+    def definition(
+        self, guest: Guest, mark: Mark, volumes: Iterable[Volume], virt_type: str | None
+    ) -> str:
+        del volumes, virt_type
+        return json.dumps(_record(guest, mark), indent=2, sort_keys=True)
+
     def ensure_domain(self, guest: Guest, mark: Mark, wait: Wait) -> None:
-        record = {
-            "uuid": guest.instance,
-            "name": ids.domain_name(guest.instance),
-            "title": guest.title,
-            "mark": mark.to_store(),
-            "state": stored_state(PowerState.SHUTDOWN),
-            "vcpus": guest.vcpus,
-            "memory_mib": guest.memory_mib,
-            "disks": [asdict(disk) for disk in guest.disks],
-            "nics": [{**asdict(nic), "mac": nic.mac.lower()} for nic in guest.nics],
-            "kernel": guest.kernel,
-            "ramdisk": guest.ramdisk,
-        }
+        record = _record(guest, mark)
         self._machine.make(Change(verb="ensure_domain", key=guest.instance, record=record), wait)
 
     def ensure_running(self, instance: InstanceId, mark: Mark, wait: Wait) -> PowerState:
@@ -107,6 +103,23 @@ class SimulatedHypervisor:
         self._machine.check_reachable(what)
         known = self._files.find(Folder.DOMAINS, instance)
         return known is not None and runs(known)
+
+
+def _record(guest: Guest, mark: Mark) -> Record:
+    """A guest that was never started."""
+    return {
+        "uuid": guest.instance,
+        "name": ids.domain_name(guest.instance),
+        "title": guest.title,
+        "mark": mark.to_store(),
+        "state": stored_state(PowerState.SHUTDOWN),
+        "vcpus": guest.vcpus,
+        "memory_mib": guest.memory_mib,
+        "disks": [asdict(disk) for disk in guest.disks],
+        "nics": [{**asdict(nic), "mac": nic.mac.lower()} for nic in guest.nics],
+        "kernel": guest.kernel,
+        "ramdisk": guest.ramdisk,
+    }
 
 
 def _domain(record: Record) -> Domain:
