@@ -16,6 +16,7 @@ from vmwright.admission.images import (
 )
 from vmwright.admission.nics import nics_of, refuse_silent_networks
 from vmwright.admission.placement import placement_of
+from vmwright.admission.quota import limits_of
 from vmwright.persistence.records import Flavor
 from vmwright.persistence.stores import Stores
 from vmwright.request import CreateRequest
@@ -35,7 +36,8 @@ def spec_of(
     Changes nothing. `NotFound` for an unknown name, `InvalidRequest` for a rule, `Conflict` for
     something in use, `QuotaExceeded` for a limit on one request.
     """
-    refuse_too_much(request, settings.quota)
+    limits = limits_of(stores, connection, caller.project, settings.quota)
+    refuse_too_much(request, limits)
     flavor = flavor_of(stores, connection, request)
     boot = boot_images(stores, connection, request, caller, flavor)
     devices = devices_of(
@@ -45,7 +47,7 @@ def spec_of(
         caller=caller,
         flavor=flavor,
         boot=boot,
-        limits=settings.quota,
+        limits=limits,
     )
     nics = nics_of(stores, connection, request, caller)
     config_drive = config_drive_of(request, boot.properties)
