@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import guest_report
+from tests.support.bridges import add_bridge
 from tests.support.demo_guest import built_guest
 from tests.support.installed import Installed
 from tests.support.private_host import missing, private_host
@@ -43,9 +44,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     key = directory / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
     with private_host(directory / "host") as host:
-        host.run("ip", "link", "add", BRIDGE, "type", "bridge")
-        host.run("ip", "address", "add", f"{GATEWAY}/24", "dev", BRIDGE)
-        host.run("ip", "link", "set", BRIDGE, "up")
+        add_bridge(host, BRIDGE, f"{GATEWAY}/24")
         installed = Installed(directory / "home", host)
         installed.configure()
         run = installed.run

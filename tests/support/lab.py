@@ -101,7 +101,7 @@ class Lab:
         """Fork a process, let it open a controller and do the work; wait for its end."""
         return self.reap(self.fork(work))
 
-    def fork(self, work: Callable[[Controller], Any]) -> int:
+    def fork(self, work: Callable[[Controller], Any], settings: Settings | None = None) -> int:
         """As `child`, without waiting: the process id."""
         sys.stdout.flush()
         process = os.fork()
@@ -111,7 +111,7 @@ class Lab:
         try:
             output = os.open(self._output(os.getpid()), os.O_WRONLY | os.O_CREAT, 0o600)
             sys.stdout = sys.stderr = os.fdopen(output, "w")
-            with Controller(self.settings) as controller:
+            with Controller(settings or self.settings) as controller:
                 work(controller)
             status = 0
         except BaseException:  # noqa: BLE001 - whatever it is, the child ends and says so
@@ -179,7 +179,7 @@ def _driver_url(url: str) -> str:
 
 
 def request(**changes: Any) -> CreateRequest:
-    """One instance with two interfaces, user data, and disks of every kind: of its own (its
+    """One instance with an interface, user data, and disks of every kind: of its own (its
     flavor has an ephemeral and a swap disk), new volumes, and one that was there before.
 
     The volume ``kept`` and the port ``mine`` are the user's: one instance at a time has them.

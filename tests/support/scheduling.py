@@ -15,7 +15,7 @@ from vmwright.settings import SchedulerSettings
 
 SCHEDULER: Scheduler = load_scheduler(SchedulerSettings())
 
-HOST_NAMES = [f"host{number}" for number in range(8)]
+HOST_NAMES = [f"host{number}" for number in range(5)]
 HOST_IDS = st.sampled_from([HostId(f"id-of-{name}") for name in HOST_NAMES])
 INSTANCES = st.frozensets(st.sampled_from([InstanceId(f"vm{n}") for n in range(6)]), max_size=3)
 ZONES = ["east", "west"]
@@ -87,7 +87,7 @@ HOSTS = st.permutations(HOST_NAMES).flatmap(
 )
 
 LOCATED = st.builds(
-    Located, name=st.sampled_from(["a", "b"]), hosts=st.frozensets(HOST_IDS, min_size=3)
+    Located, name=st.sampled_from(["a", "b"]), hosts=st.frozensets(HOST_IDS, min_size=2)
 )
 TRAIT_RULES = st.dictionaries(
     st.sampled_from([f"trait:{trait}" for trait in TRAITS]),
@@ -140,5 +140,5 @@ def _numbered(requests: list[RequestSpec]) -> list[RequestSpec]:
     ]
 
 
-SERIES = st.lists(REQUESTS, max_size=10).map(_numbered)
+SERIES = st.lists(REQUESTS, max_size=6).map(_numbered)
 """Requests for instances that differ."""

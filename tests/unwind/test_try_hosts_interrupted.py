@@ -230,6 +230,17 @@ def test_undo_of_an_attempt_that_fails_once_is_tried_again(hosts: Lab, task: str
     assert attempts(hosts) == [("host1", "failed"), ("host2", "done")]
 
 
+def test_undo_of_each_attempt_has_tries_of_its_own(hosts: Lab) -> None:
+    failing = (
+        execute("spawn", Break.FAIL_AFTER).on_attempts(1, 2),
+        revert("plug_network", Break.FAIL_ONCE).on_attempts(1),
+        revert("map_block_devices", Break.FAIL_ONCE).on_attempts(2),
+    )
+    ended = replace(hosts, undo_tries=2).child(broken(labs.create, *failing))
+    assert ended.output.split() == ["done"], ended.output
+    assert_one_guest(hosts)
+
+
 def stuck_in_the_first_attempt(hosts: Lab, task: str) -> str:
     """The operation, whose undo of `task` keeps failing."""
     failing = revert(task, Break.FAIL_BEFORE).on_attempts(1)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from vmwright.admission.caller import Caller
 from vmwright.admission.guest_data import new_password
 from vmwright.admission.placement import refuse_full_group
-from vmwright.admission.quota import Amounts, granted
+from vmwright.admission.quota import Amounts, granted, limits_of
 from vmwright.admission.resolve import spec_of
 from vmwright.admission.rows import Rows, new_operation, new_reservation
 from vmwright.admission.rules import DELETE, rules_of, rules_of_spec
@@ -104,6 +104,7 @@ class Door:
     ) -> list[tuple[InstanceId, Spec]]:
         """As many of them as quotas allow, and not fewer than the request wants."""
         _, first = specs[0]
+        limits = limits_of(self._stores, connection, caller.project, self._settings.quota)
         count = granted(
             self._stores,
             connection,
@@ -111,9 +112,9 @@ class Door:
             Amounts.of(first),
             least=request.min_count,
             most=request.count,
-            settings=self._settings.quota,
+            limits=limits,
         )
-        refuse_full_group(self._stores, connection, first.placement, self._settings.quota, count)
+        refuse_full_group(self._stores, connection, first.placement, limits, count)
         return specs[:count]
 
     def specs(

@@ -14,8 +14,9 @@ from vmwright.admission.images import (
     disk_config_of,
     flavor_of,
 )
-from vmwright.admission.nics import nics_of
+from vmwright.admission.nics import nics_of, refuse_silent_networks
 from vmwright.admission.placement import placement_of
+from vmwright.admission.quota import limits_of
 from vmwright.persistence.records import Flavor
 from vmwright.persistence.stores import Stores
 from vmwright.request import CreateRequest
@@ -35,7 +36,8 @@ def spec_of(
     Changes nothing. `NotFound` for an unknown name, `InvalidRequest` for a rule, `Conflict` for
     something in use, `QuotaExceeded` for a limit on one request.
     """
-    refuse_too_much(request, settings.quota)
+    limits = limits_of(stores, connection, caller.project, settings.quota)
+    refuse_too_much(request, limits)
     flavor = flavor_of(stores, connection, request)
     boot = boot_images(stores, connection, request, caller, flavor)
     devices = devices_of(
@@ -45,8 +47,11 @@ def spec_of(
         caller=caller,
         flavor=flavor,
         boot=boot,
-        limits=settings.quota,
+        limits=limits,
     )
+    nics = nics_of(stores, connection, request, caller)
+    config_drive = config_drive_of(request, boot.properties)
+    refuse_silent_networks(nics, config_drive=config_drive)
     key_name, key = key_of(stores, connection, request, caller)
     zone = settings.scheduler.default_schedule_zone
     return Spec.parse(
@@ -55,11 +60,11 @@ def spec_of(
         **vars(devices),
         project=caller.project,
         user=caller.user,
-        nics=nics_of(stores, connection, request, caller),
+        nics=nics,
         security_groups=security_groups_of(stores, connection, request, caller),
         key=key,
         key_name=key_name,
-        config_drive=config_drive_of(request, boot.properties),
+        config_drive=config_drive,
         disk_config=disk_config_of(request, boot.properties),
         placement=placement_of(stores, connection, request, caller, zone),
         max_attempts=settings.operations.max_attempts,

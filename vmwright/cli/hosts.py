@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from vmwright.cli.command import Command, DeleteEach, Lister, ShowOne
+from vmwright.cli.command import DeleteEach, Lister, ShowOne
 from vmwright.cli.parsing import count, gib, ratio, seconds
 from vmwright.cli.values import fields_of
 from vmwright.errors import InvalidRequest
@@ -130,8 +130,10 @@ class Set(ShowOne):
         return fields_of(host, _COLUMNS)
 
 
-class Drain(Command):
+class Drain(ShowOne):
     """Let a host become empty: it takes no new instances until it is enabled again."""
+
+    shown_columns = ("name", "draining", "instances")
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("name", metavar="NAME", help="name or id")
@@ -140,15 +142,15 @@ class Drain(Command):
             "--timeout", type=seconds, metavar="SECONDS", help="wait no longer than this"
         )
 
-    def take_action(self, parsed_args: argparse.Namespace) -> None:
-        if parsed_args.timeout is not None and not parsed_args.wait:
+    def describe(self, arguments: argparse.Namespace) -> Mapping[str, Any]:
+        if arguments.timeout is not None and not arguments.wait:
             raise InvalidRequest("--timeout says how long to wait: it goes with --wait")
         inventory = self.session.controller.inventory
-        host = inventory.drain_host(parsed_args.name)
+        host = inventory.drain_host(arguments.name)
+        if arguments.wait:
+            inventory.await_empty_host(host.id, arguments.timeout)
         remain = inventory.host_use(host.id).instances
-        self.session.tell(f"instances that remain on host {host.name}: {remain}")
-        if parsed_args.wait:
-            inventory.await_empty_host(host.id, parsed_args.timeout)
+        return {"name": host.name, "draining": host.draining, "instances": remain}
 
 
 class Delete(DeleteEach):

@@ -1,5 +1,6 @@
 """Bringing a database to the schema that this version writes, and saying where it stands."""
 
+import functools
 import shutil
 import time
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ def current_version(database: Database) -> str | None:
         return _version_of(connection, database)
 
 
+@functools.cache
 def newest_version() -> str:
     """The version that this code writes."""
     head = _script(Config()).get_current_head()
@@ -95,6 +97,7 @@ def _script(config: Config) -> ScriptDirectory:
     return ScriptDirectory.from_config(config)
 
 
+@functools.cache
 def _known_versions() -> set[str]:
     return {script.revision for script in _script(Config()).walk_revisions()}
 
