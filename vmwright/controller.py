@@ -11,16 +11,16 @@ import sqlalchemy as sa
 import tenacity
 
 from vmwright.admission import Caller, Door, Reservation
+from vmwright.admission.several import single
 from vmwright.backends.file_images import FileImageStore, images_of
 from vmwright.backends.loading import load_backend
 from vmwright.descriptions import Descriptions
 from vmwright.errors import (
     Conflict,
     DeadlinePassed,
-    InvalidRequest,
     StoreUnavailable,
 )
-from vmwright.flows import RECIPES, recipe
+from vmwright.flows import NO_HOOKS, RECIPES, stored_flow
 from vmwright.ids import InstanceId, OperationId
 from vmwright.inventory import Inventory
 from vmwright.persistence import schema_version
@@ -29,10 +29,13 @@ from vmwright.persistence.deployment import deployment_of
 from vmwright.persistence.failures import Duplicate
 from vmwright.persistence.records import Event, Instance, Operation
 from vmwright.persistence.stores import Stores
+from vmwright.planning import Plan, Planner
 from vmwright.reconcilers.audit import Audit
 from vmwright.request import CreateRequest
 from vmwright.settings import Settings
+from vmwright.spec import Spec
 from vmwright.states import CLAIMABLE, OperationState
+from vmwright.tasks.placement import Placement
 from vmwright.tasks.task import Means
 from vmwright.views.graph import Graph, flow_graph, operation_graph
 from vmwright.views.records import records_of
@@ -80,7 +83,12 @@ class Controller:
         images = FileImageStore(
             images_of(settings.state_dir, self.deployment), settings.max_image_gib * _GIB
         )
-        self._means = Means(self._stores, load_backend(settings, self.deployment), images)
+        self._means = Means(
+            self._stores,
+            load_backend(settings, self.deployment),
+            images,
+            Placement(self._stores, settings.scheduler),
+        )
         self.inventory = Inventory(
             self._stores,
             self._means.backend,
@@ -115,7 +123,7 @@ class Controller:
 
     def create(self, request: CreateRequest) -> Operation:
         """Accept the build of one instance and begin it here; as `create_all`."""
-        return _only(self.create_all(_single(request)))
+        return _only(self.create_all(single(request)))
 
     def create_all(self, *requests: CreateRequest) -> Sequence[Reservation]:
         """Accept builds, all of them or none, and begin them here, side by side.
@@ -133,13 +141,20 @@ class Controller:
 
     def submit(self, request: CreateRequest) -> Operation:
         """Accept the build of one instance; as `submit_all`."""
-        return _only(self.submit_all(_single(request)))
+        return _only(self.submit_all(single(request)))
 
     def submit_all(self, *requests: CreateRequest) -> Sequence[Reservation]:
         """Accept builds, all or none, and leave them to whoever resumes work of this store."""
         if self._check(requests):
             self.inventory.ensure_default_host()
         return self._accept(requests)
+
+    def plan(self, *requests: CreateRequest) -> Sequence[Plan]:
+        """What `create_all` would do now, a plan for each instance; raises what it would raise.
+
+        Nothing is stored, and no host is asked.
+        """
+        return Planner(self._means, self.deployment, self._door).plans(requests, self._caller)
 
     def delete(self, instance: str) -> Operation:
         """Accept the end of an instance, by name or id, and begin it here.
@@ -254,9 +269,10 @@ class Controller:
         """The graph of a flow by its name, or of an operation as it stands, by its id."""
         for known in reversed(RECIPES):  # the newest version of a flow
             if known.name == operation_or_flow:
-                return flow_graph(known.make(self._means))
+                return flow_graph(known.make(self._means, NO_HOOKS))
         operation = self.operation(operation_or_flow)
-        flow = recipe(operation.flow_name, operation.flow_version).make(self._means)
+        hooks = Spec.from_store(self.instance_of(operation).request).hooks
+        flow = stored_flow(operation.flow_name, operation.flow_version, self._means, hooks)
         with self._database.read() as connection:
             facts = self._describe.facts(connection, operation)
         return operation_graph(
@@ -370,15 +386,6 @@ class Controller:
                     f"operation {operation} is waited for no more: this controller was closed",
                     hint="any other controller on its store goes on with it",
                 )
-
-
-def _single(request: CreateRequest) -> CreateRequest:
-    if request.count > 1:
-        raise InvalidRequest(
-            f"{request.count} instances are asked for, and one operation builds one",
-            hint="use create_all or submit_all",
-        )
-    return request
 
 
 def _only(reservations: Sequence[Reservation]) -> Operation:

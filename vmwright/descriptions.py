@@ -33,7 +33,7 @@ class Descriptions:
             "volumes": self._volumes(connection, instance),
             "fault": instance.fault,
             "operation_id": operations[-1].id if operations else None,
-            "image": spec["image"]["name"] if spec["image"] else None,
+            "image": spec["image"] and spec["image"]["name"],
             "flavor": {
                 "vcpus": spec["vcpus"],
                 "ram": spec["ram_mib"],

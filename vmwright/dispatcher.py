@@ -18,7 +18,7 @@ from vmwright.errors import (
     UnknownFlow,
     VmwrightError,
 )
-from vmwright.flows import RECIPES, recipe
+from vmwright.flows import RECIPES, stored_flow
 from vmwright.ids import DeploymentId, Mark, OperationId, Whose
 from vmwright.outcomes import Ending
 from vmwright.ownership import Ownership, is_dead, machine
@@ -262,12 +262,13 @@ class Dispatcher:
         with stores.database.read() as connection:
             instance = stores.instances.get(connection, operation.instance_id)
             detail = load_flow(connection, stores, operation.flow_detail_id)
-        flow = recipe(operation.flow_name, operation.flow_version).make(self._means)
+        spec = Spec.from_store(instance.request)
+        flow = stored_flow(operation.flow_name, operation.flow_version, self._means, spec.hooks)
         active.work = UnitOfWork(stores, operation, detail, trusted=self._ownership.trusted)
         return drive(
             flow,
             detail,
-            self._assignment(operation, active, flow, detail, Spec.from_store(instance.request)),
+            self._assignment(operation, active, flow, detail, spec),
             self._pools,
         )
 

@@ -21,6 +21,10 @@ SecurityGroupId = NewType("SecurityGroupId", str)
 ServerGroupId = NewType("ServerGroupId", str)
 
 
+_SNAPSHOT = "snapshot"
+"""The role of a snapshot in `volume_name`. No other volume has it."""
+
+
 def new_id() -> str:
     """A fresh uuid. Made at the door only: whatever derives from it can be found again."""
     return str(uuid.uuid4())
@@ -98,7 +102,8 @@ def domain_name(instance: InstanceId) -> str:
 def volume_name(mark: Mark, role: str, disk_format: str) -> str:
     """The name of a volume in its pool. Volumes carry no metadata, so the name is the mark.
 
-    `role` is ``root``, ``config`` or the packed id of a data volume.
+    `role` is ``root``, ``config``, ``swap``, ``ephemeral0`` and so on, or the packed id of a data
+    volume.
     """
     return f"vmw.{mark.token()}.{role}.{disk_format}"
 
@@ -109,6 +114,26 @@ def mark_of_volume(name: str) -> Mark | None:
     if len(labels) != 7 or labels[0] != "vmw":
         return None
     return Mark.from_token(".".join(labels[1:5]))
+
+
+def snapshot_mark(deployment: DeploymentId, snapshot: SnapshotId) -> Mark:
+    """The mark of a snapshot's volume. No flow makes it: the snapshot stands for its maker."""
+    return Mark(
+        deployment=deployment,
+        instance=InstanceId(snapshot),
+        operation=OperationId(snapshot),
+        attempt=1,
+    )
+
+
+def snapshot_name(deployment: DeploymentId, snapshot: SnapshotId, disk_format: str) -> str:
+    """The name of a snapshot's volume in its pool."""
+    return volume_name(snapshot_mark(deployment, snapshot), _SNAPSHOT, disk_format)
+
+
+def is_snapshot(name: str) -> bool:
+    """Whether a volume with this name is a snapshot's."""
+    return mark_of_volume(name) is not None and name.split(".")[5] == _SNAPSHOT
 
 
 def base_name(deployment: DeploymentId, sha256: str, disk_format: str) -> str:

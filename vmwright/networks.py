@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Literal
 
@@ -43,6 +44,12 @@ class Addresses:
 
     def offset_of(self, ip: str) -> int:
         return int(ipaddress.IPv4Address(ip)) - int(self.subnet.network_address)
+
+    def next_free(self, taken: Container[int]) -> int | None:
+        """The offset that is chosen for who has no wish; None if all are taken."""
+        gateway = self.offset_of(self.gateway)
+        free = (offset for offset in self.choice if offset != gateway and offset not in taken)
+        return next(free, None)
 
     def at(self, offset: int) -> str:
         return str(self.subnet.network_address + offset)

@@ -93,6 +93,40 @@ class QuotaSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SchedulerSettings:
+    enabled_filters: Sequence[str] = (
+        "enabled",
+        "retry",
+        "zone",
+        "capacity",
+        "image_properties",
+        "traits",
+        "network_location",
+        "volume_location",
+        "same_host",
+        "different_host",
+        "server_group",
+        "near_address",
+        "json_query",
+    )
+    weight_multipliers: Mapping[str, float] = field(
+        default_factory=lambda: {
+            "ram": 1.0,
+            "cpu": 1.0,
+            "disk": 1.0,
+            "builds_in_progress": 1.0,
+            "soft_affinity": 1.0,
+            "soft_anti_affinity": 1.0,
+            "build_failure": 100.0,
+        }
+    )
+    placement: str = "spread"
+    failure_window: float = 3600.0
+    default_availability_zone: str = "nova"
+    default_schedule_zone: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """What a `Controller` is built from. `from_files` reads it; embedders may also construct it."""
 
@@ -106,6 +140,7 @@ class Settings:
     hooks: HookSettings = field(default_factory=HookSettings)
     policy_file: Path | None = None
     quota: QuotaSettings = field(default_factory=QuotaSettings)
+    scheduler: SchedulerSettings = field(default_factory=SchedulerSettings)
     reconcile_interval: float = 5.0
     power_state_interval: float = 30.0
     max_image_gib: int = 1024
@@ -150,6 +185,10 @@ _QUOTAS = {
     "max_local_block_devices": "Disks of an instance that are no volumes.",
 }
 _LIMITS = QuotaSettings()
+_SCHEDULER = SchedulerSettings()
+
+PROJECT_QUOTAS = tuple(name for name in _QUOTAS if name != "max_local_block_devices")
+"""Those that operators may set otherwise for a project."""
 
 OPTIONS: dict[str, list[cfg.Opt]] = {
     "DEFAULT": [
@@ -244,6 +283,40 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
         cfg.IntOpt(name, default=getattr(_LIMITS, name), min=-1, help=f"{help} -1 is unlimited.")
         for name, help in _QUOTAS.items()
     ],
+    "scheduler": [
+        cfg.ListOpt(
+            "enabled_filters",
+            default=list(_SCHEDULER.enabled_filters),
+            help="Rules that a host must keep, in the order in which they are asked.",
+        ),
+        cfg.Opt(
+            "weight_multipliers",
+            type=option_types.Dict(option_types.Float()),
+            default=dict(_SCHEDULER.weight_multipliers),
+            help="Preferences, and how much each counts. A negative one is turned round.",
+        ),
+        cfg.StrOpt(
+            "placement",
+            default="spread",
+            choices=("spread", "pack"),
+            help="spread prefers the emptiest host, pack the fullest that has room.",
+        ),
+        cfg.FloatOpt(
+            "failure_window",
+            default=3600.0,
+            min=0.0,
+            help="Seconds for which a host's failures count against it.",
+        ),
+        cfg.StrOpt(
+            "default_availability_zone",
+            default="nova",
+            help="Zone of hosts that are registered without one.",
+        ),
+        cfg.StrOpt(
+            "default_schedule_zone",
+            help="Zone of instances that ask for none; without it any zone will do.",
+        ),
+    ],
 }
 """Every option by group; the reference in the docs is written from this."""
 
@@ -288,7 +361,15 @@ def _settings(conf: cfg.ConfigOpts) -> Settings:
         ),
         policy_file=Path(conf.policy_file).expanduser() if conf.policy_file else None,
         quota=QuotaSettings(**_values(conf, "quota")),
+        scheduler=_scheduler(conf),
     )
+
+
+def _scheduler(conf: cfg.ConfigOpts) -> SchedulerSettings:
+    values = _values(conf, "scheduler")
+    values["enabled_filters"] = tuple(values["enabled_filters"])
+    values["default_schedule_zone"] = values["default_schedule_zone"] or None
+    return SchedulerSettings(**values)
 
 
 def _values(conf: cfg.ConfigOpts, group: str) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def libvirt_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateHo
 def libvirt_place(libvirt_host: PrivateHost) -> Iterator[Place]:
     from tests.support.libvirt_place import LibvirtPlace
 
-    with LibvirtPlace.at(libvirt_host.uri) as place:
+    with LibvirtPlace.at(libvirt_host) as place:
         yield place
 
 

@@ -388,3 +388,47 @@ def test_cancelled_call_says_so(host: Host, marks: Marks) -> None:
         host.hypervisor.ensure_running(
             marks.ours.instance, marks.ours, Wait(120, cancelled=cancelled)
         )
+
+
+def test_guest_has_disks_on_every_bus(host: Host, marks: Marks, wait: Wait) -> None:
+    """More on one bus than a controller of the old kind takes; the last volume boots first."""
+    wanted = []
+    for number in range(12):
+        volume = blank(marks.ours, f"data{number}")
+        host.volumes.ensure_volume(volume, wait)
+        bus = ("virtio", "scsi", "sata", "scsi")[number % 4]
+        wanted.append(replace(disk_of(volume, f"volume-{number}"), bus=bus))
+    cdroms = [
+        replace(disk, device="cdrom", read_only=True) for disk in wanted if disk.bus != "virtio"
+    ][:2]
+    turns = [replace(wanted[-1], boot_index=0), replace(wanted[0], boot_index=1)]
+    disks = [*cdroms, *wanted[4:-1], wanted[3], *turns]
+
+    host.hypervisor.ensure_domain(guest(marks.ours.instance, *disks), marks.ours, wait)
+    state = host.hypervisor.ensure_running(marks.ours.instance, marks.ours, wait)
+
+    assert state is PowerState.RUNNING
+
+
+@pytest.mark.parametrize(
+    "disks",
+    [
+        pytest.param([{"device": "cdrom", "read_only": True}], id="cdrom-on-virtio"),
+        pytest.param([{"device": "cdrom", "bus": "sata"}], id="cdrom-to-write-on"),
+        pytest.param([{"device": "floppy"}], id="device"),
+        pytest.param([{"bus": "ide"}], id="bus"),
+        pytest.param([{"boot_index": 1}, {"boot_index": 1}], id="one-turn-for-two"),
+        pytest.param([{}] * 27, id="too-many"),
+    ],
+)
+def test_guest_with_disks_that_cannot_be_is_refused(
+    host: Host, marks: Marks, disks: list[dict[str, Any]], wait: Wait
+) -> None:
+    wanted = []
+    for number, changes in enumerate(disks):
+        volume = blank(marks.ours, f"data{number}")
+        host.volumes.ensure_volume(volume, wait)
+        wanted.append(replace(disk_of(volume), **changes))
+    with pytest.raises(Refused):
+        host.hypervisor.ensure_domain(guest(marks.ours.instance, *wanted), marks.ours, wait)
+    assert not host.hypervisor.domains(wait)

@@ -30,9 +30,18 @@ from tests.support.things import (
 )
 from vmwright.backends.host import Host
 from vmwright.backends.hypervisor import Disk
+from vmwright.backends.libvirt.volume_xml import volume_xml
 from vmwright.backends.volumes import Base
 from vmwright.errors import Cancelled, HostFault, Refused, Unavailable
-from vmwright.ids import base_name, domain_name, pool_name, volume_name
+from vmwright.ids import (
+    SnapshotId,
+    base_name,
+    domain_name,
+    new_id,
+    pool_name,
+    snapshot_name,
+    volume_name,
+)
 from vmwright.waiting import Wait
 
 pytestmark = pytest.mark.libvirt
@@ -142,6 +151,49 @@ def test_two_processes_upload_one_image_at_once(
             thread.join()
     assert place.digest_of(stored_as(place, base)) == base.sha256
     assert [stored.name for stored in host.volumes.volumes(wait)] == [stored_as(place, base)]
+
+
+def test_half_copy_of_a_dead_host_is_made_whole(
+    place: LibvirtPlace, host: Host, marks: Marks, wait: Wait
+) -> None:
+    """A copy that libvirt was killed in looks whole; only nobody says that it is."""
+    source = blank(marks.ours, disk_format="qcow2", mib=8)
+    snapshot = snapshot_name(marks.deployment, SnapshotId(new_id()), "qcow2")
+    clone = replace(blank(marks.other_instance, disk_format="qcow2", mib=8), backing=snapshot)
+    host.volumes.ensure_volume(source, wait)
+    pool_of(place).createXML(volume_xml(snapshot, "qcow2", 8 * MIB), 0)
+    with pytest.raises(Refused):
+        host.volumes.ensure_volume(clone, wait)
+
+    host.volumes.ensure_copy(snapshot, source.name, wait)
+
+    host.volumes.ensure_volume(clone, wait)
+    listed = [stored.name for stored in host.volumes.volumes(wait)]
+    assert listed == sorted([source.name, snapshot, clone.name])
+
+
+def test_copy_holds_what_its_volume_holds(
+    libvirt_host: PrivateHost,
+    place: LibvirtPlace,
+    host: Host,
+    marks: Marks,
+    large: tuple[Base, Path],
+    wait: Wait,
+) -> None:
+    """Its own and what its image holds, in a file that names no other."""
+    base, file = large
+    host.volumes.ensure_base(base, file, wait)
+    source = replace(overlay(marks.ours, base), size_bytes=base.size_bytes)
+    host.volumes.ensure_volume(source, wait)
+    path = pool_of(place).storageVolLookupByName(source.name).path()
+    libvirt_host.run("qemu-io", "-f", "qcow2", "-c", "write -P 0x5a 1M 64k", path)
+    snapshot = snapshot_name(marks.deployment, SnapshotId(new_id()), "qcow2")
+
+    host.volumes.ensure_copy(snapshot, source.name, wait)
+
+    copy = pool_of(place).storageVolLookupByName(snapshot).path()
+    assert "backing" not in libvirt_host.run("qemu-img", "info", copy)
+    libvirt_host.run("qemu-img", "compare", "-f", "qcow2", "-F", "qcow2", path, copy)
 
 
 def test_holes_of_an_image_are_not_sent(

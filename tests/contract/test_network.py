@@ -43,6 +43,13 @@ def test_network_can_be_asked_for_twice(host: Host, wait: Wait) -> None:
         assert host.network.networks(wait) == [wanted.network]
 
 
+def test_network_may_name_the_servers_that_answer_its_guests(host: Host, wait: Wait) -> None:
+    wanted = replace(subnet(), dns=("192.0.2.53", "192.0.2.54"))
+    for _ in range(2):
+        host.network.ensure_network(wanted, wait)
+        assert host.network.networks(wait) == [wanted.network]
+
+
 def test_networks_of_others_are_listed(place: Place, host: Host, wait: Wait) -> None:
     place.put_network(stranger := new_id(), CIDR)
     assert stranger in host.network.networks(wait)

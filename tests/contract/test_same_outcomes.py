@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from tests.support.calls import Call, Universe, call_sequences, outcomes
+from tests.support.calls import BRIDGE, Call, Universe, call_sequences, outcomes
 from tests.support.model import Model
 from tests.support.places import Place, SimulatedPlace
 
@@ -37,5 +37,6 @@ def test_libvirt_host_does_what_the_simulated_one_does(
     simulated_place = SimulatedPlace.at(tmp_path / "world", universe.deployment)
     simulated_place.clean()
     libvirt_place.clean()
+    libvirt_place.put_bridge(BRIDGE)
     promised = outcomes(calls, universe, simulated_place.host)
     assert outcomes(calls, universe, libvirt_place.host) == promised

@@ -24,7 +24,16 @@ from tests.support.things import (
 from vmwright.backends.host import Host
 from vmwright.backends.volumes import Base, Stored, Volume
 from vmwright.errors import Refused, Unavailable
-from vmwright.ids import Mark, Whose, base_name, volume_name
+from vmwright.ids import (
+    Mark,
+    SnapshotId,
+    Whose,
+    base_name,
+    mark_of_volume,
+    new_id,
+    snapshot_name,
+    volume_name,
+)
 from vmwright.waiting import Wait
 
 formats = pytest.mark.parametrize("disk_format", ["raw", "qcow2"])
@@ -344,6 +353,130 @@ def test_overlay_boots_a_guest(host: Host, base: Base, marks: Marks, wait: Wait)
     host.volumes.ensure_volume(volume, wait)
     host.hypervisor.ensure_domain(guest(marks.ours.instance, disk_of(volume)), marks.ours, wait)
     host.hypervisor.ensure_running(marks.ours.instance, marks.ours, wait)
+
+
+@pytest.fixture
+def snapshot(marks: Marks) -> str:
+    return snapshot_name(marks.deployment, SnapshotId(new_id()), "qcow2")
+
+
+def whose_snapshot(name: str) -> Whose:
+    mark = mark_of_volume(name)
+    assert mark
+    return whose_delete(mark)
+
+
+def test_snapshot_needs_nothing_that_its_volume_needs(
+    host: Host, base: Base, marks: Marks, snapshot: str, wait: Wait
+) -> None:
+    volume = overlay(marks.ours, base)
+    host.volumes.ensure_volume(volume, wait)
+    for _ in range(2):
+        host.volumes.ensure_copy(snapshot, volume.name, wait)
+    host.volumes.ensure_no_volume(volume.name, whose_create(marks.ours), wait)
+    host.volumes.ensure_no_base(base, wait)
+    host.volumes.ensure_copy(snapshot, volume.name, wait)
+    expected = [Stored(name=snapshot, mark=mark_of_volume(snapshot), size_bytes=2 * MIB)]
+    assert list(host.volumes.volumes(wait)) == expected
+
+
+def test_snapshot_of_what_is_not_there_is_refused(
+    host: Host, marks: Marks, snapshot: str, wait: Wait
+) -> None:
+    with pytest.raises(Refused):
+        host.volumes.ensure_copy(snapshot, blank(marks.ours, disk_format="qcow2").name, wait)
+    assert not names(host, wait)
+
+
+def test_snapshot_of_a_raw_volume_is_refused(
+    host: Host, marks: Marks, snapshot: str, wait: Wait
+) -> None:
+    volume = blank(marks.ours)
+    host.volumes.ensure_volume(volume, wait)
+    with pytest.raises(Refused):
+        host.volumes.ensure_copy(snapshot, volume.name, wait)
+    assert names(host, wait) == {volume.name}
+
+
+def test_snapshot_of_a_volume_that_a_guest_writes_is_refused(
+    host: Host, marks: Marks, snapshot: str, wait: Wait
+) -> None:
+    volume = blank(marks.ours, disk_format="qcow2")
+    host.volumes.ensure_volume(volume, wait)
+    host.hypervisor.ensure_domain(guest(marks.ours.instance, disk_of(volume)), marks.ours, wait)
+    host.hypervisor.ensure_running(marks.ours.instance, marks.ours, wait)
+    with pytest.raises(Refused):
+        host.volumes.ensure_copy(snapshot, volume.name, wait)
+    assert names(host, wait) == {volume.name}
+
+
+def test_only_a_snapshot_has_the_name_of_one(
+    host: Host, marks: Marks, snapshot: str, wait: Wait
+) -> None:
+    volume = blank(marks.ours, disk_format="qcow2")
+    host.volumes.ensure_volume(volume, wait)
+    for make in (
+        lambda: host.volumes.ensure_copy(volume.name, volume.name, wait),
+        lambda: host.volumes.ensure_volume(replace(volume, name=snapshot), wait),
+        lambda: host.volumes.ensure_content(snapshot, b"content", wait),
+    ):
+        with pytest.raises(Refused):
+            make()
+    assert names(host, wait) == {volume.name}
+
+
+def test_snapshot_begins_volumes_and_is_kept_as_long_as_they_are(
+    host: Host, marks: Marks, snapshot: str, wait: Wait
+) -> None:
+    source = blank(marks.ours, disk_format="qcow2")
+    clone = replace(blank(marks.other_instance, disk_format="qcow2", mib=2), backing=snapshot)
+    mark = mark_of_volume(clone.name)
+    assert mark
+    with pytest.raises(Refused):
+        host.volumes.ensure_volume(clone, wait)
+    host.volumes.ensure_volume(source, wait)
+    host.volumes.ensure_copy(snapshot, source.name, wait)
+    for _ in range(2):
+        host.volumes.ensure_volume(clone, wait)
+    host.hypervisor.ensure_domain(guest(mark.instance, disk_of(clone)), mark, wait)
+    host.hypervisor.ensure_running(mark.instance, mark, wait)
+    host.hypervisor.ensure_no_domain(mark.instance, whose_create(mark), wait)
+
+    with pytest.raises(Refused):
+        host.volumes.ensure_no_volume(snapshot, whose_snapshot(snapshot), wait)
+
+    host.volumes.ensure_no_volume(clone.name, whose_create(mark), wait)
+    for _ in range(2):
+        host.volumes.ensure_no_volume(snapshot, whose_snapshot(snapshot), wait)
+        assert names(host, wait) == {source.name}
+
+
+def test_overlay_of_another_snapshot_is_refused(
+    host: Host, marks: Marks, snapshot: str, wait: Wait
+) -> None:
+    source = blank(marks.ours, disk_format="qcow2")
+    clone = replace(blank(marks.other_instance, disk_format="qcow2"), backing=snapshot)
+    other = snapshot_name(marks.deployment, SnapshotId(new_id()), "qcow2")
+    host.volumes.ensure_volume(source, wait)
+    for name in (snapshot, other):
+        host.volumes.ensure_copy(name, source.name, wait)
+    host.volumes.ensure_volume(clone, wait)
+    for backing in (other, None):
+        with pytest.raises(Refused):
+            host.volumes.ensure_volume(replace(clone, backing=backing), wait)
+
+
+@pytest.mark.parametrize("backing", ["image", "volume"])
+def test_overlay_of_what_is_no_snapshot_is_refused(
+    host: Host, place: Place, base: Base, marks: Marks, backing: str, wait: Wait
+) -> None:
+    source = blank(marks.ours, disk_format="qcow2")
+    host.volumes.ensure_volume(source, wait)
+    image_name = base_name(place.backend.deployment, base.sha256, base.disk_format)
+    below = {"image": image_name, "volume": source.name}[backing]
+    clone = replace(blank(marks.other_instance, disk_format="qcow2"), backing=below)
+    with pytest.raises(Refused):
+        host.volumes.ensure_volume(clone, wait)
 
 
 def test_idle_volume_is_settled(host: Host, marks: Marks, wait: Wait) -> None:

@@ -68,10 +68,14 @@ def test_ratios_stretch_a_host(stores):
     assert claimed(stores, record, Demand(vcpus=1, memory_mib=0, disk_gib=1)) is None
 
 
-def test_disabled_and_unknown_hosts_take_no_claims(stores, host):
+@pytest.mark.parametrize("change", [{"enabled": False}, {"draining": True}], ids=str)
+def test_host_that_takes_nothing_new_is_not_claimed(stores, host, change):
     with stores.database.write() as connection:
-        stores.registries.hosts.change(connection, host.id, enabled=False)
+        stores.registries.hosts.change(connection, host.id, **change)
     assert claimed(stores, host) is None
+
+
+def test_unknown_host_is_not_claimed(stores):
     assert claimed(stores, a_host()) is None
 
 

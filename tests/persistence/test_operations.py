@@ -194,13 +194,42 @@ def test_events_are_read_in_order_and_go_on_where_they_ended(stores, operation):
     assert found == written
 
 
-def test_attempts_are_noted(stores, operation):
+def test_task_states_are_remembered_by_attempt(stores, operation):
+    event = Event(
+        operation_id=operation.id,
+        instance_id=operation.instance_id,
+        kind="instance",
+        state="spawning",
+        attempt=2,
+    )
     with stores.database.write() as connection:
-        stores.operations.begin_attempt(connection, operation.id, 1)
-        stores.operations.attempt(connection, operation.id, 1, outcome="failed", fault={"a": 1})
-        stores.operations.begin_attempt(connection, operation.id, 2)
-    with pytest.raises(Duplicate), stores.database.write() as connection:
-        stores.operations.begin_attempt(connection, operation.id, 2)
+        stores.operations.append(connection, [event, replace(event, kind="task", attempt=3)])
+        entered = [
+            stores.operations.has_entered(connection, operation.id, attempt, state)
+            for attempt, state in ((2, "spawning"), (1, "spawning"), (3, "spawning"), (2, "none"))
+        ]
+    assert entered == [True, False, False, False]
+
+
+def test_tasks_that_were_taken_back_are_remembered_over_attempts(stores, operation):
+    event = Event(
+        operation_id=operation.id,
+        instance_id=operation.instance_id,
+        kind="task",
+        state="REVERTED",
+    )
+    events = [
+        replace(event, task=task, attempt=attempt, state=state)
+        for task, attempt, state in (
+            ("plug", 1, "REVERTED"),
+            ("plug", 2, "REVERTED"),
+            ("claim", 2, "REVERTED"),
+            ("check", 2, "SUCCESS"),
+        )
+    ]
+    with stores.database.write() as connection:
+        stores.operations.append(connection, events)
+        assert stores.operations.taken_back(connection, operation.id) == {"plug", "claim"}
 
 
 def test_idempotency_key_is_used_once_per_project(stores):

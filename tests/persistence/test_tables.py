@@ -10,6 +10,7 @@ from taskflow.persistence import models
 from taskflow.persistence.backends import impl_sqlalchemy
 from taskflow.persistence.backends.sqlalchemy import tables as taskflow_tables
 
+from tests.support.rows import tasks_named
 from vmwright.ids import new_id
 from vmwright.persistence import schema_version
 from vmwright.persistence.database import Database
@@ -93,7 +94,11 @@ def test_stock_taskflow_reads_what_we_wrote(database, stores):
     detail = new_id()
     with database.write() as connection:
         new_flow_rows(
-            connection, stores, flow_name="create", detail_id=detail, atoms=["first", "second"]
+            connection,
+            stores,
+            flow_name="create",
+            detail_id=detail,
+            atoms=tasks_named("first", "second"),
         )
     assert stock_books(database) == {"create": ["first", "second"]}
 
@@ -101,7 +106,9 @@ def test_stock_taskflow_reads_what_we_wrote(database, stores):
 def test_we_read_what_we_wrote(database, stores):
     detail = new_id()
     with database.write() as connection:
-        new_flow_rows(connection, stores, flow_name="create", detail_id=detail, atoms=["first"])
+        new_flow_rows(
+            connection, stores, flow_name="create", detail_id=detail, atoms=tasks_named("first")
+        )
     with database.read() as connection:
         flow = load_flow(connection, stores, detail)
     assert [(atom.name, atom.state, atom.intention) for atom in flow] == [
@@ -126,7 +133,9 @@ def test_ours_installs_beside_stock_taskflow_and_both_go_on(shared, tmp_path):
     schema_version.upgrade(shared)
     schema_version.check(shared)
     with shared.write() as connection:
-        new_flow_rows(connection, stores, flow_name="ours", detail_id=new_id(), atoms=["a"])
+        new_flow_rows(
+            connection, stores, flow_name="ours", detail_id=new_id(), atoms=tasks_named("a")
+        )
     stock_backend(shared).get_connection().upgrade()
     save_stock_book(shared, "theirs")
     assert stock_books(shared) == {"ours": ["a"], "theirs": ["b"]}
@@ -148,7 +157,9 @@ def test_stock_taskflow_after_ours_is_refused_by_servers_and_harms_nothing(
     schema_version.check(shared)
     stores = Stores.of(shared, tmp_path / "key")
     with shared.write() as connection:
-        new_flow_rows(connection, stores, flow_name="ours", detail_id=new_id(), atoms=["a"])
+        new_flow_rows(
+            connection, stores, flow_name="ours", detail_id=new_id(), atoms=tasks_named("a")
+        )
     save_stock_book(shared, "theirs")
     assert stock_books(shared) == {"ours": ["a"], "theirs": ["b"]}
 

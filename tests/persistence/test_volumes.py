@@ -31,7 +31,11 @@ def attach(stores, volume, instance, operation=OPERATION):
 
 def now(stores, volume):
     with stores.database.read() as connection:
-        return stores.volumes.get(connection, volume.id)
+        return now_within(stores, connection, volume)
+
+
+def now_within(stores, connection, volume):
+    return stores.volumes.get(connection, volume.id)
 
 
 def test_adding_again_changes_nothing(stores, volume):
@@ -129,7 +133,21 @@ def test_undo_forgets_new_volumes_and_leaves_the_users_own_without_a_place(store
     kept = now(stores, volume)
     assert (kept.deleted_at, kept.host_id, kept.location, kept.made_by) == (None, None, None, None)
     assert now(stores, new).deleted_at is not None
+    assert (now(stores, new).host_id, now(stores, new).location) == (None, None)
     assert now(stores, foreign).location == f"at {foreign.id}"
+
+
+def test_volume_that_an_undo_forgot_can_be_made_again_elsewhere(stores):
+    new, elsewhere = a_volume(), HostId(new_id())
+    with stores.database.write() as connection:
+        for host in (HOST, elsewhere):
+            stores.volumes.add(connection, new)
+            place = f"on {host}"
+            stores.volumes.put(connection, new.id, host=host, location=place, made_by=OPERATION)
+            made = now_within(stores, connection, new)
+            stores.volumes.forget_made_by(connection, OPERATION, [])
+    assert (made.deleted_at, made.host_id, made.location) == (None, elsewhere, f"on {elsewhere}")
+    assert now(stores, new).deleted_at is not None
 
 
 def test_detaching_ends_what_an_operation_attached(stores, volume, instance):

@@ -275,6 +275,28 @@ def test_volume_that_exists_outlives_its_instance(vmwright: CommandLine) -> None
     assert vmwright("volume", "list", "-f", "json").data == []
 
 
+def test_snapshot_is_kept_of_a_volume_and_begins_another(vmwright: CommandLine) -> None:
+    volume = vmwright("volume", "create", "root", "--image", "disk", "-f", "json").data
+    assert (volume["bootable"], volume["size_gib"], volume["host_id"]) == (True, 1, None)
+    unused = vmwright("volume", "snapshot", "create", "saved", "--volume", "root")
+    assert (unused.code, unused.out) == (5, "")
+    assert "nothing is in it yet" in unused.err
+    vmwright("create", "web", *BUILD, "--volume", "volume=root")
+    assert vmwright("volume", "snapshot", "create", "saved", "--volume", "root").code == 5
+    vmwright("delete", "web")
+    made = vmwright("volume", "snapshot", "create", "saved", "--volume", "root", "-f", "json").data
+    assert (made["volume_id"], made["bootable"]) == (volume["id"], True)
+    assert vmwright("volume", "snapshot", "show", "saved", "-f", "json").data == made
+    assert vmwright("volume", "snapshot", "list", "-f", "json").data == [made]
+    again = vmwright("volume", "create", "again", "--snapshot", "saved", "-f", "json").data
+    assert (again["snapshot_id"], again["host_id"]) == (made["id"], made["host_id"])
+    assert vmwright("volume", "snapshot", "delete", "saved").code == 5
+    assert vmwright("volume", "delete", "again", "root").code == 0
+    assert vmwright("volume", "snapshot", "delete", "saved").code == 0
+    assert vmwright("volume", "snapshot", "show", "saved").code == 4
+    assert vmwright("audit", "-f", "json").data == []
+
+
 @pytest.mark.parametrize(
     ("noun", "name", "values"),
     [

@@ -5,7 +5,7 @@ import pytest
 from tests.support import lab as labs
 from tests.support.lab import Lab
 
-TABLES = ("hosts", "instances", "operations", "events", "secrets", "volumes", "owners")
+TABLES = ("hosts", "instances", "operations", "events", "secrets", "volumes", "ports", "owners")
 
 
 @pytest.mark.parametrize("verb", ["create", "submit"])
@@ -16,6 +16,8 @@ TABLES = ("hosts", "instances", "operations", "events", "secrets", "volumes", "o
         {"flavor": "nope"},
         {"networks": [{"network": "nope"}]},
         {"networks": [{"network": "net1", "ip": "10.2.0.9"}]},
+        {"networks": [{"network": "net1", "ip": "10.1.0.77"}]},
+        {"networks": [{"port": "nope"}]},
         {"volumes": [{"volume": "nope"}]},
     ],
     ids=str,

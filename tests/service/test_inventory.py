@@ -77,6 +77,11 @@ def test_what_does_not_exist_is_not_found(inventory):
         inventory.host,
         inventory.delete_host,
         inventory.enable_host,
+        inventory.set_host,
+        inventory.drain_host,
+        inventory.host_use,
+        inventory.set_flavor,
+        lambda name: inventory.set_image_properties(name, {}),
     ):
         with pytest.raises(NotFound) as missing:
             verb("nothing")
@@ -100,6 +105,45 @@ def test_flavor_is_registered(inventory):
 def test_flavors_have_sane_figures(inventory, figures):
     with pytest.raises(InvalidRequest):
         inventory.create_flavor("odd", *figures)
+
+
+def test_flavor_may_have_more_disks_and_extra_specs(inventory):
+    flavor = inventory.create_flavor(
+        "small", 1, 512, 0, ephemeral_gib=5, swap_mib=64, extra_specs={"trait:SSD": "required"}
+    )
+    assert (flavor.ephemeral_gib, flavor.swap_mib, flavor.enabled) == (5, 64, True)
+    assert inventory.flavor("small").extra_specs == {"trait:SSD": "required"}
+
+
+ODD_SPECS = [{"a/b": "c"}, {"a": "x" * 256}, {f"key{n}": "" for n in range(129)}]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"ephemeral_gib": -1}, {"swap_mib": -1}, *({"extra_specs": odd} for odd in ODD_SPECS)],
+    ids=lambda more: str(more)[:40],
+)
+def test_what_a_flavor_says_has_limits(inventory, more):
+    with pytest.raises(InvalidRequest):
+        inventory.create_flavor("odd", 1, 1, 1, **more)
+    assert list(inventory.flavors()) == []
+
+
+@pytest.mark.parametrize("specs", ODD_SPECS, ids=lambda specs: str(specs)[:40])
+def test_extra_specs_have_the_same_limits_later(inventory, specs):
+    flavor = inventory.create_flavor("small", 1, 1, 1)
+    with pytest.raises(InvalidRequest):
+        inventory.set_flavor("small", enabled=False, extra_specs=specs)
+    assert inventory.flavor("small") == flavor
+
+
+def test_flavor_is_changed_key_by_key(inventory):
+    inventory.create_flavor("small", 1, 512, 0, extra_specs={"a": "1", "b": "2"})
+    inventory.set_flavor("small", enabled=False)
+    changed = inventory.set_flavor("small", extra_specs={"b": "3", "c": "4"}, without=["a", "z"])
+    assert (changed.extra_specs, changed.enabled) == ({"b": "3", "c": "4"}, False)
+    assert inventory.set_flavor("small", enabled=True).enabled
+    assert inventory.flavor("small").extra_specs == {"b": "3", "c": "4"}
 
 
 # Networks

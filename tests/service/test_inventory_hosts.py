@@ -1,17 +1,20 @@
 """Hosts are registered with what they say of themselves, and go once they hold nothing of ours."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
 from tests.support.crowds import all_at_once
 from tests.support.databases import sqlite
 from tests.support.deployments import deployed
-from vmwright.errors import Conflict, InvalidRequest, Unavailable
+from vmwright.errors import Conflict, DeadlinePassed, InvalidRequest, Unavailable
 from vmwright.ids import (
     OperationId,
     new_id,
 )
+from vmwright.inventory.hosts import HostUse
 from vmwright.persistence.claims import Demand
 from vmwright.waiting import Wait
 
@@ -36,7 +39,9 @@ def test_host_is_registered_with_what_it_says_of_itself(deployment, inventory):
     assert (host.vcpus, host.memory_mib) == (facts.vcpus, facts.memory_mib)
     assert (host.disk_gib, host.hypervisor_uuid) == (facts.disk_gib, facts.uuid)
     assert (host.vcpu_ratio, host.memory_ratio, host.disk_ratio) == (16.0, 1.0, 1.0)
-    assert (host.zone, host.enabled) == ("nova", True)
+    assert (host.zone, host.enabled, host.draining) == ("nova", True, False)
+    assert (host.hypervisor_type, host.architecture) == ("simulated", "x86_64")
+    assert (host.traits, host.address) == ([], None)
 
 
 def test_figures_that_are_given_win(inventory):
@@ -59,13 +64,45 @@ def test_figures_that_are_given_win(inventory):
         {"disk_ratio": float("nan")},
         {"vcpu_ratio": float("inf")},
         {"zone": ""},
+        {"zone": "a:b"},
+        {"traits": ["lower"]},
+        {"traits": ["CUSTOM SSD"]},
+        {"traits": ["1ST"]},
+        {"traits": ["X" * 256]},
+        {"address": "10.0.0"},
+        {"address": "fd00::1"},
     ],
     ids=str,
 )
-def test_figures_of_a_host_are_positive(inventory, figures):
+def test_what_is_said_of_a_host_makes_sense(inventory, figures):
     with pytest.raises(InvalidRequest):
         inventory.create_host("one", "simulated:///one", **figures)
     assert list(inventory.hosts()) == []
+    host = inventory.create_host("one", "simulated:///one")
+    with pytest.raises(InvalidRequest):
+        inventory.set_host("one", **figures)
+    assert inventory.host("one") == host
+
+
+def test_host_is_changed_figure_by_figure(inventory):
+    host = inventory.create_host(
+        "one", "simulated:///one", traits=["HW_CPU_X86_AVX2", "CUSTOM_SSD"], address="10.0.0.1"
+    )
+    assert (host.traits, host.address) == (["CUSTOM_SSD", "HW_CPU_X86_AVX2"], "10.0.0.1")
+    changed = inventory.set_host("one", zone="west", vcpus=3, memory_ratio=1.5)
+    assert (changed.zone, changed.vcpus, changed.memory_ratio) == ("west", 3, 1.5)
+    assert replace(changed, zone=host.zone, vcpus=host.vcpus, memory_ratio=1.0) == host
+    changed = inventory.set_host(
+        "one", traits=["CUSTOM_NEW", "CUSTOM_SSD"], without_traits=["HW_CPU_X86_AVX2", "NOT_THERE"]
+    )
+    assert changed.traits == ["CUSTOM_NEW", "CUSTOM_SSD"]
+    assert inventory.host("one") == changed
+
+
+def test_unknown_figure_is_refused(inventory):
+    inventory.create_host("one", "simulated:///one")
+    with pytest.raises(InvalidRequest, match="colour"):
+        inventory.set_host("one", colour="red")
 
 
 def test_address_that_the_backend_does_not_know_is_refused(inventory):
@@ -133,6 +170,58 @@ def test_host_is_disabled_with_a_reason_and_enabled_again(inventory):
     assert (enabled.enabled, enabled.disabled_reason) == (True, None)
     with pytest.raises(InvalidRequest):
         inventory.disable_host("one", "a\nb")
+
+
+def test_draining_host_says_what_remains_until_it_is_enabled_again(deployment, inventory):
+    host = inventory.create_host("one", "simulated:///one")
+    instance = deployment.instance(deployment.image())
+    operation = OperationId(new_id())
+    demand = Demand(vcpus=2, memory_mib=64, disk_gib=3)
+    with deployment.database.write() as connection:
+        deployment.stores.claims.claim(
+            connection, host.id, demand, instance=instance.id, operation=operation, attempt=1
+        )
+        deployment.stores.instances.place(connection, instance.id, host.id)
+    assert inventory.host_use("one") == HostUse(claimed=demand, instances=1)
+    drained = inventory.drain_host("one")
+    assert (drained.draining, drained.enabled) == (True, True)
+    with pytest.raises(DeadlinePassed, match="1 instances") as waited:
+        inventory.await_empty_host("one", 0.0)
+    assert waited.value.hint
+    deployment.bury(instance)
+    inventory.await_empty_host("one", 0.0)
+    assert not inventory.enable_host("one").draining
+
+
+def test_wait_for_an_empty_host_ends_once_its_last_instance_is_gone(deployment, inventory):
+    host = inventory.create_host("one", "simulated:///one")
+    instance = deployment.instance(deployment.image())
+    with deployment.database.write() as connection:
+        deployment.stores.instances.place(connection, instance.id, host.id)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(inventory.await_empty_host, "one")
+        deployment.bury(instance)
+        assert waiting.result() is None
+
+
+def test_zone_is_available_while_one_of_its_hosts_takes_instances(inventory):
+    assert list(inventory.zones()) == []
+    for name, zone in (("one", "west"), ("two", "west"), ("three", "east")):
+        inventory.create_host(name, f"simulated:///{name}", zone=zone)
+
+    def available() -> dict[str, bool]:
+        return {zone.name: zone.available for zone in inventory.zones()}
+
+    assert [zone.hosts for zone in inventory.zones()] == [("three",), ("one", "two")]
+    assert available() == {"east": True, "west": True}
+    inventory.disable_host("three", "broken")
+    inventory.drain_host("one")
+    assert available() == {"east": False, "west": True}
+    inventory.drain_host("two")
+    assert available() == {"east": False, "west": False}
+    inventory.set_host("one", zone="east")
+    inventory.enable_host("one")
+    assert available() == {"east": True, "west": False}
 
 
 @pytest.mark.parametrize("holder", ["claims", "instances", "volumes", "debts"])

@@ -55,6 +55,50 @@ def test_needs_of_an_image_are_not_negative(deployment, changes):
     assert deployment.stored_bytes() == []
 
 
+PROPERTIES = {
+    "img_config_drive": "mandatory",
+    "auto_disk_config": "True",
+    "hw_disk_bus": "SCSI",
+    "kernel_id": "vmlinuz of mine",
+    "os_distro": "debian",
+}
+
+
+def test_image_has_properties_which_are_changed_key_by_key(deployment, inventory):
+    image = deployment.image(properties=PROPERTIES)
+    assert image.properties == PROPERTIES | {"auto_disk_config": "true", "hw_disk_bus": "scsi"}
+    changed = inventory.set_image_properties(
+        "image", {"hw_disk_bus": "sata"}, without=["os_distro", "kernel_id", "nothing"]
+    )
+    assert inventory.image("image") == changed
+    assert changed.properties == {
+        "img_config_drive": "mandatory",
+        "auto_disk_config": "true",
+        "hw_disk_bus": "sata",
+    }
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"img_config_drive": "maybe"},
+        {"auto_disk_config": "1"},
+        {"hw_disk_bus": "floppy"},
+        {"": "x"},
+        {"a": "x" * 256},
+    ],
+    ids=lambda properties: str(properties)[:40],
+)
+def test_property_that_steers_builds_means_something(deployment, inventory, properties):
+    with pytest.raises(InvalidRequest, match=r"^properties: "):
+        deployment.image(properties=properties)
+    assert deployment.stored_bytes() == []
+    deployment.image()
+    with pytest.raises(InvalidRequest, match=r"^properties: "):
+        inventory.set_image_properties("image", properties)
+    assert inventory.image("image").properties == {}
+
+
 def test_refused_image_is_not_registered(deployment, inventory):
     with pytest.raises(InvalidRequest, match="backing"):
         deployment.image(content=qcow2_head(backing=512).ljust(MIB, b"\0"))

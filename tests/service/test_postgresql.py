@@ -5,6 +5,10 @@ from pathlib import Path
 import pytest
 
 from tests.persistence.conftest import postgresql
+from tests.service.test_networks import (
+    test_one_of_fifty_gets_the_address_that_all_want,
+    test_port_that_was_taken_meanwhile_fails_the_later_build,
+)
 from tests.service.test_takeover import (
     test_a_dead_process_is_found_out_at_once,
     test_a_process_that_lost_its_operation_writes_nothing,
@@ -23,6 +27,8 @@ __all__ = [
     "postgresql",
     "test_a_dead_process_is_found_out_at_once",
     "test_a_process_that_lost_its_operation_writes_nothing",
+    "test_one_of_fifty_gets_the_address_that_all_want",
+    "test_port_that_was_taken_meanwhile_fails_the_later_build",
     "test_two_processes_that_resume_share_the_work",
     "test_watching_can_be_taken_up_again",
 ]
@@ -30,10 +36,7 @@ __all__ = [
 
 @pytest.fixture
 def lab(postgresql: PostgreSQL, tmp_path: Path) -> Lab:
-    made = Lab(tmp_path, url=postgresql.ready().connection)
-    ended = made.child(labs.prepare)
-    assert ended.status == 0, ended.output
-    return made
+    return Lab(tmp_path, url=postgresql.ready().connection).prepared()
 
 
 @pytest.mark.parametrize("task", names("create"))

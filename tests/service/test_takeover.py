@@ -9,6 +9,7 @@ from dataclasses import replace
 from tests.support import lab as labs
 from tests.support.lab import Lab
 from tests.support.oracle import assert_nothing_left
+from vmwright.flows import newest
 from vmwright.request import CreateRequest
 
 MANY = 20
@@ -146,7 +147,7 @@ def test_unknown_flow_is_parked_and_goes_on_once_it_is_known(lab: Lab) -> None:
     lab.execute("UPDATE vmwright_operations SET flow_version = 99")
     ended = lab.child(labs.resume)
     assert ended.output.split() == ["parked"], ended.output
-    lab.execute("UPDATE vmwright_operations SET flow_version = 1")
+    lab.execute(f"UPDATE vmwright_operations SET flow_version = {newest('create').version}")
 
     def again(controller):
         (operation,) = controller.operations()

@@ -11,14 +11,16 @@ from typing import Any
 
 from vmwright.controller import Controller
 from vmwright.errors import HostFault, Refused, VmwrightError
-from vmwright.flows import RECIPES, newest, tasks_of
+from vmwright.flows import NO_HOOKS, RECIPES, newest, tasks_of
+from vmwright.spec import HooksSpec
 from vmwright.states import Direction
+from vmwright.tasks.hooks import hooks_of, is_hook
 from vmwright.tasks.task import Means, StoreTask, Task
 from vmwright.views.graph import flow_graph
 
 Work = Callable[[Controller], None]
 
-NO_MEANS = Means(None, None, None)  # type: ignore[arg-type]
+NO_MEANS = Means(None, None, None, None)  # type: ignore[arg-type]
 """Enough to make a flow and look at it."""
 
 
@@ -62,18 +64,18 @@ class Breakage:
         return replace(self, error=InjectedRefusal)
 
 
-def tasks(kind: str) -> list[Task]:
+def tasks(kind: str, hooks: HooksSpec = NO_HOOKS) -> list[Task]:
     """Every task of the newest flow of this kind."""
-    return tasks_of(newest(kind).make(NO_MEANS))
+    return tasks_of(newest(kind).make(NO_MEANS, hooks))
 
 
-def names(kind: str) -> list[str]:
-    return [task.name for task in tasks(kind)]
+def names(kind: str, hooks: HooksSpec = NO_HOOKS) -> list[str]:
+    return [task.name for task in tasks(kind, hooks)]
 
 
 def on_hosts() -> list[str]:
     """The tasks of a build that may be run again on another host."""
-    graph = flow_graph(newest("create").make(NO_MEANS))
+    graph = flow_graph(newest("create").make(NO_MEANS, NO_HOOKS))
     return [name for name in names("create") if graph.nodes[name]["retry"]]
 
 
@@ -115,6 +117,10 @@ def meet(name: str, direction: Direction, arrive: Callable[[], None], *, after: 
 
 
 def _task(name: str) -> Task:
+    if is_hook(name):
+        moment, _, plugin = name.partition(".")
+        (hook,) = hooks_of(NO_MEANS, moment, [plugin])
+        return hook
     kinds = {known.kind for known in RECIPES}
     (found,) = (task for kind in kinds for task in tasks(kind) if task.name == name)
     return found

@@ -14,10 +14,22 @@ from vmwright.backends.hypervisor import Guest, Nic
 from vmwright.backends.network import Subnet
 from vmwright.backends.volumes import Base, Volume
 from vmwright.errors import Cancelled, HostFault, Refused, Unavailable
-from vmwright.ids import DeploymentId, InstanceId, Mark, NetworkId, OperationId, volume_name
+from vmwright.ids import (
+    DeploymentId,
+    InstanceId,
+    Mark,
+    NetworkId,
+    OperationId,
+    SnapshotId,
+    snapshot_mark,
+    snapshot_name,
+    volume_name,
+)
 from vmwright.waiting import Wait
 
 _PATIENCE = 120.0
+BRIDGE = "br0"
+"""Every host has it; none has another one."""
 
 
 def _uuid(number: int) -> str:
@@ -61,7 +73,7 @@ class Universe:
         ]
 
     def volume(self, mark: int, kind: str) -> Volume:
-        """A volume: ``overlay``, ``blank``, ``larger`` or ``raw`` all want one name."""
+        """A volume: ``overlay``, ``blank``, ``larger``, ``raw`` and ``clone`` want one name."""
         base, _ = self.image
         root = overlay(self.marks[mark], base)
         match kind:
@@ -73,7 +85,18 @@ class Universe:
                 return replace(root, base=None, size_bytes=2 * root.size_bytes)
             case "raw":
                 return replace(root, base=None, disk_format="raw")
+            case "clone":
+                return replace(root, base=None, backing=self.snapshot)
         return blank(self.marks[mark], "data")
+
+    @property
+    def snapshot(self) -> str:
+        """The name of the only snapshot; its mark is of nobody else."""
+        return snapshot_name(self.deployment, SnapshotId(_uuid(31)), "qcow2")
+
+    @property
+    def snapshot_mark(self) -> Mark:
+        return snapshot_mark(self.deployment, SnapshotId(_uuid(31)))
 
     def pair(self, network: int, mac: int, ip: int) -> tuple[NetworkId, str, str]:
         """A network, and a MAC and an address on it, by their last bytes."""
@@ -81,16 +104,26 @@ class Universe:
         address = subnet.cidr.replace(".0/24", f".{ip}")
         return subnet.network, f"52:54:00:61:00:{mac:02x}", address
 
-    def guest(self, mark: int, disks: str, network: int | None) -> Guest:
-        """A guest with its root disk, the first mark's data volume, or both."""
+    def guest(self, mark: int, disks: str, network: int | str | None) -> Guest:
+        """A guest with its root disk, the first mark's data volume, or both.
+
+        `network` is the number of a subnet, or the name of a bridge.
+        """
         found = []
         if "root" in disks:
             found.append(disk_of(self.volume(mark, "overlay")))
         if "data" in disks:
             found.append(disk_of(self.volume(0, "data"), "data"))
+        return guest(self.marks[mark].instance, *found, nics=self._nics(mark, network))
+
+    def _nics(self, mark: int, network: int | str | None) -> tuple[Nic, ...]:
         mac = f"52:54:00:61:00:{mark:02x}"
-        nics = () if network is None else (Nic(network=self.subnets[network].network, mac=mac),)
-        return guest(self.marks[mark].instance, *found, nics=nics)
+        match network:
+            case None:
+                return ()
+            case int():
+                return (Nic(network=self.subnets[network].network, mac=mac),)
+        return (Nic(network=NetworkId(_uuid(200)), mac=mac, kind="bridge", source=network),)
 
 
 Act = Callable[[Universe, Host, Wait], object]
@@ -140,16 +173,26 @@ def _reservations(network: int) -> Call:
 mark_numbers = st.integers(0, 2)
 network_numbers = st.integers(0, 2)
 whose_kinds = st.sampled_from([whose_create, whose_delete])
-kinds = st.sampled_from(["overlay", "overlay", "overlay", "blank", "larger", "raw", "data"])
+kinds = st.sampled_from(
+    ["overlay", "overlay", "overlay", "clone", "clone", "blank", "larger", "raw", "data"]
+)
 last_bytes = st.integers(10, 11)
 mostly = st.sampled_from([True, True, False])
 disk_kinds = st.sampled_from(["root", "root+data", "data"])
+bridges = st.sampled_from([BRIDGE, "br9"])
 
 
 def make_volume(mark: int, kind: str) -> Call:
     return Call(
         f"ensure_volume({mark}, {kind})",
         lambda u, h, w: h.volumes.ensure_volume(u.volume(mark, kind), w),
+    )
+
+
+def make_copy(mark: int) -> Call:
+    return Call(
+        f"ensure_copy({mark})",
+        lambda u, h, w: h.volumes.ensure_copy(u.snapshot, u.volume(mark, "overlay").name, w),
     )
 
 
@@ -173,7 +216,7 @@ def reserve(network: int, mark: int, mac: int, ip: int) -> Call:
     )
 
 
-def define(mark: int, disks: str, network: int | None) -> Call:
+def define(mark: int, disks: str, network: int | str | None) -> Call:
     return Call(
         f"ensure_domain({mark}, {disks}, {network})",
         lambda u, h, w: h.hypervisor.ensure_domain(u.guest(mark, disks, network), u.marks[mark], w),
@@ -210,6 +253,18 @@ def content_calls(draw: st.DrawFn) -> Call:
         lambda u, h, w: h.volumes.ensure_content(
             volume_name(u.marks[mark], *role.split(".")), b"x" * length, w
         ),
+    )
+
+
+@st.composite
+def copy_calls(draw: st.DrawFn) -> Call:
+    mark = draw(mark_numbers)
+    if draw(mostly):
+        return make_copy(mark)
+    whose = draw(whose_kinds)
+    return Call(
+        f"ensure_no_volume(snapshot, {whose.__name__})",
+        lambda u, h, w: h.volumes.ensure_no_volume(u.snapshot, whose(u.snapshot_mark), w),
     )
 
 
@@ -254,7 +309,7 @@ def guest_calls(draw: st.DrawFn) -> Call:
     mark, whose = draw(mark_numbers), draw(whose_kinds)
     match draw(st.sampled_from(["define", "run", "run", "forget"])):
         case "define":
-            return define(mark, draw(disk_kinds), draw(st.none() | network_numbers))
+            return define(mark, draw(disk_kinds), draw(st.none() | network_numbers | bridges))
         case "run":
             return switch_on(mark)
     return Call(
@@ -273,9 +328,10 @@ def builds(draw: st.DrawFn) -> list[Call]:
         make_network(network),
         reserve(network, mark, mac=draw(last_bytes), ip=draw(last_bytes)),
         make_base(),
-        make_volume(mark, "overlay"),
+        make_volume(mark, draw(st.sampled_from(["overlay", "overlay", "clone"]))),
+        make_copy(draw(mark_numbers)),
         make_volume(0, "data"),
-        define(mark, disks, draw(st.sampled_from([None, network]))),
+        define(mark, disks, draw(st.sampled_from([None, network, BRIDGE]))),
         switch_on(mark),
     ]
 
@@ -283,6 +339,7 @@ def builds(draw: st.DrawFn) -> list[Call]:
 single_calls = st.one_of(
     volume_calls(),
     content_calls(),
+    copy_calls(),
     base_calls(),
     network_calls(),
     reservation_calls(),

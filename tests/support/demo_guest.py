@@ -13,7 +13,7 @@ from filelock import FileLock
 
 from vmwright.backends.volumes import Base
 
-_SCRIPT = Path(__file__).parents[2] / "scripts" / "build-demo-guest"
+_SCRIPTS = Path(__file__).parents[2] / "scripts"
 _QCOW2_SIZE = slice(24, 32)
 """Where the header of a qcow2 file holds the size of the disk."""
 
@@ -45,16 +45,24 @@ class DemoGuest:
 
 def demo_guest() -> DemoGuest:
     """The guest, built now if it is missing or out of date; raises with the builder's reason."""
+    return DemoGuest(built_guest("demo-guest"))
+
+
+def built_guest(name: str) -> Path:
+    """Where the files of the guest lie that the script `build-NAME` builds, and built now."""
     cache = os.environ.get("VMWRIGHT_CACHE_DIR") or platformdirs.user_cache_dir("vmwright")
-    directory = Path(cache) / "demo-guest"
+    directory = Path(cache) / name
     directory.mkdir(parents=True, exist_ok=True)
-    with FileLock(directory / "lock"):
+    with FileLock(Path(cache) / f"{name}.lock"):
         built = subprocess.run(
-            [str(_SCRIPT), str(directory)], check=False, capture_output=True, text=True
+            [str(_SCRIPTS / f"build-{name}"), str(directory)],
+            check=False,
+            capture_output=True,
+            text=True,
         )
     if built.returncode:
         raise RuntimeError(built.stderr.strip())
-    return DemoGuest(directory)
+    return directory
 
 
 def said(console: Iterable[bytes], *patterns: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.rows import a_spec, an_attachment, an_instance, an_operation
+from vmwright.admission import Caller
 from vmwright.backends.file_images import FileImageStore, images_of
 from vmwright.backends.simulated import open_backend
 from vmwright.backends.volumes import Volume
@@ -18,6 +19,7 @@ from vmwright.persistence.records import HostRecord, Image, Instance, VolumeReco
 from vmwright.persistence.stores import Stores
 from vmwright.reconcilers.debts import pay_debts
 from vmwright.settings import DatabaseSettings, OperationSettings, Settings, SimulatedSettings
+from vmwright.tasks.placement import Placement
 from vmwright.tasks.task import Means
 from vmwright.waiting import Wait
 
@@ -42,6 +44,17 @@ class Deployment:
         self.image_root = images_of(home, self.id)
         self.images = FileImageStore(self.image_root, 64 << 20)
         self.inventory = Inventory(self.stores, self.backend, self.images, self.id, self.settings)
+
+    def inventory_of(self, project: str, user: str = "admin") -> Inventory:
+        """The same deployment as somebody else sees it."""
+        return Inventory(
+            self.stores,
+            self.backend,
+            self.images,
+            self.id,
+            self.settings,
+            caller=Caller(project=project, user=user),
+        )
 
     def close(self) -> None:
         self.backend.close()
@@ -93,7 +106,12 @@ class Deployment:
         return [(names[debt.host_id], debt.kind, debt.key) for debt in debts]
 
     def pay(self) -> int:
-        means = Means(self.stores, self.backend, self.images)
+        means = Means(
+            self.stores,
+            self.backend,
+            self.images,
+            Placement(self.stores, self.settings.scheduler),
+        )
         return pay_debts(means, patience=5.0, pause=0.0)
 
     def world(self, host: str, folder: str) -> list[str]:

@@ -22,13 +22,15 @@ class Installed:
     home: Path
     host: PrivateHost
 
-    def configure(self, uri: str | None = None) -> None:
+    def configure(self, uri: str | None = None, **operations: float) -> None:
+        """Write the configuration; `operations` are settings of that section."""
         self.home.mkdir(exist_ok=True)
+        section = {"late_effect": 1, "undo_deadline": 10} | operations
         (self.home / "vmwright.conf").write_text(
             "[DEFAULT]\nbackend = libvirt\n"
             f"state_dir = {self.home}\n"
             f"[libvirt]\nconnection_uri = {uri or self.host.uri}\nvirt_type = qemu\n"
-            "[operations]\nlate_effect = 1\nundo_deadline = 10\n"
+            "[operations]\n" + "".join(f"{name} = {value}\n" for name, value in section.items())
         )
 
     def start(self, *words: str) -> "subprocess.Popen[str]":

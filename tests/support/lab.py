@@ -14,7 +14,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,13 @@ from psycopg.rows import dict_row
 
 from vmwright.controller import Controller
 from vmwright.request import CreateRequest
-from vmwright.settings import DatabaseSettings, OperationSettings, Settings, SimulatedSettings
+from vmwright.settings import (
+    DatabaseSettings,
+    HookSettings,
+    OperationSettings,
+    Settings,
+    SimulatedSettings,
+)
 from vmwright.waiting import Wait
 
 MARKER = b"marker-of-a-secret-3f9c1d"
@@ -57,6 +63,7 @@ class Lab:
     late_effect: float = 0.0
     url: str | None = None
     """Where the store is, if it is not an SQLite file in `home`."""
+    hooks: HookSettings = field(default_factory=HookSettings)
 
     @property
     def settings(self) -> Settings:
@@ -76,6 +83,7 @@ class Lab:
                 late_effect=self.late_effect,
                 deadline=60.0,
             ),
+            hooks=self.hooks,
             reconcile_interval=0.2,
         )
 
@@ -166,13 +174,17 @@ def _driver_url(url: str) -> str:
 
 
 def request(**changes: Any) -> CreateRequest:
-    """One instance with an interface, two volumes and user data."""
+    """One instance with an interface, user data, and disks of every kind: of its own (its
+    flavor has an ephemeral and a swap disk), new volumes, and one that was there before.
+
+    The volume ``kept`` and the port ``mine`` are the user's: one instance at a time has them.
+    """
     wish = {
         "name": "vm1",
         "image": "demo",
         "flavor": "small",
         "networks": [{"network": "net1"}],
-        "volumes": [{"size": 1}, {"volume": "kept"}],
+        "volumes": [{"size": 1}, {"image": "demo"}, {"volume": "kept"}],
         "user_data": MARKER,
     }
     return CreateRequest.parse(**(wish | changes))
@@ -184,9 +196,10 @@ def prepare(controller: Controller) -> None:
     source.write_bytes(b"\0" * 4096)
     inventory.ensure_default_host()
     inventory.create_image("demo", source, "raw", wait=Wait(10))
-    inventory.create_flavor("small", vcpus=1, ram_mib=128, disk_gib=1)
+    inventory.create_flavor("small", 1, 128, 1, ephemeral_gib=1, swap_mib=64)
     inventory.create_network("net1", "10.1.0.0/24")
     inventory.create_volume("kept", size_gib=1)
+    inventory.ports.create("mine", "net1", ip="10.1.0.77")
     source.unlink()
 
 
@@ -216,8 +229,9 @@ def copy_of(prepared: Path, home: Path) -> Lab:
 
 
 def create(controller: Controller) -> None:
-    """Build one instance, and say how it ended."""
-    print(controller.wait(controller.create(request()).id, timeout=60).state)
+    """Build one instance, also with a port of the user's, and say how it ended."""
+    wish = request(networks=[{"network": "net1"}, {"port": "mine"}])
+    print(controller.wait(controller.create(wish).id, timeout=60).state)
 
 
 def resume(controller: Controller) -> None:

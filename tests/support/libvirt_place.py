@@ -4,12 +4,13 @@ import hashlib
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from pathlib import Path
 
 import libvirt
 
+from tests.support.private_host import PrivateHost
 from vmwright.backends.host import Backend, Host
 from vmwright.backends.libvirt import open_backend
 from vmwright.ids import (
@@ -36,19 +37,22 @@ class LibvirtPlace:
 
     backend: Backend
     connection: libvirt.virConnect
+    machine: PrivateHost
+    bridges: set[str] = field(default_factory=set)
 
     @classmethod
     @contextmanager
-    def at(cls, uri: str) -> Iterator["LibvirtPlace"]:
-        """The host at this address; what was made on it is gone afterwards."""
+    def at(cls, machine: PrivateHost) -> Iterator["LibvirtPlace"]:
+        """The libvirt of this host; what was made on it is gone afterwards."""
         settings = Settings(
             backend="libvirt",
             state_dir=Path(),
             database=DatabaseSettings(connection=""),
             simulated=SimulatedSettings(world_dir=Path()),
-            libvirt=LibvirtSettings(connection_uri=uri, virt_type="qemu"),
+            libvirt=LibvirtSettings(connection_uri=machine.uri, virt_type="qemu"),
         )
-        place = cls(open_backend(settings, DeploymentId(new_id())), libvirt.open(uri))
+        backend = open_backend(settings, DeploymentId(new_id()))
+        place = cls(backend, libvirt.open(machine.uri), machine)
         try:
             yield place
         finally:
@@ -77,12 +81,26 @@ class LibvirtPlace:
         ET.SubElement(ET.SubElement(volume, "target"), "format", type="raw")
         self._pool().createXML(ET.tostring(volume, "unicode"))
 
+    def put_bridge(self, name: str) -> None:
+        self.machine.run("ip", "link", "add", name, "type", "bridge")
+        self.machine.run("ip", "link", "set", name, "up")
+        self.bridges.add(name)
+
+    def put_libvirt_network(self, name: str) -> None:
+        self._put_network(name, new_id(), "192.168.122.0/24")
+
+    def libvirt_network(self, name: str) -> str:
+        return self.connection.networkLookupByName(name).XMLDesc(0)
+
     def put_network(self, uuid: str, cidr: str) -> None:
+        self._put_network("stranger", uuid, cidr)
+
+    def _put_network(self, name: str, uuid: str, cidr: str) -> None:
         subnet = IPv4Network(cidr)
         network = ET.Element("network")
-        ET.SubElement(network, "name").text = "stranger"
+        ET.SubElement(network, "name").text = name
         ET.SubElement(network, "uuid").text = uuid
-        ET.SubElement(network, "bridge", name="stranger0")
+        ET.SubElement(network, "bridge", name=f"{name}0")
         ET.SubElement(network, "ip", address=str(subnet[1]), netmask=str(subnet.netmask))
         self.connection.networkDefineXML(ET.tostring(network, "unicode")).create()
 
@@ -118,6 +136,9 @@ class LibvirtPlace:
                 network.destroy()
             if network.isPersistent():
                 network.undefine()
+        for bridge in self.bridges:
+            self.machine.run("ip", "link", "delete", bridge)
+        self.bridges.clear()
 
     def _pool(self) -> libvirt.virStoragePool:
         return self.connection.storagePoolLookupByName(pool_name(self.backend.deployment))

@@ -1,7 +1,7 @@
 """What a host promises, in dictionaries: neither files nor time, only the outcomes."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -29,6 +29,10 @@ def refuse_if(condition: object) -> None:
         raise Refused("the model says no")
 
 
+def _ours(guest: Guest) -> set[NetworkId]:
+    return {nic.network for nic in guest.nics if nic.kind == "nat"}
+
+
 @dataclass
 class Model:
     """One host; it is its own hypervisor, network and storage."""
@@ -38,6 +42,7 @@ class Model:
     running: set[InstanceId] = field(default_factory=set)
     subnets: dict[NetworkId, Subnet] = field(default_factory=dict)
     reserved: dict[tuple[NetworkId, str], tuple[str, Mark]] = field(default_factory=dict)
+    bridges: frozenset[str | None] = frozenset({"br0"})
     stored: dict[str, Volume] = field(default_factory=dict)
     bases: dict[str, Base] = field(default_factory=dict)
 
@@ -47,7 +52,13 @@ class Model:
 
     def facts(self, wait: Wait) -> HostFacts:
         return HostFacts(
-            uuid="", name="model", vcpus=1, memory_mib=1, disk_gib=1, virt_type="simulated"
+            uuid="",
+            name="model",
+            vcpus=1,
+            memory_mib=1,
+            disk_gib=1,
+            virt_type="simulated",
+            architecture="x86_64",
         )
 
     def domains(self, wait: Wait) -> Sequence[Domain]:
@@ -66,7 +77,7 @@ class Model:
         if guest.instance in self.running:
             return
         refuse_if({disk.volume for disk in guest.disks} - self.stored.keys())
-        refuse_if({nic.network for nic in guest.nics} - self.subnets.keys())
+        refuse_if(_ours(guest) - self.subnets.keys())
         self.guests[guest.instance] = (guest, mark)
 
     def ensure_running(self, instance: InstanceId, mark: Mark, wait: Wait) -> PowerState:
@@ -102,8 +113,7 @@ class Model:
     def ensure_no_network(self, network: NetworkId, wait: Wait) -> None:
         if network in self.subnets:
             refuse_if(network in {known for known, _ in self.reserved})
-            nics = (nic for guest, _ in self.guests.values() for nic in guest.nics)
-            refuse_if(network in {nic.network for nic in nics})
+            refuse_if(any(network in _ours(guest) for guest, _ in self.guests.values()))
             del self.subnets[network]
 
     def reservations(self, network: NetworkId, wait: Wait) -> Sequence[Reserved]:
@@ -154,9 +164,10 @@ class Model:
         if known:
             refuse_if(known.disk_format != volume.disk_format)
             refuse_if(known.size_bytes != volume.size_bytes)
-            refuse_if(known.base != volume.base)
+            refuse_if((known.base, known.backing) != (volume.base, volume.backing))
             return
         refuse_if(volume.base and self._name_of(volume.base) not in self.bases)
+        refuse_if(volume.backing and volume.backing not in self.stored)
         self.stored[volume.name] = volume
 
     def ensure_content(self, name: str, content: bytes, wait: Wait) -> None:
@@ -166,9 +177,18 @@ class Model:
         refuse_if(known != filled and any(self._writers(name)))
         self.stored[name] = filled
 
+    def ensure_copy(self, name: str, source: str, wait: Wait) -> None:
+        if name in self.stored:
+            return
+        known = self.stored.get(source)
+        refuse_if(known is None or known.disk_format != "qcow2" or any(self._writers(source)))
+        assert known
+        self.stored[name] = replace(known, name=name, base=None, backing=None)
+
     def ensure_no_volume(self, name: str, whose: Whose, wait: Wait) -> None:
         if name in self.stored and whose.covers(mark_of_volume(name)):
             refuse_if(any(self._writers(name)))
+            refuse_if(name in [volume.backing for volume in self.stored.values()])
             del self.stored[name]
 
     def ensure_no_pool(self, wait: Wait) -> None:
@@ -183,8 +203,10 @@ class Model:
         return Domain(uuid=instance, name=domain_name(instance), mark=mark, power_state=state)
 
     def _startable(self, guest: Guest) -> bool:
-        """Whether every volume is there, of its format, and no guest that runs has it open."""
-        return all(
+        """Whether every volume is there, of its format, and no guest that runs has it open; and
+        every bridge is there."""
+        bridges = {nic.source for nic in guest.nics if nic.kind == "bridge"}
+        return bridges <= self.bridges and all(
             disk.volume in self.stored
             and disk.disk_format in ("raw", self.stored[disk.volume].disk_format)
             and not list(self._writers(disk.volume))

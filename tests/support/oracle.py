@@ -9,8 +9,7 @@ from tests.support.lab import Lab
 def assert_nothing_left(lab: Lab, *, vm_state: str = "error") -> None:
     """Everything was given back, outside and in the store."""
     assert lab.world() == {}
-    for table in ("ports", "claims", "attachments", "debts"):
-        assert lab.rows(f"SELECT * FROM vmwright_{table}") == [], table
+    assert_nothing_held(lab)
     assert lab.rows("SELECT name FROM vmwright_volumes WHERE deleted_at IS NULL") == [
         {"name": "kept"}
     ]
@@ -28,11 +27,21 @@ def assert_only_the_users_volume_is_left(lab: Lab) -> None:
     assert volume["name"] == "kept"
     assert [found["name"] for found in lab.things("volumes")] == [volume["location"]]
     assert len(lab.world()) == 1
-    for table in ("ports", "claims", "attachments", "debts"):
-        assert lab.rows(f"SELECT * FROM vmwright_{table}") == [], table
+    assert_nothing_held(lab)
     (instance,) = instances(lab)
     assert (instance["vm_state"], instance["task_state"]) == ("deleted", None)
     assert_ended(lab)
+
+
+def assert_nothing_held(lab: Lab) -> None:
+    """No instance has anything; the user's port stays, with its address, for the next one."""
+    for table in ("claims", "attachments", "debts"):
+        assert lab.rows(f"SELECT * FROM vmwright_{table}") == [], table
+    ports = lab.rows("SELECT name, ip, instance_id, operation_id FROM vmwright_ports")
+    assert ports == [{"name": "mine", "ip": "10.1.0.77", "instance_id": None, "operation_id": None}]
+
+
+LOCAL_DISKS = ["config", "ephemeral0", "root", "swap"]
 
 
 def assert_one_guest(lab: Lab) -> None:
@@ -42,15 +51,31 @@ def assert_one_guest(lab: Lab) -> None:
     (domain,) = lab.things("domains")
     assert domain["uuid"] == instance["id"]
     assert domain["state"] == "running"
-    assert roles(lab) == ["config", "data", "data", "root"]
-    (reservation,) = lab.things("reservations")
-    (port,) = lab.rows("SELECT mac, ip FROM vmwright_ports")
-    assert (reservation["mac"], reservation["ip"]) == (port["mac"], port["ip"])
+    assert roles(lab) == sorted([*LOCAL_DISKS, "data", "data", "data"])
+    # In the order in which the guest has them: what it boots from first, its seed last.
+    serials = [disk["serial"] for disk in domain["disks"]]
+    assert serials[:3] == ["root", "ephemeral0", "swap"]
+    assert serials[3:6] == [row["volume_id"][:20] for row in attachments(lab)]
+    assert serials[6:] == ["config-2"]
+    assert_interfaces(lab, instance, domain)
     assert len(lab.rows("SELECT * FROM vmwright_claims")) == 1
-    assert len(lab.rows("SELECT * FROM vmwright_attachments")) == 2
     assert lab.rows("SELECT * FROM vmwright_debts") == []
     assert_ended(lab)
     assert_states_in_order(lab, instance["id"])
+
+
+def assert_interfaces(lab: Lab, instance: dict[str, Any], domain: dict[str, Any]) -> None:
+    """The guest has the ports that were asked for, in their order; nobody has others."""
+    held = "SELECT id, mac, ip FROM vmwright_ports WHERE instance_id = ? ORDER BY position"
+    ports = lab.rows(held, instance["id"])
+    asked = told(instance["request"])["nics"]
+    assert [port["id"] for port in ports] == [nic["port"] for nic in asked]
+    assert all(nic["ip"] in (None, port["ip"]) for nic, port in zip(asked, ports, strict=True))
+    assert [nic["mac"] for nic in domain["nics"]] == [port["mac"] for port in ports]
+    reserved = {(found["mac"], found["ip"]) for found in lab.things("reservations")}
+    assert reserved == {(port["mac"], port["ip"]) for port in ports}
+    others = lab.rows("SELECT name FROM vmwright_ports WHERE instance_id IS NULL")
+    assert others in ([], [{"name": "mine"}])
 
 
 def assert_ended(lab: Lab) -> None:
@@ -120,4 +145,8 @@ def told(stored: Any) -> dict[str, Any]:
 def roles(lab: Lab) -> list[str]:
     """What each volume in the world is for."""
     found = [volume["name"].split(".")[5] for volume in lab.things("volumes")]
-    return sorted(role if role in ("root", "config") else "data" for role in found)
+    return sorted(role if role in LOCAL_DISKS else "data" for role in found)
+
+
+def attachments(lab: Lab) -> list[dict[str, Any]]:
+    return lab.rows("SELECT * FROM vmwright_attachments ORDER BY position")

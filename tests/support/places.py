@@ -30,6 +30,15 @@ class Place(Protocol):
     def put_network(self, uuid: str, cidr: str) -> None:
         """Have a network, active."""
 
+    def put_bridge(self, name: str) -> None:
+        """Have a bridge of Linux that the hypervisor did not make."""
+
+    def put_libvirt_network(self, name: str) -> None:
+        """Have a network of this name, active, that vmwright did not make."""
+
+    def libvirt_network(self, name: str) -> str:
+        """The network of this name in the host's own words, whole."""
+
     def put_reservation(self, network: NetworkId, mac: str, ip: str) -> None:
         """Have a DHCP entry without a mark on a network that exists."""
 
@@ -67,6 +76,16 @@ class SimulatedPlace:
         gateway = f"{cidr.rsplit('.', 1)[0]}.1"
         self._put("networks", uuid, {"cidr": cidr, "gateway": gateway})
 
+    def put_bridge(self, name: str) -> None:
+        self._add_to_host("bridges", name)
+
+    def put_libvirt_network(self, name: str) -> None:
+        self._add_to_host("libvirt_networks", name)
+
+    def libvirt_network(self, name: str) -> str:
+        assert name in json.loads(self._host_file.read_text())["libvirt_networks"]
+        return self._host_file.read_text()
+
     def put_reservation(self, network: NetworkId, mac: str, ip: str) -> None:
         self._put("reservations", f"{network}-{mac.replace(':', '-')}", {"ip": ip})
 
@@ -77,6 +96,16 @@ class SimulatedPlace:
     def clean(self) -> None:
         for file in self.directory.glob("*/*.json"):
             file.unlink()
+
+    @property
+    def _host_file(self) -> Path:
+        return self.directory / "host.json"
+
+    def _add_to_host(self, what: str, name: str) -> None:
+        self._host_file.parent.mkdir(parents=True, exist_ok=True)
+        known = json.loads(self._host_file.read_text()) if self._host_file.exists() else {}
+        known[what] = [*known.get(what, []), name]
+        self._host_file.write_text(json.dumps(known))
 
     def _put(self, folder: str, key: str, record: dict[str, str]) -> None:
         path = self.directory / folder / f"{key}.json"

@@ -4,6 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
+from taskflow.atom import Atom
+from taskflow.task import FunctorTask
 
 from vmwright.ids import (
     FlavorId,
@@ -181,10 +183,11 @@ def stored_instance(stores: Stores, connection: sa.Connection, **changes: Any) -
 
 
 def stored_operation(stores: Stores, connection: sa.Connection, **changes: Any) -> Operation:
-    """A queued operation on an instance of its own."""
+    """A queued operation on an instance of its own, in its first attempt."""
     instance = stored_instance(stores, connection)
     operation = an_operation(instance, **changes)
     stores.operations.add(connection, operation)
+    stores.attempts.begin(connection, operation.id, 1)
     return stores.operations.get(connection, operation.id)
 
 
@@ -235,3 +238,8 @@ def a_server_group(**changes: Any) -> ServerGroup:
         policy="anti-affinity",
     )
     return replace(group, **changes)
+
+
+def tasks_named(*names: str) -> list[Atom]:
+    """Tasks that do nothing."""
+    return [FunctorTask(lambda: None, name=name) for name in names]

@@ -1,14 +1,16 @@
 """Flows shaped like real ones, and operations on them in every state worth a picture."""
 
+import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from taskflow import retry, task
 from taskflow.patterns import linear_flow, unordered_flow
 
-from vmwright.flows import RECIPES, Recipe
+from vmwright.flows import NO_HOOKS, RECIPES, Recipe, newest
 from vmwright.states import Direction, OperationState
 from vmwright.views.graph import (
     Graph,
@@ -19,10 +21,12 @@ from vmwright.views.graph import (
     flow_graph,
     operation_graph,
 )
+from vmwright.views.records import records_of
 
 if TYPE_CHECKING:
     from vmwright.tasks.task import Means
 
+RECORDINGS = Path(__file__).with_name("recordings")
 START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 NOW = START + timedelta(seconds=20)
 OPERATION = "6f0c8a52-0b5c-4b0e-9a77-2f3f5d1f9a10"
@@ -345,7 +349,19 @@ SAMPLES |= {"hostile": hostile, "hostile_names": hostile_names}
 
 def real(known: Recipe) -> Graph:
     """The graph of a flow that is in use. Tasks only keep their means for when they are run."""
-    return flow_graph(known.make(cast("Means", None)))
+    return flow_graph(known.make(cast("Means", None), NO_HOOKS))
 
 
 SAMPLES |= {f"{known.name}_{known.version}": partial(real, known) for known in RECIPES}
+
+
+def recorded_second_attempt() -> Graph:
+    """A build whose first host failed at a volume, as its events told it; it spawns elsewhere."""
+    events = json.loads((RECORDINGS / "second_attempt.json").read_text())
+    dated = [event | {"at": START + timedelta(seconds=event["at"])} for event in events]
+    operation = facts(OperationState.RUNNING, attempt=2)
+    moment = dated[-1]["at"] + timedelta(seconds=1)
+    return operation_graph(real(newest("create")), records_of(dated), operation, now=moment)
+
+
+SAMPLES |= {"recorded_second_attempt": recorded_second_attempt}

@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.support.marks import whose_create
 from tests.support.things import IP, MAC, blank, guest, image, reservation, subnet
 from vmwright.backends.host import Host
-from vmwright.ids import Mark, domain_name
+from vmwright.ids import Mark, SnapshotId, domain_name, snapshot_name
 from vmwright.waiting import Wait
 
 Verbs = dict[str, Callable[[Wait], object]]
@@ -57,12 +57,14 @@ def _network(host: Host, mark: Mark) -> Verbs:
 def _volumes(host: Host, mark: Mark, directory: Path) -> Verbs:
     storage, name, whose = host.volumes, blank(mark).name, whose_create(mark)
     base, source = image(directory)
+    copy = snapshot_name(mark.deployment, SnapshotId(mark.instance), "qcow2")
     return {
         "volumes": storage.volumes,
         "ensure_base": lambda wait: storage.ensure_base(base, source, wait),
         "ensure_no_base": lambda wait: storage.ensure_no_base(base, wait),
         "ensure_volume": lambda wait: storage.ensure_volume(blank(mark), wait),
         "ensure_content": lambda wait: storage.ensure_content(name, b"content", wait),
+        "ensure_copy": lambda wait: storage.ensure_copy(copy, name, wait),
         "ensure_no_volume": lambda wait: storage.ensure_no_volume(name, whose, wait),
         "ensure_no_pool": storage.ensure_no_pool,
         "settle_volume": lambda wait: storage.settle_volume(name, wait),

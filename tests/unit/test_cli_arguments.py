@@ -43,6 +43,16 @@ def test_a_wish_may_not_be_given_twice() -> None:
         parsing.network("lan,ip=10.0.0.1,ip=10.0.0.2")
 
 
+def test_pool_has_two_ends() -> None:
+    assert parsing.pool("end=10.0.0.9,start=10.0.0.2") == ("10.0.0.2", "10.0.0.9")
+
+
+@pytest.mark.parametrize("text", ["", "10.0.0.1", "start=1", "start=1,end=2,a=3", "start=,end=2"])
+def test_pool_that_makes_no_sense_is_refused(text: str) -> None:
+    with pytest.raises(ArgumentTypeError):
+        parsing.pool(text)
+
+
 def test_volume_says_what_it_is_made_of() -> None:
     assert parsing.volume("size=3") == {"size": 3}
     assert parsing.volume("volume=data") == {"volume": "data"}
@@ -223,7 +233,7 @@ def test_reference_names_every_command_and_its_options() -> None:
     page = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
     on_every_noun = {"list", "show", "delete"}
     for name, _ in Commands():
-        noun, _, verb = name.partition(" ")
+        noun, _, verb = name.rpartition(" ")
         named = f"vmwright {name}" in page or name == "help"
         assert named or (verb in on_every_noun and f"vmwright {noun} create" in page), name
     page += (Path(__file__).parents[2] / "docs" / "parameters.md").read_text()

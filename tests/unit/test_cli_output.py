@@ -119,6 +119,22 @@ def test_failure_is_told_with_all_that_is_known() -> None:
     ]
 
 
+def test_failure_on_several_hosts_is_told_attempt_by_attempt() -> None:
+    operation = {"id": "op", "kind": "create", "state": "undone", "error": None, "owes": []}
+    attempts = [
+        {"number": 1, "host": "h1", "task": "spawn", "message": "no room"},
+        {"number": 2, "host": None, "task": "claim_host", "message": "h1: tried already: no room"},
+    ]
+    fault = {"task": "spawn", "host": "h1", "message": "no room", "attempts": attempts}
+    told = [
+        "  attempt 1 on h1: spawn: no room",
+        "  attempt 2 on no host: claim_host: h1: tried already: no room",
+    ]
+    assert list(sentences(operation, "web", fault))[-2:] == told
+    alone = fault | {"attempts": attempts[:1]}
+    assert not any("attempt" in line for line in sentences(operation, "web", alone))
+
+
 def test_delete_that_owes_is_done_and_says_so() -> None:
     debt = {"kind": "volume", "key": "v", "host": "h2", "reason": "host away"}
     operation = {"id": "op", "kind": "delete", "state": "done", "error": None, "owes": [debt]}

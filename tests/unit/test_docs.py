@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.breaking import NO_MEANS
-from vmwright.flows import RECIPES, newest
+from vmwright.flows import NO_HOOKS, RECIPES, newest
 from vmwright.views import RENDERERS
 from vmwright.views.graph import flow_graph
 
@@ -19,7 +19,7 @@ def test_picture_of_a_flow_is_current(kind: str) -> None:
     """Drawn anew by: vmwright graph NAME --format svg --output docs/images/NAME.svg"""
     recipe = newest(kind)
     picture = (ROOT / "docs" / "images" / f"{recipe.name}.svg").read_text()
-    assert picture.strip() == RENDERERS["svg"](flow_graph(recipe.make(NO_MEANS))).strip()
+    assert picture.strip() == RENDERERS["svg"](flow_graph(recipe.make(NO_MEANS, NO_HOOKS))).strip()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -35,6 +35,7 @@ STORAGE = {
         path="/pool/root.qcow2", backing=Backing(path="/pool/base.raw", disk_format="raw")
     ),
     "data.raw": Placed(path="/pool/data.raw"),
+    "swap.qcow2": Placed(path="/pool/swap.qcow2"),
     "config.raw": Placed(path="/pool/config.raw"),
     "vmlinuz": Placed(path="/pool/vmlinuz"),
     "initrd.gz": Placed(path="/pool/initrd.gz"),
@@ -54,6 +55,28 @@ GUEST = Guest(
         Nic(network=BACK, mac="52:54:00:00:00:02"),
     ),
 )
+ELSEWHERE = (
+    Nic(network=FRONT, mac="52:54:00:00:00:01"),
+    Nic(network=BACK, mac="52:54:00:00:00:02", kind="bridge", source="br0"),
+    Nic(network=BACK, mac="52:54:00:00:00:03", kind="libvirt", source="default"),
+)
+
+MIXED = replace(
+    GUEST,
+    disks=(
+        Disk(volume="data.raw", disk_format="raw", serial="volume-1", bus="scsi", boot_index=0),
+        Disk(volume="root.qcow2", disk_format="qcow2", serial="root", boot_index=3),
+        Disk(volume="swap.qcow2", disk_format="qcow2", serial="swap", bus="sata"),
+        Disk(
+            volume="config.raw",
+            disk_format="raw",
+            serial="volume-2",
+            read_only=True,
+            bus="scsi",
+            device="cdrom",
+        ),
+    ),
+)
 
 
 def written(guest: Guest, virt_type: str = "qemu") -> str:
@@ -65,6 +88,8 @@ def written(guest: Guest, virt_type: str = "qemu") -> str:
     [
         ("domain-qemu.xml", GUEST, "qemu"),
         ("domain-kvm.xml", GUEST, "kvm"),
+        ("domain-networks-of-others.xml", replace(GUEST, nics=ELSEWHERE), "qemu"),
+        ("domain-buses.xml", MIXED, "qemu"),
         ("domain-direct-boot.xml", replace(GUEST, kernel="vmlinuz", ramdisk="initrd.gz"), "qemu"),
     ],
 )
@@ -72,6 +97,12 @@ def test_guest_is_described_as_in_the_golden_file(
     golden: str, guest: Guest, virt_type: str
 ) -> None:
     assert written(guest, virt_type) + "\n" == (GOLDEN / golden).read_text()
+
+
+def test_kernel_leaves_disks_no_turn_to_boot() -> None:
+    xml = read(written(replace(MIXED, kernel="vmlinuz")))
+    assert xml.find("os/boot") is None
+    assert xml.find("devices/disk/boot") is None
 
 
 @given(title=st.text())
@@ -119,6 +150,7 @@ def test_every_file_and_network_of_a_guest_is_seen() -> None:
         "/pool/initrd.gz",
     }
     assert networks_of(xml) == {"front", "back"}
+    assert networks_of(written(replace(GUEST, nics=ELSEWHERE))) == {"front", "default"}
 
 
 def test_no_disk_is_left_to_probing() -> None:

@@ -16,6 +16,7 @@ from vmwright.ids import (
     Mark,
     NetworkId,
     OperationId,
+    SnapshotId,
     VolumeId,
     Whose,
 )
@@ -28,7 +29,9 @@ marks = st.builds(
     operation=uuids.map(OperationId),
     attempt=st.integers(0, 10_000),
 )
-roles = st.sampled_from(["root", "config"]) | uuids.map(lambda v: ids.data_role(VolumeId(v)))
+roles = st.sampled_from(["root", "config", "ephemeral0", "swap"]) | uuids.map(
+    lambda v: ids.data_role(VolumeId(v))
+)
 formats = st.sampled_from(["raw", "qcow2"])
 hostnames = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", fullmatch=True)
 
@@ -169,3 +172,23 @@ def test_things_without_mark_are_nobodys() -> None:
 def test_stored_whose_is_the_same(operation: OperationId | None) -> None:
     whose = Whose(deployment=DeploymentId("d"), instance=InstanceId("i"), operation=operation)
     assert Whose.from_store(whose.to_store()) == whose
+
+
+@given(uuids, uuids, formats)
+def test_name_of_a_snapshot_holds_its_owner(
+    deployment: str, snapshot: str, disk_format: str
+) -> None:
+    name = ids.snapshot_name(DeploymentId(deployment), SnapshotId(snapshot), disk_format)
+    owner = Whose(deployment=DeploymentId(deployment), instance=InstanceId(snapshot))
+    assert owner.covers(ids.mark_of_volume(name))
+    assert ids.is_snapshot(name)
+
+
+@given(marks, roles, formats)
+def test_no_other_volume_is_taken_for_a_snapshot(mark: Mark, role: str, disk_format: str) -> None:
+    assert not ids.is_snapshot(ids.volume_name(mark, role, disk_format))
+
+
+@pytest.mark.parametrize("name", ["", "snapshot", "a.b.c.d.e.snapshot.qcow2", "vmw.snapshot"])
+def test_names_of_others_are_no_snapshots(name: str) -> None:
+    assert not ids.is_snapshot(name)

@@ -91,6 +91,9 @@ def test_error_comes_to_what_a_flow_can_do_about_it(
         (QEMU, 'qemu-system-x86_64: Failed to get "write" lock', "has this disk open"),
         (QEMU, "cannot set up guest memory 'pc.ram': Cannot allocate memory", "free memory"),
         (QEMU, "Cannot access storage file '/p/v' (as uid:64055): Permission denied", "enter"),
+        (QEMU, "Cannot get interface MTU on 'br9': No such device", "vmwright network set"),
+        (NETWORK, "Network not found: no network with matching name 'x'", "vmwright network set"),
+        (NETWORK, "Requested operation is not valid: network 'x' is not active", "have it on the"),
         (STORAGE, "operation failed: Storage source conflict with pool: 'x'", "pool_dir"),
     ],
 )

@@ -1,5 +1,6 @@
 """Network XML and DHCP entries, written and read back."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.marks import Marks
+from tests.support.xml_reader import read
 from vmwright.backends.libvirt.network_xml import (
     Entry,
     cidr_of,
@@ -36,6 +38,12 @@ def network_with(*entries: Entry) -> str:
 
 def test_network_is_described_as_in_the_golden_file() -> None:
     assert network_xml(SUBNET) + "\n" == (GOLDEN / "network.xml").read_text()
+
+
+def test_questions_for_names_are_passed_to_the_servers_that_were_named() -> None:
+    network = read(network_xml(replace(SUBNET, dns=("192.0.2.53", "192.0.2.54"))))
+    servers = [server.get("addr") for server in network.iterfind("dns/forwarder")]
+    assert servers == ["192.0.2.53", "192.0.2.54"]
 
 
 def test_subnet_is_read_back() -> None:

@@ -331,7 +331,9 @@ def test_printable_text_is_one_line_without_control():
 
 
 @pytest.mark.parametrize("renderer", sorted(set(RENDERERS) - {"svg"}))
-@pytest.mark.parametrize("sample", ["plain_create", "failing_create", "running_delete"])
+@pytest.mark.parametrize(
+    "sample", ["plain_create", "failing_create", "running_delete", "recorded_second_attempt"]
+)
 def test_document_is_as_it_was_approved(renderer: str, sample: str):
     """Set VMWRIGHT_UPDATE_GOLDEN=1 to approve what is rendered now."""
     document, file = RENDERERS[renderer](SAMPLES[sample]()), GOLDEN / f"{sample}.{renderer}"

@@ -7,7 +7,11 @@ import pytest
 from tests.support import lab as labs
 from tests.support.breaking import Break, broken, execute, meet, names, revert
 from tests.support.lab import Lab
-from tests.support.oracle import assert_only_the_users_volume_is_left, instances
+from tests.support.oracle import (
+    assert_nothing_held,
+    assert_only_the_users_volume_is_left,
+    instances,
+)
 from vmwright.states import Direction
 
 TASKS = names("delete")
@@ -117,8 +121,7 @@ def assert_everything_is_gone(lab: Lab) -> None:
     found = [volume["location"]] if volume["location"] else []
     assert [stored["name"] for stored in lab.things("volumes")] == found
     assert lab.things("domains") == lab.things("reservations") == lab.things("leases") == []
-    for table in ("ports", "claims", "attachments", "debts"):
-        assert lab.rows(f"SELECT * FROM vmwright_{table}") == [], table
+    assert_nothing_held(lab)
     (instance,) = instances(lab)
     assert (instance["vm_state"], instance["task_state"]) == ("deleted", None)
     for operation in lab.rows("SELECT * FROM vmwright_operations"):

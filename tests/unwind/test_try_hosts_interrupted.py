@@ -173,6 +173,23 @@ def test_host_that_is_gone_owes_and_the_build_goes_on_elsewhere(hosts: Lab, verb
     assert_one_guest(hosts)
 
 
+def test_audit_sees_what_an_attempt_left_that_nobody_owes_any_more(hosts: Lab) -> None:
+    """The guest itself runs elsewhere, and nothing of it is left over."""
+    assert replace(hosts, faults=("ensure_running@host1:1:down",)).child(labs.create).status == 0
+    hosts.execute("DELETE FROM vmwright_debts")
+    (hosts.home / "world" / "hosts" / "host1" / "down").unlink()
+
+    def child(controller):
+        for leftover in controller.audit():
+            print(leftover["host"], leftover["kind"], leftover["why"], sep="|")
+
+    why = "attempt 1 of its build made it, and was given up"
+    kinds = ["domain", "reservation", *["volume"] * 4]
+    assert sorted(hosts.child(child).output.splitlines()) == [
+        f"host1|{kind}|{why}" for kind in kinds
+    ]
+
+
 def test_call_of_one_attempt_that_may_still_land_is_no_matter_of_the_next(hosts: Lab) -> None:
     """The first host never says what became of a volume: it owes, and nobody else does."""
     silent = replace(hosts, faults=("ensure_volume@host1:1+:lost",), late_effect=3600.0)
@@ -211,6 +228,17 @@ def test_undo_of_an_attempt_that_fails_once_is_tried_again(hosts: Lab, task: str
     assert ended.output.split() == ["done"], ended.output
     assert_one_guest(hosts)
     assert attempts(hosts) == [("host1", "failed"), ("host2", "done")]
+
+
+def test_undo_of_each_attempt_has_tries_of_its_own(hosts: Lab) -> None:
+    failing = (
+        execute("spawn", Break.FAIL_AFTER).on_attempts(1, 2),
+        revert("plug_network", Break.FAIL_ONCE).on_attempts(1),
+        revert("map_block_devices", Break.FAIL_ONCE).on_attempts(2),
+    )
+    ended = replace(hosts, undo_tries=2).child(broken(labs.create, *failing))
+    assert ended.output.split() == ["done"], ended.output
+    assert_one_guest(hosts)
 
 
 def stuck_in_the_first_attempt(hosts: Lab, task: str) -> str:

@@ -10,12 +10,13 @@ import sqlalchemy as sa
 from vmwright.admission.caller import Caller
 from vmwright.admission.guest_data import new_password
 from vmwright.admission.placement import refuse_full_group
-from vmwright.admission.quota import Amounts, granted
+from vmwright.admission.quota import Amounts, granted, limits_of
 from vmwright.admission.resolve import spec_of
 from vmwright.admission.rows import Rows, new_operation, new_reservation
 from vmwright.admission.rules import DELETE, rules_of, rules_of_spec
 from vmwright.admission.several import individual, names_of
 from vmwright.errors import Conflict
+from vmwright.flows import NO_HOOKS, newest
 from vmwright.ids import InstanceId, OperationId, new_id
 from vmwright.persistence.records import Operation
 from vmwright.request import CreateRequest
@@ -45,6 +46,7 @@ class Door:
     """Takes requests in: each as one transaction that stores all of it, or as an error."""
 
     def __init__(self, means: Means, settings: Settings, clock: Callable[[], float]) -> None:
+        self._means = means
         self._stores = means.stores
         self._settings = settings
         self._rows = Rows(means, clock)
@@ -75,19 +77,45 @@ class Door:
         if _DEFAULT_GROUP in request.security_groups:
             self._stores.security_groups.ensure_default(connection, caller.project)
         specs = self.specs(connection, request, caller)
+        self._stores.quotas.hold(connection, caller.project)
+        group = specs[0][1].placement.group
+        if group is not None:
+            self._stores.server_groups.hold(connection, group)
+        granted_specs = self._granted(connection, request, caller, specs)
+        return self._store(connection, request, caller, granted_specs)
+
+    def acceptable(
+        self, connection: sa.Connection, request: CreateRequest, caller: Caller
+    ) -> list[tuple[InstanceId, Spec]]:
+        """What `create` would build if it were asked now; raises what it would raise.
+
+        Changes nothing and holds nothing. Ids are made up, and others when it is really built.
+        """
+        self._allow(caller, rules_of(request))
+        specs = self.specs(connection, request, caller)
+        return self._granted(connection, request, caller, specs)
+
+    def _granted(
+        self,
+        connection: sa.Connection,
+        request: CreateRequest,
+        caller: Caller,
+        specs: list[tuple[InstanceId, Spec]],
+    ) -> list[tuple[InstanceId, Spec]]:
+        """As many of them as quotas allow, and not fewer than the request wants."""
+        _, first = specs[0]
+        limits = limits_of(self._stores, connection, caller.project, self._settings.quota)
         count = granted(
             self._stores,
             connection,
             caller.project,
-            Amounts.of(specs[0][1]),
+            Amounts.of(first),
             least=request.min_count,
             most=request.count,
-            settings=self._settings.quota,
+            limits=limits,
         )
-        refuse_full_group(
-            self._stores, connection, specs[0][1].placement, self._settings.quota, count
-        )
-        return self._store(connection, request, caller, specs[:count])
+        refuse_full_group(self._stores, connection, first.placement, limits, count)
+        return specs[:count]
 
     def specs(
         self, connection: sa.Connection, request: CreateRequest, caller: Caller
@@ -95,12 +123,19 @@ class Door:
         """What each instance is to be, as if quotas allowed them all. Changes nothing."""
         names = names_of(request)
         shared = spec_of(self._stores, connection, request, caller, self._settings)
+        self._refuse_missing_plugins(shared)
         self._allow(caller, rules_of_spec(shared))
         found = []
         for number, name in enumerate(names):
             instance = InstanceId(new_id())
             found.append((instance, individual(shared, instance, name, number, request)))
         return found
+
+    def _refuse_missing_plugins(self, spec: Spec) -> None:
+        """The build would look for them, and be taken back for want of them."""
+        if spec.hooks != NO_HOOKS:
+            newest("create").make(self._means, spec.hooks)
+        self._means.placement.load()
 
     def delete(self, connection: sa.Connection, name_or_id: str, caller: Caller) -> Operation:
         """Accept a delete, whatever runs on the instance: that is asked to stop, and waited for.

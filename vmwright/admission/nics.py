@@ -33,6 +33,16 @@ def nics_of(
     return nics
 
 
+def refuse_silent_networks(nics: Sequence[NicSpec], *, config_drive: bool) -> None:
+    """Networks of others have no DHCP of ours: a guest hears of its address there by its drive."""
+    for nic in nics:
+        if nic.kind != "nat" and not config_drive:
+            raise InvalidRequest(
+                f"network {nic.network_name!r} gives no addresses by DHCP",
+                hint="let the guest have a config drive, or use a network of kind nat",
+            )
+
+
 def _only_network(stores: Stores, connection: sa.Connection) -> tuple[NicSpec, ...]:
     known: Sequence[NetworkRecord] = stores.registries.networks.all(connection)
     if not known:

@@ -18,11 +18,18 @@ UNLIMITED = -1
 
 
 def placement_of(
-    stores: Stores, connection: sa.Connection, request: CreateRequest, caller: Caller
+    stores: Stores,
+    connection: sa.Connection,
+    request: CreateRequest,
+    caller: Caller,
+    default_zone: str | None,
 ) -> PlacementSpec:
-    """`NotFound` for what does not exist, `InvalidRequest` for what contradicts itself."""
+    """`NotFound` for what does not exist, `InvalidRequest` for what contradicts itself.
+
+    `default_zone` is that of instances that ask for none; None: any.
+    """
     hints = request.scheduler_hints
-    zone, host = _zone_and_host(stores, connection, request.availability_zone)
+    zone, host = _zone_and_host(stores, connection, request.availability_zone or default_zone)
     group = _group(stores, connection, hints, caller)
     return PlacementSpec(
         zone=zone,
@@ -43,12 +50,9 @@ def refuse_full_group(
     limits: QuotaSettings,
     count: int,
 ) -> None:
-    """Hold the group and see that it has room for so many more members."""
+    """See that the group has room for so many more members; who is to add them must hold it."""
     most = limits.server_group_members
-    if placement.group is None:
-        return
-    stores.server_groups.hold(connection, placement.group)
-    if most == UNLIMITED:
+    if placement.group is None or most == UNLIMITED:
         return
     members = len(stores.server_groups.members(connection, placement.group))
     if members + count > most:
@@ -69,7 +73,7 @@ def _zone_and_host(
     name = host or node
     hosts = stores.registries.hosts.all(connection)
     if not name:
-        # The first build of all registers the host of the configuration.
+        # Where there is none yet, the configured host is registered with the first build.
         if hosts and not any(known.zone == zone and known.enabled for known in hosts):
             raise InvalidRequest(
                 f"The requested availability zone is not available: {zone!r}",

@@ -1,7 +1,6 @@
 """How many instances a project may still have: counted from rows, in the accepting transaction."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -47,18 +46,18 @@ def granted(
     *,
     least: int,
     most: int,
-    settings: QuotaSettings,
+    limits: QuotaSettings,
 ) -> int:
     """How many instances of these amounts the project may have now: `most`, or less, but not
     less than `least`. Raises `QuotaExceeded` that names each resource that is short.
 
-    Holds the project until the transaction ends, so that two requests cannot both be the last.
+    Whoever is to store them must hold the project: else two requests could both be the last.
     """
-    stores.quotas.hold(connection, project)
     used = stores.quotas.usage(connection, project)
-    limits = limits_of(stores, connection, project, settings)
     room = {
-        resource: _room(limits[resource], getattr(used, resource), getattr(wanted, resource))
+        resource: _room(
+            getattr(limits, resource), getattr(used, resource), getattr(wanted, resource)
+        )
         for resource in RESOURCES
     }
     count = min(most, *room.values())
@@ -67,7 +66,7 @@ def granted(
     raise QuotaExceeded(
         "; ".join(
             f"Quota exceeded for {resource}: Requested {getattr(wanted, resource) * least}, "
-            f"but already used {getattr(used, resource)} of {limits[resource]} {resource}"
+            f"but already used {getattr(used, resource)} of {getattr(limits, resource)} {resource}"
             for resource, fits in room.items()
             if fits < least
         ),
@@ -77,10 +76,9 @@ def granted(
 
 def limits_of(
     stores: Stores, connection: sa.Connection, project: str, settings: QuotaSettings
-) -> Mapping[str, int]:
-    """A project's limit of each counted resource: its own, or the deployment's."""
-    own = stores.quotas.limits(connection, project)
-    return {resource: own.get(resource, getattr(settings, resource)) for resource in RESOURCES}
+) -> QuotaSettings:
+    """A project's limits: its own where it has some, else the deployment's."""
+    return settings.overridden(stores.quotas.limits(connection, project))
 
 
 def _room(limit: int, used: int, wanted: int) -> float:

@@ -6,13 +6,13 @@ import sqlalchemy as sa
 
 from vmwright.admission.guest_data import packed_files
 from vmwright.admission.quota import Amounts
-from vmwright.flows import atoms_of, newest
+from vmwright.flows import NO_HOOKS, atoms_of, newest
 from vmwright.ids import ImageId, InstanceId, OperationId, new_id
 from vmwright.persistence.logbook import new_flow_rows
 from vmwright.persistence.records import Event, Instance, Operation
 from vmwright.persistence.stores import Stores
 from vmwright.request import CreateRequest
-from vmwright.spec import Spec
+from vmwright.spec import HooksSpec, Spec
 from vmwright.states import OperationState, PowerState, TaskState, VmState
 from vmwright.tasks.task import Means
 
@@ -56,12 +56,14 @@ class Rows:
             self._stores.server_groups.add_member(
                 connection, spec.placement.group, operation.instance_id
             )
-        self.store_operation(connection, operation)
+        self.store_operation(connection, operation, spec.hooks)
         self.note(connection, operation, "instance", TaskState.SCHEDULING)
 
-    def store_operation(self, connection: sa.Connection, operation: Operation) -> None:
+    def store_operation(
+        self, connection: sa.Connection, operation: Operation, hooks: HooksSpec = NO_HOOKS
+    ) -> None:
         """An operation, its first attempt, and TaskFlow's rows: whoever claims it can run it."""
-        flow = newest(operation.kind).make(self._means)
+        flow = newest(operation.kind).make(self._means, hooks)
         self._stores.operations.add(connection, operation)
         self._stores.attempts.begin(connection, operation.id, operation.attempt)
         new_flow_rows(

@@ -8,6 +8,16 @@ from vmwright.spec import Spec, hostname_of
 _LONGEST_NAME, _LONGEST_LABEL = 255, 63
 
 
+def single(request: CreateRequest) -> CreateRequest:
+    """The request, if it is for one instance: one operation builds one."""
+    if request.count > 1:
+        raise InvalidRequest(
+            f"{request.count} instances are asked for, and one operation builds one",
+            hint="use create_all or submit_all",
+        )
+    return request
+
+
 def names_of(request: CreateRequest) -> list[str]:
     """One name for each instance that is wanted; numbers are added if there are several."""
     if request.count == 1:

@@ -1,13 +1,20 @@
 """What a flow may ask of the machine that runs guests."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from vmwright.backends.volumes import Volume
 from vmwright.ids import InstanceId, Mark, NetworkId, Whose
 from vmwright.networks import NetworkKind
 from vmwright.states import PowerState
 from vmwright.waiting import Wait
+
+MOST_DISKS = 26
+"""Of one guest: ``vda`` to ``vdz``."""
+
+BUSES = ("virtio", "scsi", "sata")
+"""How a guest may reach a disk: ``vda``, ... on virtio, ``sda``, ... on both others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +28,8 @@ class HostFacts:
     disk_gib: int
     virt_type: str
     """``kvm``, ``qemu`` or ``simulated``: what guests are really run by."""
+    architecture: str
+    """Of guests, in libvirt's words: ``x86_64``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +51,12 @@ class Disk:
     serial: str
     """What the guest reads as the disk's serial number: at most 20 characters."""
     read_only: bool = False
+    bus: str = "virtio"
+    """One of `BUSES`."""
+    device: str = "disk"
+    """``disk``, or ``cdrom``: read only, and not on the bus virtio."""
+    boot_index: int | None = None
+    """Its turn among the disks that the guest boots from; None for none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +72,7 @@ class Nic:
 
 @dataclass(frozen=True, kw_only=True)
 class Guest:
-    """All that makes a domain. Disks come in order: the first is the boot disk (``vda``)."""
+    """All that makes a domain. Disks come in order; if none has a boot index, the first boots."""
 
     instance: InstanceId
     title: str
@@ -69,6 +84,20 @@ class Guest:
     kernel: str | None = None
     ramdisk: str | None = None
     """Volumes of the host's pool, for direct boot; None boots from the first disk."""
+
+
+def unfit_disk(disks: Sequence[Disk]) -> str | None:
+    """Why no host can have these disks in one guest; None if one can."""
+    if not 0 < len(disks) <= MOST_DISKS:
+        return f"{len(disks)} disks"
+    for disk in disks:
+        cdrom = disk.device == "cdrom" and disk.read_only and disk.bus != "virtio"
+        if disk.bus not in BUSES or not (cdrom or disk.device == "disk"):
+            return f"disk {disk.volume} as {disk.device} on the bus {disk.bus}"
+    turns = [disk.boot_index for disk in disks if disk.boot_index is not None]
+    if len(set(turns)) != len(turns):
+        return "two disks to boot from at one turn"
+    return None
 
 
 class Hypervisor(Protocol):
@@ -90,6 +119,15 @@ class Hypervisor(Protocol):
 
     def find_domain_named(self, name: str, wait: Wait) -> Domain | None:
         """The guest with this name, whoever made it."""
+
+    def definition(
+        self, guest: Guest, mark: Mark, volumes: Iterable[Volume], virt_type: str | None
+    ) -> str:
+        """What `ensure_domain` would define, as text; nothing is asked of the host.
+
+        `volumes` are what the guest's disks would be made as. `virt_type` is what the host said
+        that it runs guests by, if it did.
+        """
 
     def ensure_domain(self, guest: Guest, mark: Mark, wait: Wait) -> None:
         """Make the guest known to the host; a running one stays as it is.

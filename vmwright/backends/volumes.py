@@ -23,7 +23,7 @@ class Base:
 
 @dataclass(frozen=True, kw_only=True)
 class Volume:
-    """A volume to make. With a `base` it is an overlay (qcow2) of that base, else it is blank.
+    """A volume to make: an overlay (qcow2) of a `base` or of a `backing`, or blank.
 
     `name` holds the mark of its maker (`ids.volume_name`).
     """
@@ -32,6 +32,8 @@ class Volume:
     disk_format: str
     size_bytes: int
     base: Base | None = None
+    backing: str | None = None
+    """The name of a snapshot in the same pool (`Volumes.ensure_copy`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +64,16 @@ class Volumes(Protocol):
     def ensure_volume(self, volume: Volume, wait: Wait) -> None:
         """Make the volume exist with this size and format; its content is kept if it does.
 
-        Refused if a volume of this name has another size or format, or if its base is missing.
+        Refused if a volume of this name has another size or format, if its base is missing, or
+        if its backing is missing or not whole.
+        """
+
+    def ensure_copy(self, name: str, source: str, wait: Wait) -> None:
+        """Have a snapshot, whole: a copy of all that the qcow2 volume `source` holds, that needs
+        no other volume. `name` is a snapshot's (`ids.snapshot_name`).
+
+        One that is whole is kept as it is; half a copy of a dead process is made anew. Refused
+        if `source` is missing, or while a guest that runs has it open.
         """
 
     def ensure_content(self, name: str, content: bytes, wait: Wait) -> None:
@@ -70,7 +81,7 @@ class Volumes(Protocol):
 
     def ensure_no_volume(self, name: str, whose: Whose, wait: Wait) -> None:
         """Remove the volume, if `whose` covers the mark in its name. Refused while a guest that
-        runs has it open."""
+        runs has it open, and while a volume is an overlay of it."""
 
     def ensure_no_pool(self, wait: Wait) -> None:
         """Forget the place where this deployment's volumes lie. Refused while one is there."""

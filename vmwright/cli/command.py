@@ -94,7 +94,7 @@ class Lister(lister.Lister, Command):
         return self.shown_columns if everything else self.short_columns
 
 
-class DeleteEach(Command):
+class ForgetEach(Command):
     """A command that deletes named things, and none of them if one does not exist."""
 
     @abstractmethod
@@ -113,6 +113,13 @@ class DeleteEach(Command):
             self.find(name)
         for name in dict.fromkeys(parsed_args.names):
             self.delete(name)
+
+
+class DeleteEach(ForgetEach):
+    """The same for things that may lie on hosts."""
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        super().take_action(parsed_args)
         # What lies on hosts is owed first and paid now: a host that is away gets it later.
         remain = self.session.controller.pay_debts()
         if remain:

@@ -69,6 +69,10 @@ class Create(show.ShowOne, Command):
         super().run(parsed_args)
         return self.exit_code
 
+    def choose_short_columns(self, arguments: argparse.Namespace) -> Columns:
+        """What people are shown of each of several."""
+        return (*(SHORT_COLUMNS if arguments.wait else OPERATION_SHORT_COLUMNS), _TOLD_ONCE)
+
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Columns, Sequence[Any]]:
         requests = self._requests(parsed_args)
         self._several = len(requests) > 1 or requests[0].count > 1
@@ -84,8 +88,7 @@ class Create(show.ShowOne, Command):
         """All of them, but for people who look at several instances and do not choose."""
         if not self._several or arguments.columns or arguments.formatter in DATA_FORMATS:
             return self.choose_columns(arguments)
-        short = SHORT_COLUMNS if arguments.wait else OPERATION_SHORT_COLUMNS
-        return (*short, _TOLD_ONCE)
+        return self.choose_short_columns(arguments)
 
     def produce_output(
         self, parsed_args: argparse.Namespace, column_names: Sequence[str], data: Sequence[Any]

@@ -28,6 +28,7 @@ def add_request_options(parser: argparse.ArgumentParser) -> None:
     _add_network(parser)
     _add_disks(parser)
     _add_guest_data(parser)
+    _add_config_drive(parser)
     _add_placement(parser)
 
 
@@ -154,6 +155,9 @@ def _add_guest_data(parser: argparse.ArgumentParser) -> None:
     key.add_argument("--key-name", metavar="NAME", help="a registered key pair")
     key.add_argument("--key-file", metavar="FILE", help="ssh public key that the guest admits")
     key.add_argument("--key", metavar="TEXT", help="the same as text")
+
+
+def _add_config_drive(parser: argparse.ArgumentParser) -> None:
     drive = parser.add_mutually_exclusive_group()
     drive.add_argument(
         "--use-config-drive",

@@ -5,10 +5,21 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from vmwright.cli.command import DeleteEach, Lister, ShowOne
-from vmwright.cli.parsing import count, gib
+from vmwright.cli.parsing import add_key, add_property, count, gib, unique
 from vmwright.cli.values import fields_of
 
-_COLUMNS = ("id", "name", "vcpus", "ram_mib", "disk_gib", "extra_specs", "created_at")
+_COLUMNS = (
+    "id",
+    "name",
+    "enabled",
+    "vcpus",
+    "ram_mib",
+    "disk_gib",
+    "ephemeral_gib",
+    "swap_mib",
+    "extra_specs",
+    "created_at",
+)
 
 
 class Create(ShowOne):
@@ -27,11 +38,24 @@ class Create(ShowOne):
             metavar="GIB",
             help="size of the root disk; 0 leaves it at the image's size",
         )
+        parser.add_argument(
+            "--ephemeral", type=gib, default=0, metavar="GIB", help="size of a blank disk besides"
+        )
+        parser.add_argument(
+            "--swap", type=count, default=0, metavar="MIB", help="size of a swap disk"
+        )
+        add_property(parser, "extra spec; may be repeated")
 
     def describe(self, arguments: argparse.Namespace) -> Mapping[str, Any]:
         inventory = self.session.controller.inventory
         flavor = inventory.create_flavor(
-            arguments.name, arguments.vcpus, arguments.ram, arguments.disk
+            arguments.name,
+            arguments.vcpus,
+            arguments.ram,
+            arguments.disk,
+            ephemeral_gib=arguments.ephemeral,
+            swap_mib=arguments.swap,
+            extra_specs=unique(arguments.properties, "--property"),
         )
         return fields_of(flavor, _COLUMNS)
 
@@ -57,6 +81,42 @@ class Show(ShowOne):
 
     def describe(self, arguments: argparse.Namespace) -> Mapping[str, Any]:
         return fields_of(self.session.controller.inventory.flavor(arguments.name), _COLUMNS)
+
+
+class Set(ShowOne):
+    """Add extra specs to a flavor, or let no new instances have it."""
+
+    shown_columns = _COLUMNS
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("name", metavar="NAME", help="name or id")
+        add_property(parser, "extra spec; may be repeated")
+        verb = parser.add_mutually_exclusive_group()
+        verb.add_argument("--enable", action="store_true", help="new instances may have it")
+        verb.add_argument("--disable", action="store_true", help="only old ones have it")
+
+    def describe(self, arguments: argparse.Namespace) -> Mapping[str, Any]:
+        flavor = self.session.controller.inventory.set_flavor(
+            arguments.name,
+            enabled=arguments.enable if arguments.enable or arguments.disable else None,
+            extra_specs=unique(arguments.properties, "--property"),
+        )
+        return fields_of(flavor, _COLUMNS)
+
+
+class Unset(ShowOne):
+    """Drop extra specs of a flavor."""
+
+    shown_columns = _COLUMNS
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("name", metavar="NAME", help="name or id")
+        add_key(parser, "extra spec; may be repeated")
+
+    def describe(self, arguments: argparse.Namespace) -> Mapping[str, Any]:
+        inventory = self.session.controller.inventory
+        flavor = inventory.set_flavor(arguments.name, without=arguments.properties)
+        return fields_of(flavor, _COLUMNS)
 
 
 class Delete(DeleteEach):

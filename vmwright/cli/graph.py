@@ -41,7 +41,7 @@ class Graph(Command):
 
 def _flow(subject: str) -> "Drawn | None":
     """The graph of the flow of this name or kind. It needs no store and no backend."""
-    from vmwright.flows import RECIPES
+    from vmwright.flows import NO_HOOKS, RECIPES
     from vmwright.views.graph import flow_graph
 
     known = [one for one in RECIPES if subject in (one.name, one.kind)]
@@ -49,7 +49,7 @@ def _flow(subject: str) -> "Drawn | None":
         return None
     # Tasks only keep their means for when they are run.
     newest = max(known, key=lambda one: one.version)
-    return flow_graph(newest.make(cast("Means", None)))
+    return flow_graph(newest.make(cast("Means", None), NO_HOOKS))
 
 
 def _rendered(graph: "Drawn", output: str, encoding: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vmwright.cli.command import DeleteEach, Lister, ShowOne
-from vmwright.cli.parsing import count, gib
+from vmwright.cli.parsing import add_key, add_property, count, gib, unique
 from vmwright.cli.values import fields_of
 from vmwright.waiting import Wait
 
@@ -45,6 +45,7 @@ class Create(ShowOne):
         parser.add_argument(
             "--min-ram", type=count, default=0, metavar="MIB", help="smallest memory"
         )
+        add_property(parser, "what builds, or others, should know of it; may be repeated")
 
     def describe(self, arguments: argparse.Namespace) -> Mapping[str, Any]:
         image = self.session.controller.inventory.create_image(
@@ -53,6 +54,7 @@ class Create(ShowOne):
             arguments.disk_format,
             min_disk_gib=arguments.min_disk,
             min_ram_mib=arguments.min_ram,
+            properties=unique(arguments.properties, "--property"),
             wait=Wait(_PATIENCE),
         )
         return fields_of(image, _COLUMNS)
@@ -79,6 +81,38 @@ class Show(ShowOne):
 
     def describe(self, arguments: argparse.Namespace) -> Mapping[str, Any]:
         return fields_of(self.session.controller.inventory.image(arguments.name), _COLUMNS)
+
+
+class Set(ShowOne):
+    """Give an image further properties; later builds follow them."""
+
+    shown_columns = _COLUMNS
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("name", metavar="NAME", help="name or id")
+        add_property(parser, "what builds, or others, should know of it; may be repeated")
+
+    def describe(self, arguments: argparse.Namespace) -> Mapping[str, Any]:
+        properties = unique(arguments.properties, "--property")
+        inventory = self.session.controller.inventory
+        return fields_of(inventory.set_image_properties(arguments.name, properties), _COLUMNS)
+
+
+class Unset(ShowOne):
+    """Drop properties of an image."""
+
+    shown_columns = _COLUMNS
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("name", metavar="NAME", help="name or id")
+        add_key(parser, "property; may be repeated")
+
+    def describe(self, arguments: argparse.Namespace) -> Mapping[str, Any]:
+        inventory = self.session.controller.inventory
+        without = arguments.properties
+        return fields_of(
+            inventory.set_image_properties(arguments.name, {}, without=without), _COLUMNS
+        )
 
 
 class Delete(DeleteEach):

@@ -47,6 +47,31 @@ def add_global_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGro
     return group
 
 
+def add_property(parser: argparse.ArgumentParser, help: str) -> None:
+    """The option for pairs of key and value: see `unique`."""
+    parser.add_argument(
+        "--property",
+        dest="properties",
+        type=pair,
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help=help,
+    )
+
+
+def add_key(parser: argparse.ArgumentParser, help: str) -> None:
+    """The option for keys whose pairs are to go."""
+    parser.add_argument(
+        "--property",
+        dest="properties",
+        action="append",
+        required=True,
+        metavar="KEY",
+        help=help,
+    )
+
+
 def network(given: str) -> dict[str, str]:
     """``N[,ip=A][,mac=M][,tag=T]``, or ``port=P[,tag=T]``, as fields of a `NetworkRequest`."""
     name, *options = given.split(",")
@@ -167,15 +192,25 @@ def count(text: str) -> int:
     return int(text)
 
 
+def port_range(text: str) -> tuple[int, int]:
+    """``80`` or ``80:90``, as the first and the last port."""
+    first, colon, last = text.partition(":")
+    return count(first), count(last if colon else first)
+
+
+def number(text: str) -> int:
+    """A whole number that is not negative, or -1 for no limit."""
+    return -1 if text == "-1" else count(text)
+
+
+def ratio(text: str) -> float:
+    """A finite number that is not negative."""
+    return _finite(text, "a ratio such as 1.5")
+
+
 def seconds(text: str) -> float:
     """A patience: a finite number of seconds, not negative."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0.0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
-    return value
+    return _finite(text, "a number of seconds")
 
 
 def pair(text: str) -> tuple[str, str]:
@@ -212,6 +247,16 @@ def unique(pairs: list[tuple[str, str]], option: str) -> dict[str, str]:
     if len(found) != len(pairs):
         raise InvalidRequest(f"{option}: the same key is given twice")
     return found
+
+
+def _finite(text: str, what: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
+    return value
 
 
 def _pairs(options: list[str], known: tuple[str, ...]) -> dict[str, str]:

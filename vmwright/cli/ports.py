@@ -8,7 +8,6 @@ from vmwright.cli.command import DeleteEach, Lister, ShowOne
 from vmwright.cli.values import fields_of
 
 if TYPE_CHECKING:
-    from vmwright.inventory import Inventory
     from vmwright.persistence.records import Port
 
 _FIELDS = ("id", "name", "network_id", "ip", "mac", "instance_id", "user_made", "project_id")
@@ -31,7 +30,7 @@ class Create(ShowOne):
         port = inventory.ports.create(
             arguments.name, arguments.network, ip=arguments.fixed_ip, mac=arguments.mac_address
         )
-        return _shown(inventory, port)
+        return _shown(port, inventory.network(port.network_id).name)
 
 
 class List(Lister):
@@ -43,7 +42,9 @@ class List(Lister):
     def describe(self, arguments: argparse.Namespace) -> Iterable[Mapping[str, Any]]:
         del arguments
         inventory = self.session.controller.inventory
-        return [_shown(inventory, port) for port in inventory.ports.all()]
+        ports = inventory.ports.all()
+        names = {network.id: network.name for network in inventory.networks()}
+        return [_shown(port, names[port.network_id]) for port in ports]
 
 
 class Show(ShowOne):
@@ -56,7 +57,8 @@ class Show(ShowOne):
 
     def describe(self, arguments: argparse.Namespace) -> Mapping[str, Any]:
         inventory = self.session.controller.inventory
-        return _shown(inventory, inventory.ports.get(arguments.name))
+        port = inventory.ports.get(arguments.name)
+        return _shown(port, inventory.network(port.network_id).name)
 
 
 class Delete(DeleteEach):
@@ -69,5 +71,5 @@ class Delete(DeleteEach):
         return self.session.controller.inventory.ports.delete(name)
 
 
-def _shown(inventory: "Inventory", port: "Port") -> Mapping[str, Any]:
-    return fields_of(port, _FIELDS) | {"network": inventory.network(port.network_id).name}
+def _shown(port: "Port", network: str) -> Mapping[str, Any]:
+    return fields_of(port, _FIELDS) | {"network": network}

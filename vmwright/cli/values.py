@@ -38,7 +38,7 @@ def shown(column: str, value: Any, formatter: str) -> Any:
     if formatter in DATA_FORMATS:
         return known
     between = "\n" if formatter == "table" else "; "
-    if column in _READINGS and known is not None:
+    if column in _READINGS and isinstance(known, list | dict):
         return safe(between.join(_READINGS[column](known)))
     return _words(known, between)
 

@@ -8,21 +8,46 @@ from vmwright.cli.command import DeleteEach, Lister, ShowOne
 from vmwright.cli.parsing import gib
 from vmwright.cli.values import fields_of
 
-_COLUMNS = ("id", "name", "size_gib", "disk_format", "image_id", "host_id", "created_at")
+_COLUMNS = (
+    "id",
+    "name",
+    "size_gib",
+    "disk_format",
+    "bootable",
+    "image_id",
+    "snapshot_id",
+    "host_id",
+    "created_at",
+)
 
 
 class Create(ShowOne):
-    """Create a blank volume. It is put on a host with the first instance that uses it."""
+    """Create a volume. It is put on a host with the first instance that uses it."""
 
     shown_columns = _COLUMNS
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("name", metavar="NAME")
-        parser.add_argument("--size", type=gib, required=True, metavar="GIB")
+        parser.add_argument(
+            "--size", type=gib, metavar="GIB", help="by default what the image or snapshot needs"
+        )
+        parser.add_argument("--image", metavar="IMAGE", help="let it begin as this image")
+        parser.add_argument("--snapshot", metavar="SNAPSHOT", help="let it begin as this snapshot")
+        parser.add_argument(
+            "--bootable",
+            action="store_true",
+            help="instances may boot from it; so they may if it begins as an image",
+        )
 
     def describe(self, arguments: argparse.Namespace) -> Mapping[str, Any]:
-        inventory = self.session.controller.inventory
-        return fields_of(inventory.create_volume(arguments.name, arguments.size), _COLUMNS)
+        volume = self.session.controller.inventory.create_volume(
+            arguments.name,
+            arguments.size,
+            image=arguments.image,
+            snapshot=arguments.snapshot,
+            bootable=arguments.bootable,
+        )
+        return fields_of(volume, _COLUMNS)
 
 
 class List(Lister):

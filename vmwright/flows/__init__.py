@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from taskflow.atom import Atom
 from taskflow.flow import Flow
 
-from vmwright.errors import UnknownFlow
+from vmwright.errors import InvalidRequest, PackageMissing, UnknownFlow
 from vmwright.flows import create_instance, delete_instance
+from vmwright.spec import HooksSpec
+from vmwright.tasks.hooks import refuse_misfits
 from vmwright.tasks.task import Means, Task
+
+NO_HOOKS = HooksSpec()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +23,15 @@ class Recipe:
     version: int
     kind: str
     """What users call an operation that runs it."""
-    make: Callable[[Means], Flow]
+    written: Callable[[Means, HooksSpec], Flow]
+
+    def make(self, means: Means, hooks: HooksSpec) -> Flow:
+        """The flow with these plug-ins. `InvalidRequest` or `PackageMissing` for one that is
+        not to be had, or does not fit."""
+        flow = self.written(means, hooks)
+        if hooks != NO_HOOKS:
+            refuse_misfits(tasks_of(flow))
+        return flow
 
 
 RECIPES = (
@@ -27,21 +39,22 @@ RECIPES = (
         name=create_instance.NAME,
         version=1,
         kind="create",
-        make=create_instance.create_instance_1,
+        written=create_instance.create_instance_1,
     ),
     Recipe(
         name=create_instance.NAME,
         version=create_instance.VERSION,
         kind="create",
-        make=create_instance.create_instance,
+        written=create_instance.create_instance,
     ),
     Recipe(
         name=delete_instance.NAME,
         version=delete_instance.VERSION,
         kind="delete",
-        make=delete_instance.delete_instance,
+        written=delete_instance.delete_instance,
     ),
 )
+"""Every flow that operations may have begun with; the versions of one in order."""
 
 
 def recipe(name: str, version: int) -> Recipe:
@@ -53,6 +66,20 @@ def recipe(name: str, version: int) -> Recipe:
         f"flow {name!r} version {version} is not known here",
         hint="run a vmwright that knows it, or retry once one does",
     )
+
+
+def stored_flow(name: str, version: int, means: Means, hooks: HooksSpec) -> Flow:
+    """The flow that a stored operation began with, with the plug-ins that its spec names.
+
+    `UnknownFlow` if that cannot be made here: park it.
+    """
+    try:
+        return recipe(name, version).make(means, hooks)
+    except (InvalidRequest, PackageMissing) as error:
+        raise UnknownFlow(
+            f"flow {name!r} cannot be made here: {error.message}",
+            hint=f"{error.hint}; then: vmwright operation resume",
+        ) from error
 
 
 def newest(kind: str) -> Recipe:

@@ -2,6 +2,7 @@
 
 from taskflow.patterns import linear_flow, unordered_flow
 
+from vmwright.spec import HooksSpec
 from vmwright.tasks.block_devices import ReleaseBlockDevices
 from vmwright.tasks.guest import DestroyGuest
 from vmwright.tasks.host import ReleaseHost
@@ -13,7 +14,7 @@ NAME = "delete_instance"
 VERSION = 1
 
 
-def delete_instance(means: Means) -> linear_flow.Flow:
+def delete_instance(means: Means, _hooks: HooksSpec) -> linear_flow.Flow:
     """Needs `run`. It only goes forward: what cannot be removed now is owed, or tried again."""
     return linear_flow.Flow(NAME).add(
         LocateGuest(means),

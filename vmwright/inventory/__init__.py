@@ -1,32 +1,48 @@
-"""What builds choose from: images, flavors, networks, ports, volumes and hosts of a deployment."""
+"""What builds choose from: images, flavors, networks, ports, volumes and hosts of a deployment, and
+the key pairs, groups and quotas of its users and projects."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from vmwright.admission import Caller
 from vmwright.backends.host import Backend
 from vmwright.backends.images import ImageStore
-from vmwright.backends.removal import Kind
-from vmwright.errors import Conflict
-from vmwright.ids import (
-    DeploymentId,
-    FlavorId,
-    InstanceId,
-    VolumeId,
-    mark_of_volume,
-    new_id,
-)
+from vmwright.ids import DeploymentId
 from vmwright.inventory import wishes
-from vmwright.inventory.hosts import Hosts
+from vmwright.inventory.flavors import Flavors
+from vmwright.inventory.hosts import Hosts, HostUse, Zone
 from vmwright.inventory.images import Images
+from vmwright.inventory.key_pairs import KeyPairs
+from vmwright.inventory.limits import Limits
 from vmwright.inventory.networks import Networks
 from vmwright.inventory.ports import Ports
-from vmwright.inventory.register import Register, added
-from vmwright.inventory.wishes import NewFlavor, NewHost, NewImage, NewNetwork, NewVolume, Reason
-from vmwright.persistence.records import Flavor, HostRecord, Image, NetworkRecord, VolumeRecord
+from vmwright.inventory.quotas import Quotas
+from vmwright.inventory.register import Register
+from vmwright.inventory.security_groups import SecurityGroups
+from vmwright.inventory.server_groups import ServerGroups
+from vmwright.inventory.volumes import Snapshots, Volumes
+from vmwright.inventory.wishes import (
+    FlavorChange,
+    HostChange,
+    ImageChange,
+    NewFlavor,
+    NewHost,
+    NewImage,
+    NewNetwork,
+    NewSnapshot,
+    NewVolume,
+)
+from vmwright.persistence.records import (
+    Flavor,
+    HostRecord,
+    Image,
+    NetworkRecord,
+    Snapshot,
+    VolumeRecord,
+)
 from vmwright.persistence.stores import Stores
 from vmwright.settings import Settings
-from vmwright.tasks.block_devices import FORMAT
 from vmwright.waiting import Wait
 
 __all__ = ["Inventory"]
@@ -52,12 +68,26 @@ class Inventory:
     ) -> None:
         self._stores = stores
         self._rows = stores.registries
-        self._project = (caller or Caller()).project
+        caller = caller or Caller()
+        limits = Limits(stores, caller.project, settings.quota)
+        self._project = caller.project
         self._register = Register(stores, deployment)
+        self._flavors = Flavors(self._register)
         self._images = Images(self._register, images, self._project)
         self._networks = Networks(self._register)
         self.ports = Ports(stores, self._project)
-        self._hosts = Hosts(self._register, backend, settings.operations.patience)
+        self._volumes = Volumes(self._register, self._project)
+        self._snapshots = Snapshots(self._register, backend, self._project, settings.operations)
+        self._hosts = Hosts(
+            self._register,
+            backend,
+            settings.operations.patience,
+            settings.scheduler.default_availability_zone,
+        )
+        self.key_pairs = KeyPairs(stores, limits, caller)
+        self.security_groups = SecurityGroups(stores, limits, caller)
+        self.server_groups = ServerGroups(stores, limits, caller)
+        self.quotas = Quotas(stores, settings.quota, caller)
 
     # Images.
 
@@ -69,13 +99,19 @@ class Inventory:
         *,
         min_disk_gib: int = 0,
         min_ram_mib: int = 0,
+        properties: Mapping[str, str] | None = None,
         wait: Wait,
     ) -> Image:
         """Take a file in as an image; `ImageStore.add` says what is refused.
 
         `Unavailable` if the image store is full or cannot be written.
         """
-        wish = NewImage.parse(name=name, min_disk_gib=min_disk_gib, min_ram_mib=min_ram_mib)
+        wish = NewImage.parse(
+            name=name,
+            min_disk_gib=min_disk_gib,
+            min_ram_mib=min_ram_mib,
+            properties=properties or {},
+        )
         return self._images.create(wish, source, disk_format, wait)
 
     def images(self) -> Sequence[Image]:
@@ -84,18 +120,42 @@ class Inventory:
     def image(self, name_or_id: str) -> Image:
         return self._register.find(self._rows.images, name_or_id)
 
+    def set_image_properties(
+        self, name_or_id: str, properties: Mapping[str, str], *, without: Iterable[str] = ()
+    ) -> Image:
+        """Give an image further properties, and drop those in `without`. What builds make of it
+        from now on follows them."""
+        wish = ImageChange.parse(properties=properties)
+        return self._images.change(name_or_id, wish, without)
+
     def delete_image(self, name_or_id: str) -> Image:
         """Forget an image that no living instance or volume needs, here and on every host."""
         return self._images.delete(name_or_id)
 
     # Flavors.
 
-    def create_flavor(self, name: str, vcpus: int, ram_mib: int, disk_gib: int) -> Flavor:
+    def create_flavor(
+        self,
+        name: str,
+        vcpus: int,
+        ram_mib: int,
+        disk_gib: int,
+        *,
+        ephemeral_gib: int = 0,
+        swap_mib: int = 0,
+        extra_specs: Mapping[str, str] | None = None,
+    ) -> Flavor:
         """Register a size of instances; a disk of 0 GiB leaves root disks at the image's size."""
-        wish = NewFlavor.parse(name=name, vcpus=vcpus, ram_mib=ram_mib, disk_gib=disk_gib)
-        flavor = Flavor(id=FlavorId(new_id()), **wish.model_dump())
-        with self._register.turn() as connection:
-            return added(connection, self._rows.flavors, flavor)
+        wish = NewFlavor.parse(
+            name=name,
+            vcpus=vcpus,
+            ram_mib=ram_mib,
+            disk_gib=disk_gib,
+            ephemeral_gib=ephemeral_gib,
+            swap_mib=swap_mib,
+            extra_specs=extra_specs or {},
+        )
+        return self._flavors.create(wish)
 
     def flavors(self) -> Sequence[Flavor]:
         return self._register.all(self._rows.flavors)
@@ -103,12 +163,21 @@ class Inventory:
     def flavor(self, name_or_id: str) -> Flavor:
         return self._register.find(self._rows.flavors, name_or_id)
 
+    def set_flavor(
+        self,
+        name_or_id: str,
+        *,
+        enabled: bool | None = None,
+        extra_specs: Mapping[str, str] | None = None,
+        without: Iterable[str] = (),
+    ) -> Flavor:
+        """Let new instances have it or not, add extra specs, and drop those in `without`."""
+        wish = FlavorChange.parse(enabled=enabled, extra_specs=extra_specs or {})
+        return self._flavors.change(name_or_id, wish, without)
+
     def delete_flavor(self, name_or_id: str) -> Flavor:
         """Forget a flavor; instances keep what they were built with."""
-        with self._register.turn() as connection:
-            flavor = self._rows.flavors.find(connection, name_or_id)
-            self._rows.flavors.remove(connection, flavor.id)
-        return flavor
+        return self._flavors.delete(name_or_id)
 
     # Networks.
 
@@ -160,50 +229,53 @@ class Inventory:
 
     # Volumes.
 
-    def create_volume(self, name: str, size_gib: int) -> VolumeRecord:
-        """Register an empty volume; it is made on the host of the first instance that has it."""
-        wish = NewVolume.parse(name=name, size_gib=size_gib)
-        volume = VolumeRecord(
-            id=VolumeId(new_id()),
-            project_id=self._project,
-            name=wish.name,
-            size_gib=wish.size_gib,
-            disk_format=FORMAT,
+    def create_volume(
+        self,
+        name: str,
+        size_gib: int | None = None,
+        *,
+        image: str | None = None,
+        snapshot: str | None = None,
+        bootable: bool = False,
+    ) -> VolumeRecord:
+        """Register a volume; it is made on the host of the first instance that has it.
+
+        From an image or a snapshot it is at least as large as that, and as bootable.
+        """
+        wish = NewVolume.parse(
+            name=name, size_gib=size_gib, image=image, snapshot=snapshot, bootable=bootable
         )
-        with self._stores.database.write() as connection:
-            self._stores.volumes.add(connection, volume)
-            return self._stores.volumes.find(connection, volume.id)
+        return self._volumes.create(wish)
 
     def volumes(self) -> Sequence[VolumeRecord]:
         """Every living volume, oldest first."""
-        found: list[VolumeRecord] = []
-        with self._stores.database.read() as connection:
-            while page := self._stores.volumes.page(
-                connection, after=found[-1].seq if found else 0
-            ):
-                found += page
-        return found
+        return self._volumes.all()
 
     def volume(self, name_or_id: str) -> VolumeRecord:
-        with self._stores.database.read() as connection:
-            return self._stores.volumes.find(connection, name_or_id)
+        return self._volumes.find(name_or_id)
 
     def delete_volume(self, name_or_id: str) -> VolumeRecord:
-        """Forget a volume that is not attached, and have its host remove it."""
-        with self._stores.database.write() as connection:
-            volume = self._stores.volumes.find(connection, name_or_id)
-            self._stores.volumes.bury(connection, volume.id)
-            attached = self._stores.volumes.attachment_of(connection, volume.id)
-            if attached is not None:
-                raise Conflict(
-                    f"volume {volume.name!r} is in use by instance {attached.instance_id}",
-                    hint=f"delete it first: vmwright delete {attached.instance_id}",
-                )
-            if volume.host_id is not None and volume.location is not None:
-                mark = mark_of_volume(volume.location)
-                maker = mark.instance if mark else InstanceId("")
-                self._register.owe(connection, volume.host_id, Kind.VOLUME, volume.location, maker)
-        return volume
+        """Forget a volume that is not attached, and have its host remove it. Its snapshots stay."""
+        return self._volumes.delete(name_or_id)
+
+    def create_snapshot(self, name: str, volume: str, *, wait: Wait) -> Snapshot:
+        """Keep what a volume holds, as a whole copy beside it on its host.
+
+        `Conflict` for a volume that is in use, or that nothing was ever written to; `Unavailable`
+        if the host does not answer, or has not made it before the deadline of operations.
+        """
+        return self._snapshots.create(NewSnapshot.parse(name=name, volume=volume), wait)
+
+    def snapshots(self) -> Sequence[Snapshot]:
+        """Every living snapshot of the project, oldest first."""
+        return self._snapshots.all()
+
+    def snapshot(self, name_or_id: str) -> Snapshot:
+        return self._snapshots.find(name_or_id)
+
+    def delete_snapshot(self, name_or_id: str) -> Snapshot:
+        """Forget a snapshot that no volume begins as, and have its host remove it."""
+        return self._snapshots.delete(name_or_id)
 
     # Hosts.
 
@@ -218,9 +290,13 @@ class Inventory:
         vcpu_ratio: float = wishes.VCPU_RATIO,
         memory_ratio: float = wishes.MEMORY_RATIO,
         disk_ratio: float = wishes.DISK_RATIO,
-        zone: str = wishes.ZONE,
+        zone: str | None = None,
+        traits: Iterable[str] = (),
+        address: str | None = None,
     ) -> HostRecord:
         """Register a host with what it says of itself; figures that are given win.
+
+        `address` is the IPv4 address by which hints may ask for a host nearby.
 
         `Unavailable` if it does not answer.
         """
@@ -234,6 +310,8 @@ class Inventory:
             memory_ratio=memory_ratio,
             disk_ratio=disk_ratio,
             zone=zone,
+            traits=tuple(traits),
+            address=address,
         )
         return self._hosts.create(wish)
 
@@ -257,14 +335,47 @@ class Inventory:
     def host(self, name_or_id: str) -> HostRecord:
         return self._register.find(self._rows.hosts, name_or_id)
 
+    def host_use(self, name_or_id: str) -> HostUse:
+        """What is claimed of a host, and how many instances live there."""
+        return self._hosts.use(name_or_id)
+
+    def zones(self) -> Sequence[Zone]:
+        """The availability zones that hosts are in, by name."""
+        return self._hosts.zones()
+
+    def set_host(
+        self,
+        name_or_id: str,
+        *,
+        traits: Iterable[str] = (),
+        without_traits: Iterable[str] = (),
+        **changes: Any,
+    ) -> HostRecord:
+        """Change what is said of a host; what is there stays, also where it is now too much.
+
+        `traits` are added. `changes` are zone, address, vcpus, memory_mib, disk_gib, vcpu_ratio,
+        memory_ratio, disk_ratio, enabled and disabled_reason.
+        """
+        wish = HostChange.parse(
+            traits=tuple(traits), without_traits=tuple(without_traits), **changes
+        )
+        return self._hosts.set(name_or_id, wish)
+
     def enable_host(self, name_or_id: str) -> HostRecord:
-        """Let new instances be built there."""
-        return self._hosts.change(name_or_id, enabled=True, disabled_reason=None)
+        """Let new instances be built there, whatever kept them away."""
+        return self.set_host(name_or_id, enabled=True)
 
     def disable_host(self, name_or_id: str, reason: str) -> HostRecord:
         """Build no new instances there; those that are there stay."""
-        wish = Reason.parse(reason=reason)
-        return self._hosts.change(name_or_id, enabled=False, disabled_reason=wish.reason)
+        return self.set_host(name_or_id, enabled=False, disabled_reason=reason)
+
+    def drain_host(self, name_or_id: str) -> HostRecord:
+        """Build no new instances there until it is enabled: it is to become empty."""
+        return self._hosts.drain(name_or_id)
+
+    def await_empty_host(self, name_or_id: str, timeout: float | None = None) -> None:
+        """Return once no instance lives there; `DeadlinePassed` at the timeout."""
+        self._hosts.await_empty(name_or_id, timeout)
 
     def delete_host(self, name_or_id: str) -> HostRecord:
         """Forget a host that holds nothing of ours, and take our empty storage from it.

@@ -1,30 +1,65 @@
 """Hosts: registered with what they say of themselves, each hypervisor once."""
 
 import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from vmwright.backends.host import Backend
 from vmwright.backends.hypervisor import HostFacts
-from vmwright.errors import Conflict, HostFault, InvalidRequest, Refused, Unavailable
+from vmwright.errors import (
+    Conflict,
+    DeadlinePassed,
+    HostFault,
+    InvalidRequest,
+    Refused,
+    Unavailable,
+)
 from vmwright.ids import HostId, new_id
 from vmwright.inventory.register import Register, added
-from vmwright.inventory.wishes import NewHost
+from vmwright.inventory.wishes import HostChange, NewHost
+from vmwright.persistence.claims import Demand
 from vmwright.persistence.records import HostRecord
 from vmwright.waiting import Wait
 
 LOG = logging.getLogger(__name__)
 
+_POLL = 0.2
+"""Seconds between two looks whether a host is empty."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostUse:
+    """What a host holds: the sum of all claims on it, and how many living instances."""
+
+    claimed: Demand
+    instances: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Zone:
+    """The hosts that say that they are in one place. A zone is there as long as one says so."""
+
+    name: str
+    available: bool
+    """Whether one of its hosts takes new instances."""
+    hosts: tuple[str, ...]
+
 
 class Hosts:
     """The hosts of a deployment. One is asked for its facts for `patience` seconds."""
 
-    def __init__(self, register: Register, backend: Backend, patience: float) -> None:
+    def __init__(
+        self, register: Register, backend: Backend, patience: float, default_zone: str
+    ) -> None:
         self._register = register
         self._stores = register.stores
         self._rows = register.stores.registries.hosts
         self._backend = backend
         self._patience = patience
+        self._default_zone = default_zone
 
     def create(self, wish: NewHost) -> HostRecord:
         self._register.refuse_taken(self._rows, name=wish.name)
@@ -57,11 +92,49 @@ class Hosts:
         if errors:
             raise errors[0]
 
-    def change(self, name_or_id: str, **values: object) -> HostRecord:
+    def set(self, name_or_id: str, wish: HostChange) -> HostRecord:
         with self._register.turn() as connection:
             host = self._rows.find(connection, name_or_id)
-            self._rows.change(connection, host.id, **values)
+            self._rows.change(connection, host.id, **wish.values_for(host.traits))
             return self._rows.find(connection, host.id)
+
+    def drain(self, name_or_id: str) -> HostRecord:
+        with self._register.turn() as connection:
+            host = self._rows.find(connection, name_or_id)
+            self._rows.change(connection, host.id, draining=True)
+            return self._rows.find(connection, host.id)
+
+    def use(self, name_or_id: str) -> HostUse:
+        with self._stores.database.read() as connection:
+            host = self._rows.find(connection, name_or_id)
+            return HostUse(
+                claimed=self._stores.claims.used(connection, host.id),
+                instances=self._stores.instances.on_host(connection, host.id),
+            )
+
+    def await_empty(self, name_or_id: str, timeout: float | None) -> None:
+        wait = None if timeout is None else Wait(timeout)
+        pause = threading.Event()
+        while number := self.use(name_or_id).instances:
+            if wait is not None and not wait.remaining():
+                raise DeadlinePassed(
+                    f"{number} instances still live on host {name_or_id!r}",
+                    hint="it takes no new ones; delete them, or wait longer",
+                )
+            pause.wait(_POLL)
+
+    def zones(self) -> Sequence[Zone]:
+        hosts: dict[str, list[HostRecord]] = {}
+        for host in self._register.all(self._rows):
+            hosts.setdefault(host.zone, []).append(host)
+        return [
+            Zone(
+                name=name,
+                available=any(host.enabled and not host.draining for host in inside),
+                hosts=tuple(host.name for host in inside),
+            )
+            for name, inside in sorted(hosts.items())
+        ]
 
     def delete(self, name_or_id: str) -> HostRecord:
         with self._stores.database.read() as connection:
@@ -73,6 +146,7 @@ class Hosts:
             # It takes the row: a claim is there already, or finds no host to claim.
             self._rows.change(connection, host.id, enabled=False)
             self._refuse_used(connection, host)
+            self._stores.snapshots.forget_buried(connection, host.id)
             self._rows.remove(connection, host.id)
         return host
 
@@ -118,8 +192,12 @@ class Hosts:
             vcpu_ratio=wish.vcpu_ratio,
             memory_ratio=wish.memory_ratio,
             disk_ratio=wish.disk_ratio,
-            zone=wish.zone,
+            zone=wish.zone or self._default_zone,
             enabled=True,
+            traits=sorted(set(wish.traits)),
+            address=wish.address,
+            hypervisor_type=facts.virt_type,
+            architecture=facts.architecture,
         )
         with self._register.turn() as connection:
             for known in self._rows.where(connection, hypervisor_uuid=facts.uuid):
@@ -141,6 +219,7 @@ class Hosts:
             "claims": self._stores.claims.used(connection, host.id).vcpus,
             "instances": self._stores.instances.on_host(connection, host.id),
             "volumes": self._stores.volumes.on_host(connection, host.id),
+            "snapshots": self._stores.snapshots.on_host(connection, host.id),
             "debts": len(self._stores.debts.of_host(connection, host.id)),
         }
         for what, count in held.items():

@@ -4,6 +4,7 @@ Bytes are stored before the row that names them and removed after the last one t
 happen in turns, so that nobody registers bytes that somebody else is about to remove.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -12,8 +13,8 @@ from vmwright.backends.images import ImageStore, StoredImage
 from vmwright.backends.removal import Kind
 from vmwright.errors import Conflict
 from vmwright.ids import ImageId, new_id
-from vmwright.inventory.register import Register, added
-from vmwright.inventory.wishes import NewImage
+from vmwright.inventory.register import Register, added, merged
+from vmwright.inventory.wishes import ImageChange, NewImage
 from vmwright.persistence.records import Image
 from vmwright.spec import Spec
 from vmwright.waiting import Wait
@@ -41,6 +42,13 @@ class Images:
                 self._remove_strays()
                 return image
 
+    def change(self, name_or_id: str, wish: ImageChange, without: Iterable[str]) -> Image:
+        with self._register.turn() as connection:
+            image = self._rows.find(connection, name_or_id)
+            properties = merged(image.properties, wish.properties, without)
+            self._rows.change(connection, image.id, properties=properties)
+            return self._rows.find(connection, image.id)
+
     def delete(self, name_or_id: str) -> Image:
         with self._register.turn() as connection:
             image = self._rows.find(connection, name_or_id)
@@ -64,6 +72,7 @@ class Images:
             min_disk_gib=wish.min_disk_gib,
             min_ram_mib=wish.min_ram_mib,
             location=stored.location,
+            properties=wish.properties,
         )
         try:
             with self._register.turn() as connection:

@@ -1,6 +1,6 @@
 """What all registered things share: turns, unique names, and what hosts owe after a removal."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import sqlalchemy as sa
@@ -16,7 +16,7 @@ class Register:
 
     def __init__(self, stores: Stores, deployment: DeploymentId) -> None:
         self.stores = stores
-        self._deployment = deployment
+        self.deployment = deployment
 
     @contextmanager
     def turn(self) -> Iterator[sa.Connection]:
@@ -44,17 +44,26 @@ class Register:
             self.owe(connection, host.id, kind, key, InstanceId(""))
 
     def owe(
-        self, connection: sa.Connection, host: HostId, kind: Kind, key: str, maker: InstanceId
+        self,
+        connection: sa.Connection,
+        host: HostId,
+        kind: Kind,
+        key: str,
+        maker: InstanceId,
+        *,
+        reason: str = "deleted",
+        delay: float = 0.0,
     ) -> None:
-        """Have what `maker`'s operations made removed from a host, as debts are paid."""
+        """Have what `maker`'s operations made removed from a host, as debts are paid, but not
+        within `delay` seconds."""
         self.stores.debts.owe(
             connection,
             host=host,
             kind=kind,
             key=key,
-            whose=Whose(deployment=self._deployment, instance=maker).to_store(),
-            reason="deleted",
-            delay=0.0,
+            whose=Whose(deployment=self.deployment, instance=maker).to_store(),
+            reason=reason,
+            delay=delay,
             operation=None,
             instance=None,
         )
@@ -64,3 +73,11 @@ def added(connection: sa.Connection, registry: Registry[R], record: R) -> R:
     """Store it and return it as it was stored; `Conflict` if its name is taken."""
     registry.add(connection, record)
     return registry.find(connection, record.values()["id"])
+
+
+def merged(
+    known: Mapping[str, str], given: Mapping[str, str], without: Iterable[str]
+) -> dict[str, str]:
+    """What is known without some keys, and with what is given."""
+    gone = set(without)
+    return {key: value for key, value in known.items() if key not in gone} | dict(given)

@@ -1,24 +1,37 @@
-"""What users may register, and the rules for it: flavors, images, networks, volumes, hosts."""
+"""What users may register or change, and the rules for it: flavors, images, networks, volumes,
+hosts."""
 
 import ipaddress
 import re
-from typing import Annotated, Self
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from vmwright.networks import NetworkKind, is_source
-from vmwright.request.fields import Ip, Mac, Name, NameOrId
+from vmwright.request.fields import Ip, Mac, Metadata, Name, NameOrId
 from vmwright.request.model import Model
 
 Count = Annotated[int, Field(ge=1, le=4096)]
 MiB = Annotated[int, Field(ge=1, le=2**26)]
 GiB = Annotated[int, Field(ge=1, le=2**31 - 1)]
+MiBOrNone = Annotated[int, Field(ge=0, le=2**26)]
+GiBOrNone = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Ratio = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
 
 VCPU_RATIO, MEMORY_RATIO, DISK_RATIO = 16.0, 1.0, 1.0
 """How much of a host is given out, unless somebody says otherwise."""
 
-ZONE = "nova"
+
+IMAGE_PROPERTIES = {
+    "img_config_drive": ("optional", "mandatory"),
+    "auto_disk_config": ("true", "false"),
+    "hw_disk_bus": ("virtio", "scsi", "sata"),
+}
+"""Properties of images that steer builds, and what they may say. So do ``kernel_id`` and
+``ramdisk_id``, which name images."""
+
+_TRAIT = re.compile(r"[A-Z][A-Z0-9_]{0,254}")
 
 _PREFIXES = range(8, 30)
 _UNUSABLE = {
@@ -63,21 +76,71 @@ def _libvirt_network(name: str) -> str:
     return name
 
 
+def _image_properties(properties: Mapping[str, str]) -> dict[str, str]:
+    """Those that steer a build say something that we know; all others are kept as they are."""
+    given = dict(properties)
+    for key, allowed in IMAGE_PROPERTIES.items():
+        if key not in given:
+            continue
+        given[key] = given[key].lower()
+        if given[key] not in allowed:
+            raise ValueError(f"the property {key} is one of {', '.join(allowed)}")
+    return given
+
+
+def _trait(text: str) -> str:
+    if not _TRAIT.fullmatch(text):
+        raise ValueError(
+            "a trait is up to 255 of A-Z, 0-9 and _, and begins with a letter: CUSTOM_SSD"
+        )
+    return text
+
+
+def _zone(text: str) -> str:
+    if ":" in text:
+        raise ValueError("a zone has no colon: requests write ZONE:HOST")
+    return text
+
+
+Words = Annotated[Metadata, Field(max_length=128)]
+"""Keys and values that are kept for whoever knows what they mean."""
+ImageProperties = Annotated[Words, AfterValidator(_image_properties)]
+Traits = Annotated[tuple[Annotated[str, AfterValidator(_trait)], ...], Field(max_length=256)]
+Zone = Annotated[Name, AfterValidator(_zone)]
+
+
 class NewFlavor(Model):
     """A size of instances."""
 
     name: Name
     vcpus: Count
     ram_mib: MiB
-    disk_gib: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    disk_gib: GiBOrNone
+    ephemeral_gib: GiBOrNone = 0
+    swap_mib: MiBOrNone = 0
+    extra_specs: Words = Field(default_factory=dict)
+
+
+class FlavorChange(Model):
+    """What becomes different about a flavor; None leaves it."""
+
+    enabled: bool | None = None
+    extra_specs: Words = Field(default_factory=dict)
 
 
 class NewImage(Model):
     """What is said of an image; the rest is in its bytes."""
 
     name: Name
-    min_disk_gib: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
-    min_ram_mib: Annotated[int, Field(ge=0, le=2**26)] = 0
+    min_disk_gib: GiBOrNone = 0
+    min_ram_mib: MiBOrNone = 0
+    properties: ImageProperties = Field(default_factory=dict)
+
+
+class ImageChange(Model):
+    """Properties that an image gets."""
+
+    properties: ImageProperties
 
 
 class NewNetwork(Model):
@@ -151,10 +214,28 @@ class NewPort(Model):
 
 
 class NewVolume(Model):
-    """An empty volume."""
+    """A volume: empty, or beginning as an image or a snapshot, whose size is then its default."""
 
     name: Name
-    size_gib: GiB
+    size_gib: GiB | None = None
+    image: NameOrId | None = None
+    snapshot: NameOrId | None = None
+    bootable: bool = False
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.image is not None and self.snapshot is not None:
+            raise ValueError("say one of image and snapshot")
+        if self.size_gib is None and self.image is None and self.snapshot is None:
+            raise ValueError("an empty volume needs a size")
+        return self
+
+
+class NewSnapshot(Model):
+    """What is to be kept of a volume."""
+
+    name: Name
+    volume: NameOrId
 
 
 class NewHost(Model):
@@ -168,10 +249,37 @@ class NewHost(Model):
     vcpu_ratio: Ratio = VCPU_RATIO
     memory_ratio: Ratio = MEMORY_RATIO
     disk_ratio: Ratio = DISK_RATIO
-    zone: Name = ZONE
+    zone: Zone | None = None
+    traits: Traits = ()
+    address: Ip | None = None
 
 
-class Reason(Model):
-    """Why an operator did something."""
+class HostChange(Model):
+    """What becomes different about a host; what is not given stays."""
 
-    reason: Name
+    vcpus: Count | None = None
+    memory_mib: MiB | None = None
+    disk_gib: GiB | None = None
+    vcpu_ratio: Ratio | None = None
+    memory_ratio: Ratio | None = None
+    disk_ratio: Ratio | None = None
+    zone: Zone | None = None
+    address: Ip | None = None
+    traits: Traits = ()
+    without_traits: Traits = ()
+    enabled: bool | None = None
+    disabled_reason: Name | None = None
+
+    @model_validator(mode="after")
+    def _reason_fits(self) -> Self:
+        if self.disabled_reason is not None and self.enabled is not False:
+            raise ValueError("a reason says why a host is disabled")
+        return self
+
+    def values_for(self, traits: Iterable[str]) -> dict[str, Any]:
+        """The columns to write on a host that has these traits."""
+        values = self.model_dump(exclude_none=True, exclude={"traits", "without_traits"})
+        kept = set(traits) - set(self.without_traits)
+        if self.enabled:
+            values |= {"disabled_reason": None, "draining": False}
+        return values | {"traits": sorted(kept | set(self.traits))}

@@ -43,11 +43,39 @@ class ClaimStore:
         instance: InstanceId,
         operation: OperationId,
         attempt: int,
+        forced: bool = False,
     ) -> bool:
         """Claim it if it fits; False if it does not. Concurrent claims cannot overcommit.
 
-        The update takes the host's row, so the sums that follow see every claim before ours.
+        `forced` claims also from a host that takes no new instances. The update takes the host's
+        row, so the sums that follow see every claim before ours; if there is no room, it is let
+        go again: two that tried hosts in different orders would else wait for each other.
         """
+        with connection.begin_nested() as attempted:
+            claimed = self._claim(
+                connection,
+                host,
+                demand,
+                instance=instance,
+                operation=operation,
+                attempt=attempt,
+                forced=forced,
+            )
+            if not claimed:
+                attempted.rollback()
+        return claimed
+
+    def _claim(
+        self,
+        connection: sa.Connection,
+        host: HostId,
+        demand: Demand,
+        *,
+        instance: InstanceId,
+        operation: OperationId,
+        attempt: int,
+        forced: bool,
+    ) -> bool:
         connection.execute(
             sa.update(self._hosts)
             .where(self._hosts.c.id == host)
@@ -61,8 +89,7 @@ class ClaimStore:
             *(sa.literal(getattr(demand, amount), sa.BigInteger()) for amount in amounts),
         ).where(
             self._hosts.c.id == host,
-            self._hosts.c.enabled,
-            ~self._hosts.c.draining,
+            *(() if forced else (self._hosts.c.enabled, ~self._hosts.c.draining)),
             *self._fits(demand),
         )
         claimed = connection.execute(

@@ -12,6 +12,8 @@ from vmwright.persistence.tables import Schema
 
 HOST_AWAY, LATE_EFFECT = "host away", "late effect"
 """Why something is owed: its host could not be asked, or a lost call may still make it."""
+BEING_MADE = "being made"
+"""Why a snapshot is owed until its row is there: whoever makes it may die."""
 
 
 class DebtStore:
@@ -93,6 +95,33 @@ class DebtStore:
         connection.execute(
             sa.delete(self._table).where(self._table.c.kind == kind, self._table.c.key == key)
         )
+
+    def is_put_off(self, connection: sa.Connection, host: HostId, *, kind: str, key: str) -> bool:
+        """Whether it is owed there, and not due yet."""
+        column = self._table.c
+        same = (column.host_id == host) & (column.kind == kind) & (column.key == key)
+        row = connection.execute(
+            sa.select(column.seq).where(same, column.not_before > now())
+        ).first()
+        return row is not None
+
+    def take_back(self, connection: sa.Connection, *, kind: str, key: str) -> bool:
+        """It is wanted after all. False once it is due: somebody may be paying it."""
+        column = self._table.c
+        dropped = connection.execute(
+            sa.delete(self._table).where(
+                column.kind == kind, column.key == key, column.not_before > now()
+            )
+        )
+        return dropped.rowcount == 1
+
+    def remaining(self, connection: sa.Connection) -> int:
+        """How many there are, less what somebody is making just now."""
+        column = self._table.c
+        wanted = (column.reason == BEING_MADE) & (column.not_before > now())
+        return connection.execute(
+            sa.select(sa.func.count()).select_from(self._table).where(sa.not_(wanted))
+        ).scalar_one()
 
     def all(self, connection: sa.Connection) -> Sequence[Debt]:
         rows = connection.execute(sa.select(self._table).order_by(self._table.c.seq))

@@ -82,6 +82,12 @@ class PortStore:
         taken = (column.network_id == network) & (column.ip_offset == offset)
         return self._one(connection, taken) is not None
 
+    def taken_offsets(self, connection: sa.Connection, network: NetworkId) -> set[int]:
+        """Every address of the network that a port has, by its distance from the first one."""
+        column = self._ports.c
+        rows = connection.execute(sa.select(column.ip_offset).where(column.network_id == network))
+        return set(rows.scalars())
+
     def is_mac_taken(self, connection: sa.Connection, mac: str) -> bool:
         return self._one(connection, self._ports.c.mac == mac) is not None
 
@@ -183,7 +189,7 @@ class PortStore:
             instance_id=wanted.instance,
             operation_id=wanted.operation,
             position=wanted.position,
-            mac=wanted.mac or _mac_of(wanted.port, attempt),
+            mac=wanted.mac or mac_of(wanted.port, attempt),
             ip=wanted.addresses.at(offset),
             ip_offset=offset,
             project_id=wanted.project,
@@ -258,7 +264,7 @@ def _refuse_taken_wish(taken: str, wanted: Allocation) -> None:
         raise Conflict(f"fixed IP {wanted.ip} is in use", hint="leave it out to have one chosen")
 
 
-def _mac_of(port: PortId, attempt: int) -> str:
+def mac_of(port: PortId, attempt: int) -> str:
     """A MAC with QEMU's prefix, derived from the port: who asks twice gets the same."""
     digest = hashlib.sha256(f"{port}/{attempt}".encode()).digest()
     return ":".join(["52", "54", "00", *(f"{byte:02x}" for byte in digest[:3])])

@@ -7,6 +7,7 @@ from vmwright.persistence.attempts import AttemptStore
 from vmwright.persistence.claims import ClaimStore
 from vmwright.persistence.database import Database
 from vmwright.persistence.debts import DebtStore
+from vmwright.persistence.host_loads import HostLoadStore
 from vmwright.persistence.instances import InstanceStore
 from vmwright.persistence.key_pairs import KeyPairStore
 from vmwright.persistence.operations import OperationStore
@@ -32,6 +33,7 @@ class Stores:
     attempts: AttemptStore
     owners: OwnerStore
     claims: ClaimStore
+    host_loads: HostLoadStore
     ports: PortStore
     volumes: VolumeStore
     snapshots: SnapshotStore
@@ -53,6 +55,7 @@ class Stores:
             attempts=AttemptStore(schema),
             owners=OwnerStore(schema),
             claims=ClaimStore(schema),
+            host_loads=HostLoadStore(schema),
             ports=PortStore(schema),
             volumes=VolumeStore(schema),
             snapshots=SnapshotStore(schema),

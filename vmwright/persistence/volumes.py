@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from vmwright.errors import Conflict, NotFound
-from vmwright.ids import HostId, ImageId, InstanceId, OperationId, VolumeId
+from vmwright.ids import HostId, ImageId, InstanceId, OperationId, SnapshotId, VolumeId
 from vmwright.persistence.database import now
 from vmwright.persistence.failures import Duplicate
 from vmwright.persistence.records import Attachment, VolumeRecord
@@ -88,6 +88,10 @@ class VolumeStore:
         """How many living volumes were made from it."""
         return self._count(connection, self._volumes.c.image_id == image)
 
+    def uses_of_snapshot(self, connection: sa.Connection, snapshot: SnapshotId) -> int:
+        """How many living volumes were made from it, or will be."""
+        return self._count(connection, self._volumes.c.snapshot_id == snapshot)
+
     def _count(self, connection: sa.Connection, condition: sa.ColumnElement[bool]) -> int:
         return connection.execute(
             sa.select(sa.func.count()).where(condition, self._volumes.c.deleted_at.is_(None))
@@ -120,7 +124,7 @@ class VolumeStore:
 
         `Conflict` if it is in use, `NotFound` if it was deleted meanwhile.
         """
-        self._keep_living(connection, attachment.volume_id)
+        self.keep_living(connection, attachment.volume_id)
         held = self.attachment_of(connection, attachment.volume_id)
         if held is None:
             try:
@@ -133,8 +137,9 @@ class VolumeStore:
         if held is None or held.operation_id != attachment.operation_id:
             raise Conflict(f"volume {attachment.volume_id} is in use")
 
-    def _keep_living(self, connection: sa.Connection, volume: VolumeId) -> None:
-        """Hold the row, so that nobody deletes the volume before our transaction has ended."""
+    def keep_living(self, connection: sa.Connection, volume: VolumeId) -> None:
+        """Hold the row, so that nobody deletes or attaches the volume before our transaction has
+        ended; `NotFound` if it was deleted."""
         living = connection.execute(
             sa.select(self._volumes.c.seq)
             .where(self._volumes.c.id == volume, self._volumes.c.deleted_at.is_(None))
@@ -176,17 +181,19 @@ class VolumeStore:
         self, connection: sa.Connection, operation: OperationId, keep: Sequence[VolumeId]
     ) -> None:
         """What this operation put on a host is there no more: new ones are deleted with it,
-        `keep` (the user's own) are as they were before."""
+        `keep` (the user's own) are as they were before: bound to no host, but by a snapshot."""
         column = self._volumes.c
         made = column.made_by == operation
-        nowhere = {"host_id": None, "location": None, "made_by": None}
+        bound = sa.case((column.snapshot_id.is_not(None), column.host_id), else_=None)
         connection.execute(
-            sa.update(self._volumes).where(made, column.id.in_(keep)).values(nowhere)
+            sa.update(self._volumes)
+            .where(made, column.id.in_(keep))
+            .values(host_id=bound, location=None, made_by=None)
         )
         connection.execute(
             sa.update(self._volumes)
             .where(made, column.id.not_in(keep), column.deleted_at.is_(None))
-            .values(nowhere | {"deleted_at": now()})
+            .values(host_id=None, location=None, made_by=None, deleted_at=now())
         )
 
     def bury(self, connection: sa.Connection, volume: VolumeId) -> None:

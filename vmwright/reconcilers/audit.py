@@ -7,8 +7,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from vmwright.backends.host import Host
+from vmwright.backends.removal import Kind
+from vmwright.backends.volumes import Stored
 from vmwright.errors import Unavailable
-from vmwright.ids import DeploymentId, Mark, NetworkId, base_name
+from vmwright.ids import DeploymentId, Mark, NetworkId, base_name, is_snapshot
 from vmwright.persistence.records import HostRecord
 from vmwright.states import ENDED
 from vmwright.tasks.task import Means
@@ -65,6 +67,8 @@ class Audit:
             for volume in volumes:
                 if volume.mark is None:
                     found.append(_stray_base(host, volume.name, bases))
+                elif is_snapshot(volume.name):
+                    found.append(self._stray_snapshot(connection, host, volume))
                 elif not self._kept(connection, volume.name):
                     found.append(self._judged(connection, host, "volume", volume.name, volume.mark))
             for network in networks:
@@ -86,6 +90,25 @@ class Audit:
     def _kept(self, connection: sa.Connection, location: str) -> bool:
         """Whether a living volume of the store lies there, whoever made it."""
         return self._stores.volumes.at(connection, location)
+
+    def _stray_snapshot(
+        self, connection: sa.Connection, host: HostRecord, volume: Stored
+    ) -> Leftover | None:
+        """None if a living snapshot lies there, or one that is being made."""
+        if volume.mark is None or volume.mark.deployment != self._deployment:
+            return None
+        kept = self._stores.snapshots.at(connection, volume.name)
+        if kept or self._stores.debts.is_put_off(
+            connection, host.id, kind=Kind.VOLUME, key=volume.name
+        ):
+            return None
+        return Leftover(
+            host=host.name,
+            kind="volume",
+            key=volume.name,
+            instance_id=None,
+            why="no snapshot of the store lies there",
+        )
 
     def _judged(
         self, connection: sa.Connection, host: HostRecord, kind: str, key: str, mark: Mark | None
@@ -110,6 +133,8 @@ class Audit:
         maker = next((o for o in operations if o.id == mark.operation), None)
         if maker is not None and maker.state != "done":
             return f"the operation that made it is {maker.state}"
+        if maker is not None and mark.attempt < maker.attempt:
+            return f"attempt {mark.attempt} of its build made it, and was given up"
         return None
 
     def _unseen(self, host: HostRecord, error: Unavailable) -> list[Leftover]:

@@ -36,7 +36,7 @@ def pay_debts(means: Means, *, patience: float, pause: float) -> int:
                 if error is not None:
                     _postpone(means, debt, error, pause)
     with stores.database.read() as connection:
-        return len(stores.debts.all(connection))
+        return stores.debts.remaining(connection)
 
 
 def _due(

@@ -4,25 +4,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from vmwright.backends.removal import Kind, Removal
-from vmwright.backends.volumes import Volume
 from vmwright.errors import Internal
 from vmwright.ids import (
     HostId,
-    Mark,
-    VolumeId,
     Whose,
-    data_role,
     mark_of_volume,
     new_id,
-    volume_name,
 )
 from vmwright.persistence.records import Attachment, VolumeRecord
 from vmwright.spec import Spec, VolumeSpec
 from vmwright.states import TaskState
-from vmwright.tasks.image import GIB, base_of
+from vmwright.tasks.guest_parts import FORMAT, data_volume, device_of, location_of
+from vmwright.tasks.image import base_of
 from vmwright.tasks.task import RemovingTask, Run, Task
-
-FORMAT = "qcow2"
 
 
 class MapBlockDevices(Task):
@@ -37,7 +31,7 @@ class MapBlockDevices(Task):
         volumes = self._means.stores.volumes
         for position, wish in enumerate(spec.volumes):
             if wish.source != "existing":
-                volumes.add(run.connection, _new_volume(wish, spec))
+                volumes.add(run.connection, self._new_volume(run, wish, spec))
             volumes.attach(
                 run.connection,
                 Attachment(
@@ -53,7 +47,7 @@ class MapBlockDevices(Task):
                 run.connection,
                 wish.volume,
                 host=HostId(host["id"]),
-                location=_location(run.mark, wish.volume),
+                location=location_of(run.mark, wish.volume),
                 made_by=run.operation,
             )
 
@@ -67,24 +61,34 @@ class MapBlockDevices(Task):
                 raise Internal(f"volume {wish.volume} has no place although it was given one")
             if record.made_by == run.operation:
                 self._make(run, host, wish, record.location)
-            devices.append(
-                {"volume": record.location, "disk_format": FORMAT, "serial": serial(wish.volume)}
-            )
+            devices.append(device_of(wish, record.location))
         return devices
 
     def _make(self, run: Run, host: dict[str, Any], wish: VolumeSpec, location: str) -> None:
         place = self._means.backend.host(host["uri"]).volumes
-        base = None
         if wish.image is not None:
-            base = base_of(wish.image)
-            place.ensure_base(base, self._means.images.path(wish.image.location), run.wait)
-        volume = Volume(
-            name=location, disk_format=FORMAT, size_bytes=wish.size_gib * GIB, base=base
+            source = self._means.images.path(wish.image.location)
+            place.ensure_base(base_of(wish.image), source, run.wait)
+        place.ensure_volume(data_volume(wish, location), run.wait)
+
+    def _new_volume(self, run: Run, wish: VolumeSpec, spec: Spec) -> VolumeRecord:
+        origin = None
+        if wish.snapshot is not None:
+            origin = self._means.stores.snapshots.get(run.connection, wish.snapshot.id)
+        return VolumeRecord(
+            id=wish.volume,
+            project_id=spec.project,
+            name=wish.name,
+            size_gib=wish.size_gib,
+            disk_format=FORMAT,
+            image_id=wish.image.id if wish.image else None,
+            snapshot_id=wish.snapshot.id if wish.snapshot else None,
+            made_for=run.instance,
+            bootable=wish.image is not None or (origin is not None and origin.bootable),
         )
-        place.ensure_volume(volume, run.wait)
 
     def revert(self, run: Run, spec: Spec, host: dict[str, Any], **_: Any) -> None:
-        names = [_location(run.mark, wish.volume) for wish in spec.volumes]
+        names = [location_of(run.mark, wish.volume) for wish in spec.volumes]
         run.remove(self._means.backend, host, removals(names, run))
 
     def forget(self, run: Run, spec: Spec, **_: Any) -> None:
@@ -129,23 +133,3 @@ class ReleaseBlockDevices(RemovingTask):
 def removals(names: Sequence[str], run: Run) -> list[Removal]:
     """The volumes of these names, as far as this run may remove them."""
     return [Removal(kind=Kind.VOLUME, key=name, whose=run.whose) for name in names]
-
-
-def serial(volume: VolumeId) -> str:
-    """What the guest sees: virtio keeps 20 characters."""
-    return volume[:20]
-
-
-def _location(mark: Mark, volume: VolumeId) -> str:
-    return volume_name(mark, data_role(volume), FORMAT)
-
-
-def _new_volume(wish: VolumeSpec, spec: Spec) -> VolumeRecord:
-    return VolumeRecord(
-        id=wish.volume,
-        project_id=spec.project,
-        name=wish.name,
-        size_gib=wish.size_gib,
-        disk_format=FORMAT,
-        image_id=wish.image.id if wish.image else None,
-    )

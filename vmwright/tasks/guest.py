@@ -2,25 +2,26 @@
 
 from typing import Any
 
-from vmwright.backends.guest_data import Seed, SeedNic, config_drive
+from vmwright.backends.guest_data import Layout, config_drive
 from vmwright.backends.host import Host
-from vmwright.backends.hypervisor import Disk, Guest, Nic
 from vmwright.backends.removal import Kind, Removal
-from vmwright.backends.volumes import Volume
-from vmwright.ids import Mark, NetworkId, OperationId, PortId, base_name, volume_name
-from vmwright.spec import ImageSpec, NicSpec, Spec
+from vmwright.ids import Mark, OperationId, volume_name
+from vmwright.spec import Spec
 from vmwright.states import PowerState, TaskState
-from vmwright.tasks.block_devices import FORMAT
-from vmwright.tasks.image import GIB, base_of
+from vmwright.tasks.guest_parts import FORMAT, config_drive_name, guest_of, local_volumes
+from vmwright.tasks.image import base_of
+from vmwright.tasks.seeds import secrets_of, seed_of
 from vmwright.tasks.task import RemovingTask, Run, Task
+
+_ZONE = "nova"  # of hosts that were claimed before their zone was handed on
 
 
 class Spawn(Task):
-    """Make the root disk and the config drive, define the guest and see it run."""
+    """Make the disks that live and die with the guest, define it and see it run."""
 
     task_name = "spawn"
     task_state = TaskState.SPAWNING
-    gives_back = "guest, root disk and config drive"
+    gives_back = "guest, its local disks and config drive"
     default_provides = "power_state"
 
     def execute(
@@ -36,27 +37,18 @@ class Spawn(Task):
         place = self._means.backend.host(host["uri"])
         if self._runs(run, place):
             return int(PowerState.RUNNING)
-        disks = []
-        if spec.image is not None and base_image is not None:
-            disks.append(self._root_disk(run, spec, spec.image, place))
-        disks += [Disk(**device) for device in block_devices]
+        del base_image  # that there is one says that all images were looked at
+        self._make_disks(run, spec, place)
         if spec.config_drive:
-            disks.append(self._config_drive(run, spec, place, network_info))
-        guest = Guest(
-            instance=run.instance,
-            title=spec.name,
-            vcpus=spec.vcpus,
-            memory_mib=spec.ram_mib,
-            disks=tuple(disks),
-            nics=tuple(_nic(*plugged) for plugged in zip(spec.nics, interfaces, strict=True)),
-            kernel=self._cached(run, place, spec.kernel),
-            ramdisk=self._cached(run, place, spec.ramdisk),
-        )
+            zone = host.get("zone", _ZONE)
+            self._fill_config_drive(run, spec, place, network_info, zone)
+        macs = [interface["mac"] for interface in interfaces]
+        guest = guest_of(run.mark, spec, macs, block_devices)
         place.hypervisor.ensure_domain(guest, run.mark, run.wait)
         return int(place.hypervisor.ensure_running(run.instance, run.mark, run.wait))
 
-    def revert(self, run: Run, host: dict[str, Any], **_: Any) -> None:
-        run.remove(self._means.backend, host, _remains(run, [run.mark]))
+    def revert(self, run: Run, spec: Spec, host: dict[str, Any], **_: Any) -> None:
+        run.remove(self._means.backend, host, _remains(run, spec, [run.mark]))
 
     def _runs(self, run: Run, place: Host) -> bool:
         """Whether a run before us came this far: then no disk may be touched any more."""
@@ -65,60 +57,36 @@ class Spawn(Task):
             return False
         return found.power_state is PowerState.RUNNING
 
-    def _root_disk(self, run: Run, spec: Spec, image: ImageSpec, place: Host) -> Disk:
-        base = base_of(image)
-        place.volumes.ensure_base(base, self._means.images.path(image.location), run.wait)
-        size = max(spec.root_gib * GIB, image.virtual_size_bytes)
-        name = volume_name(run.mark, "root", FORMAT)
-        volume = Volume(name=name, disk_format=FORMAT, size_bytes=size, base=base)
-        place.volumes.ensure_volume(volume, run.wait)
-        return Disk(volume=name, disk_format=FORMAT, serial="root")
+    def _make_disks(self, run: Run, spec: Spec, place: Host) -> None:
+        for image in (spec.image, spec.kernel, spec.ramdisk):
+            if image is not None:
+                source = self._means.images.path(image.location)
+                place.volumes.ensure_base(base_of(image), source, run.wait)
+        for volume in local_volumes(run.mark, spec):
+            place.volumes.ensure_volume(volume, run.wait)
 
-    def _config_drive(
-        self, run: Run, spec: Spec, place: Host, network_info: list[dict[str, Any]]
-    ) -> Disk:
-        seed = Seed(
-            instance=run.instance,
-            name=spec.name,
-            hostname=spec.hostname,
-            project=spec.project,
-            metadata=spec.metadata,
-            public_keys={"default": spec.key} if spec.key else {},
-            user_data=self._user_data(spec),
-            nics=tuple(
-                SeedNic(
-                    port=PortId(port["port"]),
-                    mac=port["mac"],
-                    network=NetworkId(port["network"]),
-                )
-                for port in network_info
-            ),
-        )
-        name = volume_name(run.mark, "config", "raw")
-        place.volumes.ensure_content(name, config_drive(seed), run.wait)
-        return Disk(volume=name, disk_format="raw", serial="config-2", read_only=True)
-
-    def _user_data(self, spec: Spec) -> bytes | None:
-        if spec.user_data is None:
-            return None
-        stores = self._means.stores
-        with stores.database.read() as connection:
-            return stores.secrets.reveal(connection, spec.user_data)
-
-    def _cached(self, run: Run, place: Host, image: ImageSpec | None) -> str | None:
-        if image is None:
-            return None
-        base = base_of(image)
-        place.volumes.ensure_base(base, self._means.images.path(image.location), run.wait)
-        return base_name(run.mark.deployment, base.sha256, base.disk_format)
+    def _fill_config_drive(
+        self,
+        run: Run,
+        spec: Spec,
+        place: Host,
+        network_info: list[dict[str, Any]],
+        zone: str,
+    ) -> None:
+        secrets = secrets_of(self._means.stores, spec)
+        seed = seed_of(run.instance, spec, network_info, secrets, zone=zone)
+        content = config_drive(seed, Layout(spec.config_drive_format))
+        place.volumes.ensure_content(config_drive_name(run.mark), content, run.wait)
 
 
 class DestroyGuest(RemovingTask):
-    """Switch the guest off for good and remove its root disk and config drive."""
+    """Switch the guest off for good and remove the disks that live and die with it."""
 
     task_name = "destroy_guest"
 
-    def execute(self, run: Run, host: dict[str, Any] | None, marks: list[dict[str, Any]]) -> None:
+    def execute(
+        self, run: Run, spec: Spec, host: dict[str, Any] | None, marks: list[dict[str, Any]]
+    ) -> None:
         if host is None:
             return
         makers = [
@@ -130,18 +98,17 @@ class DestroyGuest(RemovingTask):
             )
             for mark in marks
         ]
-        run.remove(self._means.backend, host, _remains(run, makers))
+        run.remove(self._means.backend, host, _remains(run, spec, makers))
 
 
-def _nic(wish: NicSpec, interface: dict[str, Any]) -> Nic:
-    return Nic(network=wish.network, mac=interface["mac"], kind=wish.kind, source=wish.source)
-
-
-def _remains(run: Run, makers: list[Mark]) -> list[Removal]:
+def _remains(run: Run, spec: Spec, makers: list[Mark]) -> list[Removal]:
     """The domain, then its disks: a disk is not removed under a guest that runs."""
+    roles = [("config", "raw"), *((disk.role, FORMAT) for disk in spec.disks)]
+    if spec.image is not None:
+        roles.insert(0, ("root", FORMAT))
     found = [Removal(kind=Kind.DOMAIN, key=run.instance, whose=run.whose)]
     for maker in makers:
-        for role, disk_format in (("root", FORMAT), ("config", "raw")):
+        for role, disk_format in roles:
             name = volume_name(maker, role, disk_format)
             found.append(Removal(kind=Kind.VOLUME, key=name, whose=run.whose))
     return found

@@ -2,40 +2,44 @@
 
 from typing import Any
 
-import sqlalchemy as sa
-
 from vmwright.errors import NoValidHost
 from vmwright.ids import HostId
-from vmwright.persistence.claims import Demand
-from vmwright.persistence.records import HostRecord
+from vmwright.scheduler.decision import Refusal, why_no_host
+from vmwright.scheduler.filters.company import ServerGroupPolicy
+from vmwright.scheduler.filters.fitness import Capacity
+from vmwright.scheduler.values import HostState, RequestSpec
 from vmwright.spec import Spec
 from vmwright.states import AttemptOutcome
 from vmwright.tasks.instance import host_value
+from vmwright.tasks.placement import demand_of
 from vmwright.tasks.task import RemovingTask, Run, StoreTask
 
 
 class ClaimHost(StoreTask):
-    """Hold room on a host for the guest: the emptiest one that fits and was not tried yet."""
+    """Hold room on a host for the guest: the best one by the scheduler that takes the claim."""
 
     task_name = "claim_host"
     gives_back = "room on the host"
     default_provides = "host"
 
     def execute(self, run: Run, spec: Spec) -> dict[str, Any]:
-        stores = self._means.stores
+        stores, group = self._means.stores, spec.placement.group
         held = stores.claims.held(run.connection, run.instance, run.operation)
         if held is not None:
             return host_value(stores.registries.hosts.find(run.connection, held))
-        reasons, tried = [], self._tried(run)
-        for host in self._emptiest_first(run.connection):
-            reason = tried.get(host.id) or self._why_not(run, spec, host)
-            if reason is None:
-                return host_value(host)
-            reasons.append(f"{host.name}: {reason}")
-        raise NoValidHost(
-            "no host can take the guest: " + ("; ".join(reasons) or "none is registered"),
-            hint="see: vmwright host list",
+        if group is not None:
+            # What is read of its members then holds all that was decided before.
+            stores.server_groups.hold(run.connection, group)
+        request, decision = self._means.placement.decide(
+            run.connection, run.instance, spec, self._tried(run)
         )
+        refusals = list(decision.refusals)
+        for candidate in decision.candidates:
+            refusal = self._claim(run, spec, request, candidate.host)
+            if refusal is None:
+                return host_value(stores.registries.hosts.find(run.connection, candidate.host.id))
+            refusals.append(refusal)
+        raise NoValidHost(why_no_host(refusals), hint="see: vmwright host list")
 
     def revert(self, run: Run, **_: Any) -> None:
         stores = self._means.stores
@@ -46,68 +50,33 @@ class ClaimHost(StoreTask):
         """The hosts on which this operation came to nothing, and why."""
         attempts = self._means.stores.attempts.of_operation(run.connection, run.operation)
         return {
-            attempt.host_id: f"tried already: {(attempt.fault or {}).get('message')}"
+            attempt.host_id: str((attempt.fault or {}).get("message"))
             for attempt in attempts
             if attempt.host_id is not None and attempt.outcome == AttemptOutcome.FAILED
         }
 
-    def _emptiest_first(self, connection: sa.Connection) -> list[HostRecord]:
+    def _claim(self, run: Run, spec: Spec, request: RequestSpec, host: HostState) -> Refusal | None:
+        """None once the host is claimed. What a claim keeps, it keeps whichever filters are on."""
+        forced = request.forced_host is not None
+        broken = None if forced else ServerGroupPolicy().why_not(host, request)
+        if broken is not None:
+            return Refusal(host=host.name, filter=ServerGroupPolicy.name, reason=broken)
         stores = self._means.stores
-        hosts = stores.registries.hosts.all(connection)
-        free = {
-            host.id: host.memory_mib * host.memory_ratio
-            - stores.claims.used(connection, host.id).memory_mib
-            for host in hosts
-        }
-        return sorted(hosts, key=lambda host: -free[host.id])
-
-    def _why_not(self, run: Run, spec: Spec, host: HostRecord) -> str | None:
-        """None once the host is claimed, else why it is not."""
-        stores, demand = self._means.stores, demand_of(spec)
-        if not host.enabled:
-            return f"disabled ({host.disabled_reason or 'no reason given'})"
-        # Guests and addresses that it still has are in nobody's books any more.
-        uncleaned = stores.debts.left_while_away(run.connection, host.id)
-        if uncleaned:
-            return f"was away and still has to be cleaned of {uncleaned} things"
-        for nic in spec.nics:
-            hosts = stores.registries.networks.hosts_of(run.connection, nic.network)
-            if hosts and host.id not in hosts:
-                return f"network {nic.network_name!r} is not there"
-        for volume in spec.volumes:
-            record = stores.volumes.get(run.connection, volume.volume)
-            if record is not None and record.host_id not in (None, host.id):
-                return f"volume {record.name!r} is on another host"
         claimed = stores.claims.claim(
             run.connection,
             host.id,
-            demand,
+            demand_of(spec),
             instance=run.instance,
             operation=run.operation,
             attempt=run.mark.attempt,
+            forced=forced,
         )
         if not claimed:
-            return self._shortage(run.connection, host, demand)
+            reason = Capacity().why_not(host, request) or "taken, or switched off, meanwhile"
+            return Refusal(host=host.name, filter=Capacity.name, reason=reason)
         stores.instances.place(run.connection, run.instance, host.id)
         stores.attempts.place(run.connection, run.operation, run.mark.attempt, host.id)
         return None
-
-    def _shortage(self, connection: sa.Connection, host: HostRecord, demand: Demand) -> str:
-        used = self._means.stores.claims.used(connection, host.id)
-        room = {
-            "vCPUs": (demand.vcpus, host.vcpus * host.vcpu_ratio - used.vcpus),
-            "MiB memory": (
-                demand.memory_mib,
-                host.memory_mib * host.memory_ratio - used.memory_mib,
-            ),
-            "GiB disk": (demand.disk_gib, host.disk_gib * host.disk_ratio - used.disk_gib),
-        }
-        short = [
-            f"{wanted} {what} wanted, {free:g} free"
-            for what, (wanted, free) in room.items()
-            if wanted > free
-        ]
-        return ", ".join(short) or "taken by another build meanwhile"
 
 
 class ReleaseHost(StoreTask, RemovingTask):
@@ -117,9 +86,3 @@ class ReleaseHost(StoreTask, RemovingTask):
 
     def execute(self, run: Run) -> None:
         self._means.stores.claims.release(run.connection, run.instance, None)
-
-
-def demand_of(spec: Spec) -> Demand:
-    """What the guest needs of a host."""
-    disk = spec.root_gib + sum(volume.size_gib for volume in spec.volumes)
-    return Demand(vcpus=spec.vcpus, memory_mib=spec.ram_mib, disk_gib=disk)

@@ -107,4 +107,5 @@ class LocateGuest(StoreTask, RemovingTask):
 
 def host_value(host: HostRecord) -> dict[str, Any]:
     """A host as it flows between tasks."""
-    return cast("dict[str, Any]", {"id": host.id, "name": host.name, "uri": host.connection_uri})
+    value = {"id": host.id, "name": host.name, "uri": host.connection_uri, "zone": host.zone}
+    return cast("dict[str, Any]", value)

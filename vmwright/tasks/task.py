@@ -15,6 +15,7 @@ from vmwright.ids import HostId, InstanceId, Mark, OperationId, Whose
 from vmwright.persistence.debts import HOST_AWAY, LATE_EFFECT
 from vmwright.persistence.stores import Stores
 from vmwright.states import TaskState
+from vmwright.tasks.placement import Placement
 from vmwright.waiting import Wait, patiently
 
 
@@ -25,6 +26,7 @@ class Means:
     stores: Stores
     backend: Backend
     images: ImageStore
+    placement: Placement
 
 
 @dataclass(frozen=True, kw_only=True)

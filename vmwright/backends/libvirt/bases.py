@@ -20,8 +20,6 @@ from vmwright.backends.volumes import Base
 from vmwright.errors import HostFault, Refused
 from vmwright.waiting import Wait
 
-_WHOLE = ".whole"
-
 
 class Bases:
     """The cached images of one host.
@@ -36,16 +34,13 @@ class Bases:
         self._pool = pool
         self._turns: dict[str, threading.Lock] = {}
 
-    def is_marker(self, name: str) -> bool:
-        return name.endswith(_WHOLE)
-
     def backing(self, connection: Connect, base: Base) -> tuple[str, str] | None:
         """Path and format of the image, for an overlay; None unless it is whole."""
         name = self._name(base)
         facts = self._pool.facts(connection, name)
         if facts is None or facts.physical != base.size_bytes:
             return None
-        if self._pool.volume(connection, name + _WHOLE) is None:
+        if not self._pool.is_whole(connection, name):
             return None
         return facts.path, base.disk_format
 
@@ -119,7 +114,7 @@ class Bases:
 
     def _say_whole(self, connection: Connect, base: Base) -> None:
         name = self._name(base)
-        self._pool.create(connection, name + _WHOLE, "raw", 0)
+        self._pool.say_whole(connection, name)
         if self.backing(connection, base) is None:
             raise HostFault(f"{self._host}: image {name} was uploaded and is not whole")
 
@@ -127,13 +122,13 @@ class Bases:
         facts = self._pool.facts(connection, name)
         if facts is None:
             return
-        for other, known in self._pool.all_facts(connection).items():
-            if ids.mark_of_volume(other) is not None and known.backing == facts.path:
-                raise Refused(f"{self._host}: volume {other} is an overlay of image {name}")
+        overlay = self._pool.overlay_of(connection, facts.path)
+        if overlay is not None:
+            raise Refused(f"{self._host}: volume {overlay} is an overlay of image {name}")
         guest = guest_with_file(connection, facts.path)
         if guest is not None:
             raise Refused(f"{self._host}: guest {guest} runs and has image {name} open")
-        for volume in (name + _WHOLE, name):
-            found = self._pool.volume(connection, volume)
-            if found is not None:
-                found.delete(0)
+        self._pool.unsay_whole(connection, name)
+        found = self._pool.volume(connection, name)
+        if found is not None:
+            found.delete(0)

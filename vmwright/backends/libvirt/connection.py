@@ -37,13 +37,23 @@ class HostConnection:
         self._opening = threading.Lock()
         self._rests_until = 0.0
 
-    def ask(self, what: str, question: Callable[[Connect], T], wait: Wait, about: str = "") -> T:
+    def ask(
+        self,
+        what: str,
+        question: Callable[[Connect], T],
+        wait: Wait,
+        about: str = "",
+        *,
+        slow: bool = False,
+    ) -> T:
         """What `question` answers; see `Line.ask`.
 
         If the connection is lost meanwhile, the question is asked again on a new one: what it
         changes, it must look at first.
         """
-        return self.session(what, lambda line: line.ask(what, question, wait, about), wait)
+        return self.session(
+            what, lambda line: line.ask(what, question, wait, about, slow=slow), wait
+        )
 
     def session(self, what: str, work: Callable[[Line], T], wait: Wait) -> T:
         """What `work` returns, which uses one connection for several calls.

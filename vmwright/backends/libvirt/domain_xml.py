@@ -27,12 +27,15 @@ _CPU_OF_KVM = "host-model"
 """As fast as the host's own processor, and written out when the guest starts, so that it can
 move to a host with a similar one; ``host-passthrough`` would tie it to its host for ever."""
 
+_PREFIXES = {"virtio": "vd", "scsi": "sd", "sata": "sd"}
+"""What disks on each bus are called, before their letter."""
+
 ET.register_namespace("vmwright", OWNER)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Backing:
-    """The image that a disk is an overlay of."""
+    """The image or snapshot that a disk is an overlay of."""
 
     path: str
     disk_format: str
@@ -141,7 +144,9 @@ def _boot(guest: Guest, storage: Mapping[str, Placed]) -> ET.Element:
     boot = ET.Element("os")
     _add(boot, "type", "hvm", arch=ARCH, machine=MACHINE)
     if guest.kernel is None:
-        _add(boot, "boot", dev="hd")
+        # libvirt takes one or the other: the first hard disk, or an order that disks say.
+        if not _says_order(guest):
+            _add(boot, "boot", dev="hd")
         return boot
     _add(boot, "kernel", storage[guest.kernel].path)
     if guest.ramdisk is not None:
@@ -150,12 +155,23 @@ def _boot(guest: Guest, storage: Mapping[str, Placed]) -> ET.Element:
     return boot
 
 
+def _says_order(guest: Guest) -> bool:
+    return any(disk.boot_index is not None for disk in guest.disks)
+
+
 def _devices(
     guest: Guest, storage: Mapping[str, Placed], networks: Mapping[NetworkId, str]
 ) -> ET.Element:
     devices = ET.Element("devices")
-    for letter, disk in zip(ascii_lowercase, guest.disks, strict=False):
-        devices.append(_disk(disk, storage[disk.volume], f"vd{letter}"))
+    letters = {prefix: iter(ascii_lowercase) for prefix in _PREFIXES.values()}
+    for disk in guest.disks:
+        prefix = _PREFIXES[disk.bus]
+        device = f"{prefix}{next(letters[prefix])}"
+        devices.append(_disk(disk, storage[disk.volume], device))
+    if any(disk.bus == "scsi" for disk in guest.disks):
+        _add(devices, "controller", type="scsi", index="0", model="virtio-scsi")
+    if guest.kernel is None:
+        _say_order(guest, devices)
     for nic in guest.nics:
         devices.append(_interface(nic, networks))
     _add(_add(devices, "serial", type="pty"), "target", port="0")
@@ -168,7 +184,7 @@ def _devices(
 
 
 def _disk(disk: Disk, placed: Placed, device: str) -> ET.Element:
-    element = ET.Element("disk", type="file", device="disk")
+    element = ET.Element("disk", type="file", device=disk.device)
     _add(element, "driver", name="qemu", type=disk.disk_format)
     _add(element, "source", file=placed.path)
     backing = _add(element, "backingStore")
@@ -177,11 +193,23 @@ def _disk(disk: Disk, placed: Placed, device: str) -> ET.Element:
         _add(backing, "format", type=placed.backing.disk_format)
         _add(backing, "source", file=placed.backing.path)
         _add(backing, "backingStore")
-    _add(element, "target", dev=device, bus="virtio")
+    _add(element, "target", dev=device, bus=disk.bus)
     if disk.read_only:
         _add(element, "readonly")
     _add(element, "serial", disk.serial)
+    if disk.bus == "scsi":
+        # A target each: left to libvirt, a controller has seven, and is of an old model.
+        target = str(ascii_lowercase.index(device[-1]))
+        _add(element, "address", type="drive", controller="0", bus="0", target=target, unit="0")
     return element
+
+
+def _say_order(guest: Guest, devices: ET.Element) -> None:
+    """Number the disks that boot from 1 on: their indexes may begin at 0."""
+    turns = sorted(disk.boot_index for disk in guest.disks if disk.boot_index is not None)
+    for disk, element in zip(guest.disks, devices.iterfind("disk"), strict=True):
+        if disk.boot_index is not None:
+            _add(element, "boot", order=str(turns.index(disk.boot_index) + 1))
 
 
 def _interface(nic: Nic, networks: Mapping[NetworkId, str]) -> ET.Element:

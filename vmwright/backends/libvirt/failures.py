@@ -70,6 +70,10 @@ _BAD_VALUE = frozenset({Code.XML_ERROR, Code.INVALID_ARG, Code.INVALID_MAC})
 
 _HINTS = (
     (r"already in use by interface", "the host routes this subnet already: choose another one"),
+    (
+        r"Cannot get interface MTU on|no network with matching name|network '.*' is not active",
+        "have it on the host, or say which hosts have it: vmwright network set",
+    ),
     (r"No space left on device", "free room in the directory pool_dir of the host"),
     (r'Failed to get (shared )?"write" lock', "a guest that runs has this disk open"),
     (r"cannot set up guest memory|Cannot allocate memory", "the host has too little free memory"),

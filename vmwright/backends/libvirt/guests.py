@@ -159,10 +159,10 @@ def _storage(connection: Connect, host: str, pool: Pool, guest: Guest) -> Mappin
 def _backing(host: str, pool: Pool, name: str, path: str | None) -> Backing | None:
     if path is None:
         return None
-    base = pool.base_at(path)
-    if base is None:
-        raise Refused(f"{host}: volume {name} is an overlay of {path}, which is not our image")
-    return Backing(path=path, disk_format=base.rpartition(".")[2])
+    below = pool.backing_at(path)
+    if below is None:
+        raise Refused(f"{host}: volume {name} is an overlay of {path}, which is not ours")
+    return Backing(path=path, disk_format=below.rpartition(".")[2])
 
 
 def _networks(connection: Connect, host: str, guest: Guest) -> Mapping[NetworkId, str]:

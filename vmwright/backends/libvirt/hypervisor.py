@@ -1,17 +1,19 @@
 """One host's guests, through libvirt."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from vmwright.backends.hypervisor import Domain, Guest, HostFacts
+from vmwright.backends.hypervisor import Domain, Guest, HostFacts, unfit_disk
 from vmwright.backends.libvirt import capabilities, guests
 from vmwright.backends.libvirt.connection import HostConnection
 from vmwright.backends.libvirt.console import read_console
+from vmwright.backends.libvirt.domain_xml import ARCH, domain_xml
 from vmwright.backends.libvirt.line import Connect
 from vmwright.backends.libvirt.network_xml import is_mac
 from vmwright.backends.libvirt.pool import Pool
 from vmwright.backends.libvirt.virt_type import VirtType
+from vmwright.backends.volumes import Volume
 from vmwright.errors import HostFault, Refused
-from vmwright.ids import InstanceId, Mark, Whose, domain_name
+from vmwright.ids import InstanceId, Mark, Whose, domain_name, network_name
 from vmwright.networks import is_source
 from vmwright.states import PowerState
 from vmwright.waiting import Wait
@@ -23,7 +25,6 @@ _STARTS = 3
 _PAUSED_SECONDS = 20.0
 """How long a start of unknown outcome is waited for. A guest stays paused for ever if libvirtd is
 killed just when it starts QEMU: libvirt 9 then takes it for running, and no call can move it."""
-_MOST_DISKS = 26
 
 
 class LibvirtHypervisor:
@@ -46,6 +47,7 @@ class LibvirtHypervisor:
                 memory_mib=capabilities.memory_mib(connection),
                 disk_gib=self._pool.size_gib(connection),
                 virt_type=virt_type,
+                architecture=ARCH,
             )
 
         return self._connection.ask("say what the host is", facts, wait)
@@ -69,6 +71,17 @@ class LibvirtHypervisor:
             f"look up guest {name!r}",
             lambda connection: guests.described(guests.by_name(connection, name)),
             wait,
+        )
+
+    def definition(
+        self, guest: Guest, mark: Mark, volumes: Iterable[Volume], virt_type: str | None
+    ) -> str:
+        return domain_xml(
+            guest,
+            mark,
+            virt_type=self._virt_type.known or virt_type or "qemu",
+            storage=self._pool.places(guest, volumes),
+            networks={nic.network: network_name(nic.network) for nic in guest.nics},
         )
 
     def ensure_domain(self, guest: Guest, mark: Mark, wait: Wait) -> None:
@@ -125,8 +138,8 @@ class LibvirtHypervisor:
         what = f"{self._host}: guest {guest.instance}"
         if guest.vcpus < 1 or guest.memory_mib < 1:
             raise Refused(f"{what} with {guest.vcpus} vCPUs and {guest.memory_mib} MiB")
-        if not 0 < len(guest.disks) <= _MOST_DISKS:
-            raise Refused(f"{what} with {len(guest.disks)} disks")
+        if reason := unfit_disk(guest.disks):
+            raise Refused(f"{what} with {reason}")
         for nic in guest.nics:
             if not is_mac(nic.mac.lower()):
                 raise Refused(f"{what}: {nic.mac!r} is not the MAC of an interface")

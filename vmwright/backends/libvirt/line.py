@@ -58,14 +58,23 @@ class Line:
         """Connect; raises as `ask` does."""
         self._connection = self._answered(what, lambda: _opened(uri), wait, about="")
 
-    def ask(self, what: str, question: Callable[[Connect], T], wait: Wait, about: str = "") -> T:
+    def ask(
+        self,
+        what: str,
+        question: Callable[[Connect], T],
+        wait: Wait,
+        about: str = "",
+        *,
+        slow: bool = False,
+    ) -> T:
         """What `question` answers, which is given the connection and asked once.
 
         It must return plain values: libvirt's objects would keep the connection open. `about`
-        names the thing that it changes. Raises what `fault_of` makes of libvirt's errors,
-        `Unavailable` after the deadline, `LineLost` and `LineSilent`.
+        names the thing that it changes. A `slow` one may take as long as its caller waits.
+        Raises what `fault_of` makes of libvirt's errors, `Unavailable` after the deadline,
+        `LineLost` and `LineSilent`.
         """
-        return self._answered(what, lambda: question(self._connection), wait, about)
+        return self._answered(what, lambda: question(self._connection), wait, about, slow=slow)
 
     def is_usable(self) -> bool:
         with self._lock:
@@ -83,9 +92,11 @@ class Line:
         if idle:
             threading.Thread(target=self._close, name="libvirt: close", daemon=True).start()
 
-    def _answered(self, what: str, question: Callable[[], T], wait: Wait, about: str) -> T:
+    def _answered(
+        self, what: str, question: Callable[[], T], wait: Wait, about: str, *, slow: bool = False
+    ) -> T:
         wait.check(f"{self.host}: {what}")
-        seconds = min(self._deadline, wait.remaining())
+        seconds = wait.remaining() if slow else min(self._deadline, wait.remaining())
         call = Call(what, question, self._leave)
         with self._lock:
             if self._retired:
@@ -95,12 +106,12 @@ class Line:
             return call.answer(seconds)
         except Unanswered:
             self._lost.add(call, about)
-            raise self._unanswered(what, seconds) from None
+            raise self._unanswered(what, seconds, slow=slow) from None
         except libvirt.libvirtError as error:
             raise self._failed(what, error) from error
 
-    def _unanswered(self, what: str, seconds: float) -> Exception:
-        if seconds < min(self._deadline, _FAIR_SECONDS):
+    def _unanswered(self, what: str, seconds: float, *, slow: bool) -> Exception:
+        if slow or seconds < min(self._deadline, _FAIR_SECONDS):
             return Unavailable(f"{self.host}: {what}: no answer within {seconds:.1f} s")
         self.retire()
         return LineSilent(f"{what}: no answer within {seconds:.1f} s")

@@ -26,11 +26,15 @@ def found(look: Callable[[str], T], key: str, absent: Code) -> T | None:
 
 @contextlib.contextmanager
 def tolerated(*codes: Code) -> Iterator[None]:
-    """Go on after one of these errors: what is there is looked at afterwards."""
+    """Go on after one of these errors: what is there is looked at afterwards.
+
+    A network that a guest needs does not change by looking at the guest: its errors are raised.
+    """
     try:
         yield
     except libvirt.libvirtError as error:
-        if error.get_error_code() not in codes:
+        of_network = error.get_error_domain() == libvirt.VIR_FROM_NETWORK
+        if of_network or error.get_error_code() not in codes:
             raise
 
 

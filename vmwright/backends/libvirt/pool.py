@@ -1,11 +1,13 @@
 """The deployment's storage pool on a host: made on first use, woken when it sleeps."""
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import libvirt
 
+from vmwright.backends.hypervisor import Guest
+from vmwright.backends.libvirt.domain_xml import Backing, Placed
 from vmwright.backends.libvirt.failures import Code
 from vmwright.backends.libvirt.line import Connect
 from vmwright.backends.libvirt.lookups import found, tolerated, wake
@@ -16,7 +18,8 @@ from vmwright.backends.libvirt.volume_xml import (
     pool_xml,
     volume_xml,
 )
-from vmwright.ids import DeploymentId, base_name
+from vmwright.backends.volumes import Volume
+from vmwright.ids import DeploymentId, base_name, is_snapshot, mark_of_volume
 
 StoragePool = Any
 """`libvirt.virStoragePool`: the binding has no types."""
@@ -24,6 +27,7 @@ StorageVolume = Any
 """`libvirt.virStorageVol`."""
 
 _GIB = 2**30
+_WHOLE = ".whole"
 
 
 class Pool:
@@ -32,6 +36,31 @@ class Pool:
     def __init__(self, deployment: DeploymentId, pool_dir: str) -> None:
         self.deployment = deployment
         self.directory = posixpath.normpath(posixpath.join(pool_dir, deployment))
+
+    def places(self, guest: Guest, volumes: Iterable[Volume]) -> Mapping[str, Placed]:
+        """Where a guest's volumes would lie, and what they would be overlays of. Asks nobody."""
+        made = {volume.name: volume for volume in volumes}
+        names = [*(disk.volume for disk in guest.disks), guest.kernel, guest.ramdisk]
+        return {
+            name: Placed(path=self._path(name), backing=self._below(made.get(name)))
+            for name in names
+            if name is not None
+        }
+
+    def _below(self, volume: Volume | None) -> Backing | None:
+        if volume is None:
+            return None
+        if volume.base is not None:
+            base = volume.base
+            name = base_name(self.deployment, base.sha256, base.disk_format)
+            return Backing(path=self._path(name), disk_format=base.disk_format)
+        if volume.backing is not None:
+            disk_format = volume.backing.rpartition(".")[2]
+            return Backing(path=self._path(volume.backing), disk_format=disk_format)
+        return None
+
+    def _path(self, name: str) -> str:
+        return posixpath.join(self.directory, name)
 
     def known(self, connection: Connect) -> StoragePool | None:
         """The pool, active; None if it was never made."""
@@ -60,12 +89,35 @@ class Pool:
         """The volume; libvirt's own error if there is none."""
         return self.made(connection).storageVolLookupByName(name)
 
-    def base_at(self, path: str) -> str | None:
-        """The name of the cached image with this path, or None if it is not one of ours."""
+    def backing_at(self, path: str) -> str | None:
+        """The name of the cached image or snapshot with this path; None if it is not ours."""
         directory, name = posixpath.split(path)
         sha256, disk_format = name.split(".")[-2:] if name.count(".") == 3 else ("", "")
-        ours = name == base_name(self.deployment, sha256, disk_format)
+        ours = name == base_name(self.deployment, sha256, disk_format) or is_snapshot(name)
         return name if ours and directory == self.directory else None
+
+    def is_marker(self, name: str) -> bool:
+        """Whether it says of another volume that it is whole."""
+        return name.endswith(_WHOLE)
+
+    def is_whole(self, connection: Connect, name: str) -> bool:
+        """Whether somebody has said so who made the volume to its end."""
+        return self.volume(connection, name + _WHOLE) is not None
+
+    def say_whole(self, connection: Connect, name: str) -> None:
+        self.create(connection, name + _WHOLE, "raw", 0)
+
+    def unsay_whole(self, connection: Connect, name: str) -> None:
+        """Before the volume is removed: what nobody calls whole is nothing."""
+        marker = self.volume(connection, name + _WHOLE)
+        if marker is not None:
+            marker.delete(0)
+
+    def overlay_of(self, connection: Connect, path: str) -> str | None:
+        """The name of a volume that is an overlay of the file with this path."""
+        facts = self.all_facts(connection).items()
+        ours = (name for name, known in facts if mark_of_volume(name) and known.backing == path)
+        return next(ours, None)
 
     def facts(self, connection: Connect, name: str) -> VolumeFacts | None:
         """What the host says of a volume; None if there is none."""

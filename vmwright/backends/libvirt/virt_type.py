@@ -38,6 +38,11 @@ class VirtType:
         self._directory = state_dir / "hosts"
         self._trial = threading.Lock()
 
+    @property
+    def known(self) -> str | None:
+        """The answer of `of_host`, as far as nobody has to be asked for it."""
+        return self._known
+
     def of_host(self, wait: Wait) -> str:
         """``kvm`` or ``qemu``."""
         if self._known is None:

@@ -8,6 +8,7 @@ import libvirt
 from vmwright import ids
 from vmwright.backends.libvirt.bases import Bases
 from vmwright.backends.libvirt.connection import HostConnection
+from vmwright.backends.libvirt.copies import Copies
 from vmwright.backends.libvirt.failures import Code
 from vmwright.backends.libvirt.in_use import guest_with_file
 from vmwright.backends.libvirt.line import Connect, Line
@@ -33,6 +34,7 @@ class LibvirtVolumes:
         self._host = connection.host
         self._pool = pool
         self._bases = Bases(connection, pool)
+        self._copies = Copies(connection, pool)
 
     def volumes(self, wait: Wait) -> Sequence[Stored]:
         known = self._connection.ask("list volumes", self._pool.all_facts, wait)
@@ -43,7 +45,7 @@ class LibvirtVolumes:
                 size_bytes=facts.size_as(name.rpartition(".")[2]),
             )
             for name, facts in sorted(known.items())
-            if not self._bases.is_marker(name)
+            if not self._pool.is_marker(name)
         ]
 
     def ensure_base(self, base: Base, source: Path, wait: Wait) -> None:
@@ -54,7 +56,7 @@ class LibvirtVolumes:
 
     def ensure_volume(self, volume: Volume, wait: Wait) -> None:
         self._refuse_unfit(volume.name, volume.disk_format, volume.size_bytes)
-        if volume.base is not None and volume.disk_format != "qcow2":
+        if _is_overlay(volume) and volume.disk_format != "qcow2":
             raise Refused(f"{self._host}: overlay {volume.name} must be qcow2")
         what = f"make volume {volume.name}"
         self._connection.ask(
@@ -65,6 +67,9 @@ class LibvirtVolumes:
         self._refuse_unfit(name, "raw", len(content))
         what = f"fill volume {name}"
         self._connection.session(what, lambda line: self._fill(line, name, content, wait), wait)
+
+    def ensure_copy(self, name: str, source: str, wait: Wait) -> None:
+        self._copies.ensure(name, source, wait)
 
     def ensure_no_volume(self, name: str, whose: Whose, wait: Wait) -> None:
         if not whose.covers(ids.mark_of_volume(name)):
@@ -85,6 +90,8 @@ class LibvirtVolumes:
     def _refuse_unfit(self, name: str, disk_format: str, size_bytes: int) -> None:
         if ids.mark_of_volume(name) is None:
             raise Refused(f"{self._host}: the name of volume {name!r} holds no mark")
+        if ids.is_snapshot(name):
+            raise Refused(f"{self._host}: {name!r} is a snapshot, and never written")
         if disk_format not in {"qcow2", "raw"} or size_bytes < 0:
             raise Refused(f"{self._host}: volume {name}: {size_bytes} bytes as {disk_format!r}")
 
@@ -92,14 +99,22 @@ class LibvirtVolumes:
         size = volume.size_bytes
         if volume.disk_format == "qcow2":
             size = -(-size // _SECTOR) * _SECTOR
-        backing = None if volume.base is None else self._bases.backing(connection, volume.base)
+        backing = self._backing(connection, volume)
         facts = self._pool.facts(connection, volume.name)
         if facts is None:
-            if volume.base is not None and backing is None:
-                raise Refused(f"{self._host}: the base of volume {volume.name} is missing")
+            if _is_overlay(volume) and backing is None:
+                raise Refused(f"{self._host}: what volume {volume.name} begins as is missing")
             self._pool.create(connection, volume.name, volume.disk_format, size, backing)
             facts = self._pool.facts(connection, volume.name)
         self._refuse_other(volume, size, backing, facts)
+
+    def _backing(self, connection: Connect, volume: Volume) -> tuple[str, str] | None:
+        """Path and format of what the volume is an overlay of; None if that is not there."""
+        if volume.base is not None:
+            return self._bases.backing(connection, volume.base)
+        if volume.backing is not None:
+            return self._copies.backing(connection, volume.backing)
+        return None
 
     def _refuse_other(
         self,
@@ -156,6 +171,8 @@ class LibvirtVolumes:
         return self._pool.volume(connection, name) is None
 
     def _remove(self, connection: Connect, name: str) -> None:
+        if ids.is_snapshot(name):
+            self._copies.give_up(connection, name)
         volume = self._pool.volume(connection, name)
         if volume is not None:
             self._refuse_in_use(connection, name, volume.path())
@@ -185,3 +202,7 @@ class LibvirtVolumes:
             return False
         stream.abort()
         return True
+
+
+def _is_overlay(volume: Volume) -> bool:
+    return volume.base is not None or volume.backing is not None

@@ -38,6 +38,7 @@ CHANGES = frozenset(
         "ensure_no_base",
         "ensure_volume",
         "ensure_content",
+        "ensure_copy",
         "ensure_no_volume",
         "ensure_no_pool",
     }

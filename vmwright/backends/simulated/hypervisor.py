@@ -1,10 +1,11 @@
 """The guests of a simulated host."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 from vmwright import ids
-from vmwright.backends.hypervisor import Domain, Guest, HostFacts
+from vmwright.backends.hypervisor import Disk, Domain, Guest, HostFacts, unfit_disk
 from vmwright.backends.simulated.console import greeting, running_guest
 from vmwright.backends.simulated.indexes import domain_named
 from vmwright.backends.simulated.jobs import Change
@@ -14,6 +15,7 @@ from vmwright.backends.simulated.openings import close_disks, open_disks
 from vmwright.backends.simulated.plugs import absent_sources, our_networks, refuse_bad_source
 from vmwright.backends.simulated.records import covered, mark_of, runs, state_of, stored_state
 from vmwright.backends.simulated.world import Folder, HostFiles, Record
+from vmwright.backends.volumes import Volume
 from vmwright.errors import HostFault, Refused, Unavailable
 from vmwright.ids import InstanceId, Mark, Whose
 from vmwright.states import PowerState
@@ -21,9 +23,6 @@ from vmwright.waiting import Wait
 
 _POLL = 0.05
 """Seconds between two looks whether a silent guest still runs."""
-
-_MOST_DISKS = 26
-"""From vda to vdz."""
 
 
 class SimulatedHypervisor:
@@ -42,6 +41,7 @@ class SimulatedHypervisor:
             memory_mib=host["memory_mib"],
             disk_gib=host["disk_gib"],
             virt_type="simulated",
+            architecture="x86_64",
         )
 
     def domains(self, wait: Wait) -> Sequence[Domain]:
@@ -61,20 +61,14 @@ class SimulatedHypervisor:
         )
         return _domain(record) if record else None
 
+    def definition(
+        self, guest: Guest, mark: Mark, volumes: Iterable[Volume], virt_type: str | None
+    ) -> str:
+        del volumes, virt_type
+        return json.dumps(_record(guest, mark), indent=2, sort_keys=True)
+
     def ensure_domain(self, guest: Guest, mark: Mark, wait: Wait) -> None:
-        record = {
-            "uuid": guest.instance,
-            "name": ids.domain_name(guest.instance),
-            "title": guest.title,
-            "mark": mark.to_store(),
-            "state": stored_state(PowerState.SHUTDOWN),
-            "vcpus": guest.vcpus,
-            "memory_mib": guest.memory_mib,
-            "disks": [asdict(disk) for disk in guest.disks],
-            "nics": [{**asdict(nic), "mac": nic.mac.lower()} for nic in guest.nics],
-            "kernel": guest.kernel,
-            "ramdisk": guest.ramdisk,
-        }
+        record = _record(guest, mark)
         self._machine.make(Change(verb="ensure_domain", key=guest.instance, record=record), wait)
 
     def ensure_running(self, instance: InstanceId, mark: Mark, wait: Wait) -> PowerState:
@@ -109,6 +103,23 @@ class SimulatedHypervisor:
         self._machine.check_reachable(what)
         known = self._files.find(Folder.DOMAINS, instance)
         return known is not None and runs(known)
+
+
+def _record(guest: Guest, mark: Mark) -> Record:
+    """A guest that was never started."""
+    return {
+        "uuid": guest.instance,
+        "name": ids.domain_name(guest.instance),
+        "title": guest.title,
+        "mark": mark.to_store(),
+        "state": stored_state(PowerState.SHUTDOWN),
+        "vcpus": guest.vcpus,
+        "memory_mib": guest.memory_mib,
+        "disks": [asdict(disk) for disk in guest.disks],
+        "nics": [{**asdict(nic), "mac": nic.mac.lower()} for nic in guest.nics],
+        "kernel": guest.kernel,
+        "ramdisk": guest.ramdisk,
+    }
 
 
 def _domain(record: Record) -> Domain:
@@ -167,10 +178,8 @@ def _refuse_unfit(files: HostFiles, record: Record) -> None:
             f"host {files.name}: guest {record['uuid']} with {record['vcpus']} vcpus and "
             f"{record['memory_mib']} MiB"
         )
-    if not 0 < len(record["disks"]) <= _MOST_DISKS:
-        raise Refused(
-            f"host {files.name}: guest {record['uuid']} with {len(record['disks'])} disks"
-        )
+    if reason := unfit_disk([Disk(**disk) for disk in record["disks"]]):
+        raise Refused(f"host {files.name}: guest {record['uuid']} with {reason}")
     for nic in record["nics"]:
         refuse_bad_mac(files, nic["mac"])
         refuse_bad_source(files, nic)

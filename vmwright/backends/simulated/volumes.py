@@ -49,12 +49,17 @@ class SimulatedVolumes:
     def ensure_volume(self, volume: Volume, wait: Wait) -> None:
         record = self._record(volume.name, volume.disk_format, volume.size_bytes)
         record["base"] = self._base_name(volume.base) if volume.base else None
+        record["backing"] = volume.backing
         self._machine.make(Change(verb="ensure_volume", key=volume.name, record=record), wait)
 
     def ensure_content(self, name: str, content: bytes, wait: Wait) -> None:
         record = self._record(name, "raw", len(content))
         record["content_sha256"] = hashlib.sha256(content).hexdigest()
         self._machine.make(Change(verb="ensure_content", key=name, record=record), wait)
+
+    def ensure_copy(self, name: str, source: str, wait: Wait) -> None:
+        record = {"name": name, "source": source}
+        self._machine.make(Change(verb="ensure_copy", key=name, record=record), wait)
 
     def ensure_no_volume(self, name: str, whose: Whose, wait: Wait) -> None:
         record = {"name": name, "whose": whose.to_store()}
@@ -92,6 +97,7 @@ class SimulatedVolumes:
             "disk_format": disk_format,
             "size_bytes": -(-size_bytes // unit) * unit,
             "base": None,
+            "backing": None,
             "content_sha256": None,
         }
 
@@ -126,9 +132,7 @@ def _forget_base(files: HostFiles, record: Record) -> None:
     name = record["name"]
     if files.find(Folder.BASES, name) is None:
         return
-    overlay = next((v for v in files.records(Folder.VOLUMES) if v["base"] == name), None)
-    if overlay is not None:
-        raise Refused(f"host {files.name}: volume {overlay['name']} is an overlay of base {name}")
+    _refuse_overlaid(files, name, "base")
     files.remove(Folder.BASES, name)
 
 
@@ -139,7 +143,7 @@ def _make_volume(files: HostFiles, record: Record) -> None:
         _refuse_without_base(files, record)
         files.put(Folder.VOLUMES, record["name"], record)
         return
-    _refuse_other(files, known, record, ("pool", "disk_format", "size_bytes", "base"))
+    _refuse_other(files, known, record, ("pool", "disk_format", "size_bytes", "base", "backing"))
 
 
 def _fill_volume(files: HostFiles, record: Record) -> None:
@@ -152,10 +156,29 @@ def _fill_volume(files: HostFiles, record: Record) -> None:
         files.put(Folder.VOLUMES, record["name"], record)
 
 
+def _copy_volume(files: HostFiles, record: Record) -> None:
+    name, what = record["name"], f"host {files.name}: volume {record['source']}"
+    if not ids.is_snapshot(name):
+        raise Refused(f"host {files.name}: {name!r} is not the name of a snapshot")
+    if files.find(Folder.VOLUMES, name) is not None:
+        return
+    source = files.find(Folder.VOLUMES, record["source"])
+    if source is None:
+        raise Refused(f"{what} does not exist")
+    if source["disk_format"] != "qcow2":
+        raise Refused(f"{what} is not qcow2")
+    _refuse_in_use(files, record["source"])
+    mark = ids.mark_of_volume(name)
+    copy = {**source, "name": name, "mark": mark and mark.to_store()}
+    files.put(Folder.VOLUMES, name, copy | {"base": None, "backing": None})
+
+
 def _remove_volume(files: HostFiles, record: Record) -> None:
     name = record["name"]
     if not Whose.from_store(record["whose"]).covers(ids.mark_of_volume(name)):
         return
+    if ids.is_snapshot(name):
+        _refuse_overlaid(files, name, "snapshot")
     _refuse_in_use(files, name)
     files.remove(Folder.VOLUMES, name)
 
@@ -164,6 +187,14 @@ def _forget_pool(files: HostFiles, record: Record) -> None:
     """A pool is nothing but what lies in it."""
     for known in _in_pool(files, record["pool"]):
         raise Refused(f"host {files.name}: volume {known['name']} is in the pool")
+
+
+def _refuse_overlaid(files: HostFiles, name: str, what: str) -> None:
+    overlay = next(
+        (v for v in files.records(Folder.VOLUMES) if name in (v["base"], v["backing"])), None
+    )
+    if overlay is not None:
+        raise Refused(f"host {files.name}: volume {overlay['name']} is an overlay of {what} {name}")
 
 
 def _refuse_in_use(files: HostFiles, name: str) -> None:
@@ -185,6 +216,8 @@ def _refuse_unfit(files: HostFiles, record: Record) -> None:
     name = record["name"]
     if record["mark"] is None:
         raise Refused(f"host {files.name}: the name of volume {name} holds no mark")
+    if ids.is_snapshot(name):
+        raise Refused(f"host {files.name}: {name} is a snapshot, and never written")
     if record["disk_format"] not in _FORMATS:
         raise Refused(
             f"host {files.name}: volume {name} in format {record['disk_format']!r}",
@@ -195,13 +228,15 @@ def _refuse_unfit(files: HostFiles, record: Record) -> None:
 
 
 def _refuse_without_base(files: HostFiles, record: Record) -> None:
-    base = record["base"]
-    if base is None:
-        return
-    if record["disk_format"] != "qcow2":
+    base, backing = record["base"], record["backing"]
+    if (base or backing) and record["disk_format"] != "qcow2":
         raise Refused(f"host {files.name}: overlay {record['name']} must be qcow2")
-    if files.find(Folder.BASES, base) is None:
+    if base is not None and files.find(Folder.BASES, base) is None:
         raise Refused(f"host {files.name}: base {base} of volume {record['name']} is missing")
+    if backing is None:
+        return
+    if not ids.is_snapshot(backing) or files.find(Folder.VOLUMES, backing) is None:
+        raise Refused(f"host {files.name}: snapshot {backing} of {record['name']} is missing")
 
 
 EFFECTS: Mapping[str, Effect] = {
@@ -209,6 +244,7 @@ EFFECTS: Mapping[str, Effect] = {
     "ensure_no_base": _forget_base,
     "ensure_volume": _make_volume,
     "ensure_content": _fill_volume,
+    "ensure_copy": _copy_volume,
     "ensure_no_volume": _remove_volume,
     "ensure_no_pool": _forget_pool,
 }

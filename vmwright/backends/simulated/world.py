@@ -22,7 +22,7 @@ _LEGAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
 _SUFFIX = ".json"
 _MAC_LENGTH = len("52-54-00-00-00-00")
 _NO_DEVICES: Record = {"memory_mib": 0, "disks": [], "nics": [], "kernel": None, "ramdisk": None}
-_BLANK: Record = {"base": None, "content_sha256": None}
+_BLANK: Record = {"base": None, "backing": None, "content_sha256": None}
 _CAPACITY: Record = {"vcpus": 64, "memory_mib": 262144, "disk_gib": 4096}
 _THERE_ALREADY: Record = {"bridges": ["br0"], "libvirt_networks": ["default"]}
 

@@ -1,0 +1,111 @@
+"""Builds on several real hosts: where they go, and what becomes of them without one of the hosts.
+
+What is on a host is read off its own `virsh`.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.demo_guest import DemoGuest
+from tests.support.fleet import Fleet, fleet, until_something_is_built
+from tests.support.private_host import missing
+
+pytestmark = [pytest.mark.libvirt, pytest.mark.guest]
+
+TRIO = ("trio-1", "trio-2", "trio-3")
+PAIR = ("pair-1", "pair-2")
+BURST = tuple(f"burst-{number}" for number in range(1, 13))
+
+BUILD = (
+    *("--image", "demo", "--flavor", "small", "--network", "net1"),
+    *("--volume", "size=1"),
+)
+
+
+@pytest.fixture
+def two_hosts(tmp_path: Path, demo: DemoGuest) -> Iterator[Fleet]:
+    if reason := missing():
+        pytest.skip(reason)
+    with fleet(tmp_path, demo, {"alpha": "nova", "beta": "nova"}) as made:
+        yield made
+
+
+def test_builds_go_on_elsewhere_when_their_host_loses_its_power(two_hosts: Fleet) -> None:
+    alpha, command = two_hosts.on["alpha"].host, two_hosts.command
+    command.configure(parallel=3, patience=2, undo_deadline=3)  # a host that is away is given up
+    burst = command.start("create", "burst", "--max", "3", *BUILD)
+    until_something_is_built(alpha)
+    alpha.power_off()
+    told = burst.communicate()[1]
+    assert burst.returncode == 3, told
+
+    assert_all_went_on("alpha", two_hosts)
+    guests = two_hosts.on["beta"].running()
+    assert len(guests) == 3
+    alpha.power_on()
+    command.configure()
+    assert two_hosts.left("alpha") != []
+    command.run("resume")
+    assert_nothing_is_owed(two_hosts)
+    assert two_hosts.left("alpha") == []
+    assert two_hosts.placed() == {"alpha": set(), "beta": set(guests)}
+    command.run("delete", "burst-1", "burst-2", "burst-3")
+    assert two_hosts.left("beta") == []
+
+
+@pytest.fixture
+def three_hosts(tmp_path: Path, demo: DemoGuest) -> Iterator[Fleet]:
+    if reason := missing():
+        pytest.skip(reason)
+    with fleet(tmp_path, demo, {"alpha": "east", "beta": "east", "gamma": "west"}) as made:
+        yield made
+
+
+@pytest.mark.slow
+def test_burst_of_a_dozen_keeps_its_rules_when_a_host_loses_its_power(three_hosts: Fleet) -> None:
+    command, beta = three_hosts.command, three_hosts.on["beta"].host
+    command.run("server", "group", "create", "apart", "--policy", "anti-affinity")
+    command.run("create", "trio", "--max", "3", "--server-group", "apart", *BUILD)
+    assert three_hosts.sizes(TRIO) == {"alpha": 1, "beta": 1, "gamma": 1}
+    why = command.run("create", "fourth", "--server-group", "apart", *BUILD, expect=1)
+    command.run("create", "pair", "--max", "2", "--availability-zone", "west", *BUILD)
+    assert three_hosts.sizes(PAIR) == {"alpha": 0, "beta": 0, "gamma": 2}
+    assert three_hosts.running() == three_hosts.placed()
+
+    command.configure(parallel=3, patience=2, undo_deadline=3)
+    command.run("quota", "set", "default", "--server-group-members", "12")
+    rules = ("--policy", "anti-affinity", "--rule", "max_server_per_host=6")
+    command.run("server", "group", "create", "wide", *rules)
+    burst = command.start("create", "burst", "--max", "12", "--server-group", "wide", *BUILD)
+    until_something_is_built(beta)
+    beta.power_off()
+    told = burst.communicate()[1]
+    assert burst.returncode == 3, told
+    assert_all_went_on("beta", three_hosts)
+    assert three_hosts.sizes(BURST) == {"alpha": 6, "beta": 0, "gamma": 6}
+
+    beta.power_on()
+    command.configure()
+    command.run("resume")
+    assert_nothing_is_owed(three_hosts)
+    (kept,) = three_hosts.placed()["beta"]
+    assert three_hosts.on["beta"].domains() == [kept]
+    del why
+
+
+def assert_all_went_on(lost: str, hosts: Fleet) -> None:
+    """Every build is done, and what the host that was lost had of it is owed."""
+    builds = hosts.builds()
+    tried = [[(a["host"], a["outcome"]) for a in build["attempts"]] for build in builds]
+    assert any((lost, "failed") in attempts for attempts in tried), tried
+    for build, attempts in zip(builds, tried, strict=True):
+        assert build["state"] == attempts[-1][1] == "done"
+        assert {debt["host"] for debt in build["owes"]} <= {lost}
+        assert bool(build["owes"]) == ((lost, "failed") in attempts), build
+
+
+def assert_nothing_is_owed(hosts: Fleet) -> None:
+    assert [debt for build in hosts.builds() for debt in build["owes"]] == []
+    assert hosts.command.json("audit") == []

@@ -1,0 +1,30 @@
+"""How much of a thing a project may register."""
+
+import sqlalchemy as sa
+
+from vmwright.errors import QuotaExceeded
+from vmwright.persistence.stores import Stores
+from vmwright.settings import QuotaSettings
+
+
+class Limits:
+    """The limits of one project: those that were set for it, else the configured ones."""
+
+    def __init__(self, stores: Stores, project: str, configured: QuotaSettings) -> None:
+        self._quotas = stores.quotas
+        self._project = project
+        self._configured = configured
+
+    def hold(self, connection: sa.Connection) -> None:
+        """Nobody else registers what is counted before this transaction has ended."""
+        self._quotas.hold(connection, self._project)
+
+    def refuse_excess(self, connection: sa.Connection, resource: str, held: int) -> None:
+        """`QuotaExceeded` if one more than are held already would be too many."""
+        limits = self._configured.overridden(self._quotas.limits(connection, self._project))
+        limit: int = getattr(limits, resource)
+        if 0 <= limit <= held:
+            raise QuotaExceeded(
+                f"Quota exceeded for {resource}: Requested 1, but already used {held} of {limit}",
+                hint="delete what is not needed, or see: vmwright quota show",
+            )
