@@ -66,6 +66,7 @@ class Lab:
     """Where the store is, if it is not an SQLite file in `home`."""
     parallel: int = 4
     server_group_members: int = 10
+    power_state_interval: float = 30.0
     hooks: HookSettings = field(default_factory=HookSettings)
 
     @property
@@ -90,6 +91,7 @@ class Lab:
             hooks=self.hooks,
             quota=QuotaSettings(server_group_members=self.server_group_members),
             reconcile_interval=0.2,
+            power_state_interval=self.power_state_interval,
         )
 
     def with_faults(self, *faults: str) -> "Lab":
