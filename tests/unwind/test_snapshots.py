@@ -128,6 +128,22 @@ def test_snapshot_of_a_volume_that_is_taken_meanwhile_is_given_up(lab: Lab, afte
     assert stored(lab) == known(lab) == []
 
 
+def test_snapshot_of_a_volume_that_was_taken_and_given_back_meanwhile_is_given_up(
+    lab: Lab,
+) -> None:
+    """Nobody has it any more, and still it was written while it was copied."""
+
+    def take_and_give_back(controller: Controller) -> None:
+        build = controller.create(labs.request(name="vm2"))
+        assert controller.wait(build.id, timeout=60).state == "done"
+        controller.wait(controller.delete("vm2").id, timeout=60)
+
+    ended = lab.child(around_the_copy(take_and_give_back, after=False))
+    assert ended.output.split() == ["Conflict"], ended.output
+    assert pay(lab) == "0"
+    assert stored(lab) == known(lab) == []
+
+
 def test_snapshot_of_a_volume_that_is_deleted_meanwhile_is_given_up(lab: Lab) -> None:
     ended = lab.child(
         around_the_copy(lambda controller: controller.inventory.delete_volume("kept"), after=True)

@@ -120,7 +120,7 @@ class Snapshots:
             self._owe(connection, snapshot, limit + self._settings.late_effect)
         try:
             self._copy(snapshot, str(volume.location), wait.within(limit))
-            return self._kept(snapshot)
+            return self._kept(snapshot, volume)
         except VmwrightError as error:
             self._give_up(snapshot, error)
             raise
@@ -167,12 +167,16 @@ class Snapshots:
         except Refused as error:
             raise Conflict(error.message, hint=error.hint) from error
 
-    def _kept(self, snapshot: Snapshot) -> Snapshot:
+    def _kept(self, snapshot: Snapshot, before: VolumeRecord) -> Snapshot:
         """Store the row, unless the volume may have been written while it was copied."""
         with self._stores.database.write() as connection:
-            self._stores.volumes.keep_living(connection, snapshot.volume_id)
-            volume = self._stores.volumes.find(connection, snapshot.volume_id)
+            self._stores.volumes.keep_living(connection, before.id)
+            volume = self._stores.volumes.find(connection, before.id)
             self._refuse_in_use(connection, volume)
+            if volume.uses != before.uses:
+                raise Conflict(
+                    f"volume {volume.name!r} was in use while it was copied", hint="try again"
+                )
             if not self._stores.debts.take_back(
                 connection, kind=Kind.VOLUME, key=snapshot.location
             ):

@@ -253,6 +253,8 @@ class VolumeRecord(Record):
     made_for: InstanceId | None = None
     """The instance whose request asked for it."""
     bootable: bool = False
+    uses: int = 0
+    """How often it was attached so far."""
     created_at: float = 0.0
     deleted_at: float | None = None
 

@@ -143,9 +143,16 @@ class VolumeStore:
             except Duplicate:
                 held = self.attachment_of(connection, attachment.volume_id)
             else:
+                self._count_use(connection, attachment.volume_id)
                 return
         if held is None or held.operation_id != attachment.operation_id:
             raise Conflict(f"volume {attachment.volume_id} is in use")
+
+    def _count_use(self, connection: sa.Connection, volume: VolumeId) -> None:
+        column = self._volumes.c
+        connection.execute(
+            sa.update(self._volumes).where(column.id == volume).values(uses=column.uses + 1)
+        )
 
     def keep_living(self, connection: sa.Connection, volume: VolumeId) -> None:
         """Hold the row, so that nobody deletes or attaches the volume before our transaction has

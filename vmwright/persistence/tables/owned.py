@@ -111,6 +111,7 @@ class OwnedTables(RegisteredTables):
             uuid("snapshot_id", nullable=True),
             uuid("made_for", nullable=True),
             truth("bootable"),
+            number("uses"),
             self._unique("volumes", "id"),
             self._index("volumes", "deleted_at", "name"),
             self._index("volumes", "project_id", "deleted_at"),

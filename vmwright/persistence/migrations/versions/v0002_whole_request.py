@@ -61,6 +61,7 @@ def _added() -> Mapping[str, list[Column[Any]]]:
             Column("snapshot_id", sa.String(36)),
             Column("made_for", sa.String(36)),
             _truth("bootable", NO),
+            _number("uses", 0),
         ],
         "operations": [_word("request_digest")],
         "attempts": [Column("ended_at", sa.Double())],
