@@ -161,7 +161,7 @@ class Controller:
 
         A build that still runs is asked to stop; one whose process is dead is taken back here.
         """
-        return self._delete(instance, self._caller)
+        return self._begin(self._write(lambda c: self._door.delete(c, instance, self._caller)))
 
     def cancel(self, operation: str, reason: str = "asked by the user") -> Operation:
         """Have a build taken back, wherever it runs; here, if its process is dead."""
@@ -328,10 +328,7 @@ class Controller:
 
     def _end(self, instance: InstanceId) -> Operation:
         """Delete what asked to end by itself, whosever it is."""
-        return self._delete(instance, Caller())
-
-    def _delete(self, instance: str, caller: Caller) -> Operation:
-        return self._begin(self._write(lambda c: self._door.delete(c, instance, caller)))
+        return self._begin(self._write(lambda c: self._door.end(c, instance)))
 
     def _begin(self, operation: Operation) -> Operation:
         """Also what it waits for: nobody else may be going to."""

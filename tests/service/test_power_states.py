@@ -7,7 +7,9 @@ from pathlib import Path
 from tests.support import lab as labs
 from tests.support.lab import Lab
 from tests.support.oracle import assert_only_the_users_volume_is_left
+from vmwright.admission import Caller
 from vmwright.controller import Controller
+from vmwright.errors import Forbidden
 from vmwright.reconcilers.power_states import sync_power_states
 from vmwright.states import PowerState, VmState
 from vmwright.waiting import Wait
@@ -57,6 +59,45 @@ def test_a_guest_that_asked_for_it_ends_with_its_power(lab: Lab) -> None:
     ended = replace(lab, power_state_interval=0.1).child(child)
     assert ended.output.split() == ["done", "done"], ended.output
     assert_only_the_users_volume_is_left(lab)
+
+
+def test_no_policy_keeps_a_guest_that_asked_for_it_from_ending(lab: Lab) -> None:
+    """Its user may end it, and nobody else: by switching it off is how they did."""
+    (lab.home / "policy.yaml").write_text('"vmwright:delete": "user_id:%(user_id)s"\n')
+
+    def child(controller):
+        with controller._database.write() as connection:
+            caller = Caller(user="somebody")
+            wish = labs.request(shutdown_terminate=True)
+            (build,) = controller._door.create(connection, wish, caller).operations
+        controller.resume(build.id)
+        print(controller.wait(build.id, timeout=60).state)
+        switch(lab, "shutdown")
+        sync_power_states(controller._means, patience=1.0, end=controller._end)
+        (ended,) = (one for one in controller.operations() if one.kind == "delete")
+        print(controller.wait(ended.id, timeout=60).state, ended.user_id)
+
+    settings = replace(lab.settings, policy_file=lab.home / "policy.yaml")
+    ended = lab.reap(lab.fork(child, settings))
+    assert ended.output.split() == ["done", "done", "somebody"], ended.output
+
+
+def test_an_instance_that_cannot_be_dealt_with_does_not_hide_the_others(lab: Lab) -> None:
+    def child(controller):
+        for name, ends in (("vm1", True), ("vm2", False)):
+            wish = labs.request(name=name, volumes=[], shutdown_terminate=ends)
+            print(controller.wait(controller.create(wish).id, timeout=60).state)
+        for path in (lab.home / "world").glob("hosts/*/domains/*.json"):
+            path.write_text(json.dumps(json.loads(path.read_text()) | {"state": "shutdown"}))
+
+        def refuse(_: str) -> None:
+            raise Forbidden("not now")
+
+        sync_power_states(controller._means, patience=1.0, end=refuse)
+        print(*(one.vm_state for one in controller.instances()))
+
+    ended = lab.child(child)
+    assert ended.output.split() == ["done", "done", "active", "stopped"], ended.output
 
 
 def test_a_guest_that_is_gone_is_told_and_left(lab: Lab) -> None:

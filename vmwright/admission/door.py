@@ -18,7 +18,7 @@ from vmwright.admission.several import individual, names_of
 from vmwright.errors import Conflict
 from vmwright.flows import NO_HOOKS, newest
 from vmwright.ids import InstanceId, OperationId, new_id
-from vmwright.persistence.records import Operation
+from vmwright.persistence.records import Instance, Operation
 from vmwright.request import CreateRequest
 from vmwright.settings import Settings
 from vmwright.spec import Spec
@@ -142,13 +142,21 @@ class Door:
 
         Asked again while a delete is under way, that one is the answer.
         """
-        stores = self._stores
-        instance = stores.instances.find(connection, name_or_id, project=caller.sees)
+        instance = self._stores.instances.find(connection, name_or_id, project=caller.sees)
         self._policy.require(
             caller,
             [DELETE],
             {"project_id": instance.project_id, "user_id": instance.user_id},
         )
+        return self._end(connection, instance, caller.user)
+
+    def end(self, connection: sa.Connection, instance_id: InstanceId) -> Operation:
+        """As `delete`, for an instance whose request asked for its end: no policy is asked."""
+        instance = self._stores.instances.find(connection, instance_id)
+        return self._end(connection, instance, instance.user_id)
+
+    def _end(self, connection: sa.Connection, instance: Instance, user: str) -> Operation:
+        stores = self._stores
         # It takes the row: of several who delete at once, the others then see the first's.
         stores.instances.mark_deleting(connection, instance.id)
         unfinished = [
@@ -164,7 +172,7 @@ class Door:
             "delete",
             instance.id,
             instance.project_id,
-            caller.user,
+            user,
             after=before.id if before else None,
         )
         self._rows.store_operation(connection, operation)

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 
-from vmwright.errors import Conflict, NotFound, Unavailable
+from vmwright.errors import StoreUnavailable, Unavailable, VmwrightError
 from vmwright.ids import InstanceId
 from vmwright.persistence.records import HostRecord, Instance
 from vmwright.spec import Spec
@@ -47,7 +47,19 @@ def _sync_host(
     for instance in settled:
         power = powers.get(instance.id, PowerState.NOSTATE)
         if power is not instance.power_state:
-            _note(means, instance, power, end)
+            _noted(means, instance, power, end)
+
+
+def _noted(
+    means: Means, instance: Instance, power: PowerState, end: Callable[[InstanceId], object]
+) -> None:
+    """One instance that cannot be dealt with must not keep the others from being noticed."""
+    try:
+        _note(means, instance, power, end)
+    except StoreUnavailable:
+        raise
+    except VmwrightError as error:
+        LOG.warning("instance %s: that it is %s is left: %s", instance.id, power.name, error)
 
 
 def _note(
@@ -56,10 +68,7 @@ def _note(
     off = power in _OFF
     if off and Spec.from_store(instance.request).shutdown_terminate:
         LOG.info("instance %s powered itself off and is deleted, as was asked for", instance.id)
-        try:
-            end(instance.id)
-        except (Conflict, NotFound) as error:
-            LOG.info("instance %s is not deleted: %s", instance.id, error)
+        end(instance.id)
         return
     state = VmState.STOPPED if off else instance.vm_state
     if power is PowerState.RUNNING:
