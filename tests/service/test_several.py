@@ -195,6 +195,20 @@ def test_the_scarcest_resource_decides(lab: Lab, quota: dict[str, int], fits: in
         assert len(submitted(controller, min_count=fits, **several).operations) == fits
 
 
+def test_what_was_deleted_is_in_no_server_group(lab: Lab) -> None:
+    """Claims read the members of their group: they must not grow with its history."""
+
+    def child(controller: Controller) -> None:
+        controller.inventory.server_groups.create("apart", "anti-affinity")
+        wish = labs.request(volumes=[], scheduler_hints={"group": "apart"})
+        controller.wait(controller.create(wish).id, timeout=60)
+        labs.delete(controller)
+
+    ended = lab.child(child)
+    assert ended.output.split() == ["done"], ended.output
+    assert lab.rows("SELECT * FROM vmwright_server_group_members") == []
+
+
 def test_a_server_group_has_room_for_all_of_them_or_for_none(lab: Lab) -> None:
     with opened(lab, server_group_members=4) as controller:
         group = ServerGroup(

@@ -82,6 +82,8 @@ class MarkDeleted(StoreTask, RemovingTask):
     def execute(self, run: Run) -> None:
         stores = self._means.stores
         stores.secrets.erase(run.connection, run.instance)
+        # Else every claim for its group would read all that were ever in it.
+        stores.server_groups.forget_member(run.connection, run.instance)
         stores.instances.bury(run.connection, run.instance)
 
 
