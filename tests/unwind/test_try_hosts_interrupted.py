@@ -275,3 +275,19 @@ def test_delete_of_a_build_that_is_stuck_in_an_attempt(hosts: Lab, task: str) ->
     ended = hosts.child(labs.delete)
     assert ended.output.split() == ["done"], ended.output
     assert_everything_is_gone(hosts)
+
+
+def test_users_volume_of_a_build_that_was_stuck_and_deleted_can_be_used_again(hosts: Lab) -> None:
+    """Its undo had removed what it had made of the volume, and could not say so."""
+    failing = revert("map_block_devices", Break.FAIL_AFTER)
+    spawning = execute("spawn", Break.FAIL_AFTER).refusing()
+    ended = replace(hosts, undo_tries=1).child(broken(labs.create, spawning, failing))
+    assert ended.output.split() == ["stuck"], ended.output
+    assert hosts.child(labs.delete).output.split() == ["done"]
+    assert_everything_is_gone(hosts)
+
+    def again(controller):
+        print(controller.wait(controller.create(labs.request(name="vm2")).id, timeout=60).state)
+
+    ended = hosts.child(again)
+    assert ended.output.split() == ["done"], ended.output

@@ -3,17 +3,21 @@
 from collections.abc import Sequence
 from typing import Any
 
+import sqlalchemy as sa
+
 from vmwright.backends.removal import Kind, Removal
 from vmwright.errors import Internal
 from vmwright.ids import (
     HostId,
+    OperationId,
+    VolumeId,
     Whose,
     mark_of_volume,
     new_id,
 )
 from vmwright.persistence.records import Attachment, VolumeRecord
 from vmwright.spec import Spec, VolumeSpec
-from vmwright.states import TaskState
+from vmwright.states import OperationState, TaskState
 from vmwright.tasks.guest_parts import FORMAT, data_volume, device_of, location_of
 from vmwright.tasks.image import base_of
 from vmwright.tasks.task import RemovingTask, Run, Task
@@ -94,16 +98,20 @@ class MapBlockDevices(Task):
     def forget(self, run: Run, spec: Spec, **_: Any) -> None:
         volumes = self._means.stores.volumes
         volumes.detach(run.connection, run.instance, run.operation)
-        kept = [wish.volume for wish in spec.volumes if wish.source == "existing"]
-        volumes.forget_made_by(run.connection, run.operation, kept)
+        volumes.forget_made_by(run.connection, run.operation, _users_own(spec))
 
 
 class ReleaseBlockDevices(RemovingTask):
-    """Detach the instance's volumes and delete those that go with it."""
+    """Detach the instance's volumes and delete those that go with it.
+
+    What a build that never went well has made is taken back as that build would have done it:
+    its undo may have come half-way.
+    """
 
     task_name = "release_block_devices"
 
-    def execute(self, run: Run, host: dict[str, Any] | None) -> None:
+    def execute(self, run: Run, spec: Spec, host: dict[str, Any] | None) -> None:
+        del spec  # for the store half
         doomed = [volume for volume in self._doomed(run) if volume.location]
         if host is None or not doomed:
             return
@@ -116,20 +124,41 @@ class ReleaseBlockDevices(RemovingTask):
             removal = Removal(kind=Kind.VOLUME, key=str(volume.location), whose=whose)
             run.remove(self._means.backend, host, [removal])
 
-    def forget(self, run: Run, **_: Any) -> None:
+    def forget(self, run: Run, spec: Spec, **_: Any) -> None:
         stores = self._means.stores
         for attachment, volume in stores.volumes.attached(run.connection, run.instance):
             if attachment.delete_on_termination:
                 stores.volumes.bury(run.connection, volume.id)
+        for build in self._unfinished(run.connection, run):
+            stores.volumes.forget_made_by(run.connection, build, _users_own(spec))
         stores.volumes.detach(run.connection, run.instance, None)
 
     def _doomed(self, run: Run) -> Sequence[VolumeRecord]:
         stores = self._means.stores
         with stores.database.read() as connection:
             attached = stores.volumes.attached(connection, run.instance)
-        return [volume for attachment, volume in attached if attachment.delete_on_termination]
+            unfinished = self._unfinished(connection, run)
+        return [
+            volume
+            for attachment, volume in attached
+            if attachment.delete_on_termination or volume.made_by in unfinished
+        ]
+
+    def _unfinished(self, connection: sa.Connection, run: Run) -> set[OperationId]:
+        """The builds of the instance that are not done, and never will be."""
+        operations = self._means.stores.operations.of_instance(connection, run.instance)
+        return {
+            known.id
+            for known in operations
+            if known.kind == "create" and known.state is not OperationState.DONE
+        }
 
 
 def removals(names: Sequence[str], run: Run) -> list[Removal]:
     """The volumes of these names, as far as this run may remove them."""
     return [Removal(kind=Kind.VOLUME, key=name, whose=run.whose) for name in names]
+
+
+def _users_own(spec: Spec) -> list[VolumeId]:
+    """The volumes that were there before the instance."""
+    return [wish.volume for wish in spec.volumes if wish.source == "existing"]
