@@ -1,5 +1,6 @@
 """One deployment on several libvirt hosts, each with namespaces of its own."""
 
+import subprocess
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
@@ -50,10 +51,10 @@ class Fleet:
             placed[instance["host"]].add(instance["id"])
         return placed
 
-    def builds(self) -> list[dict[str, Any]]:
-        """Every operation that builds, oldest first."""
-        operations = self.command.json("operation", "list", "--all")
-        return [operation for operation in operations if operation["kind"] == "create"]
+    def builds(self, names: Collection[str]) -> list[dict[str, Any]]:
+        """The operations that built these instances."""
+        ids = [one["operation_id"] for one in self.instances() if one["name"] in names]
+        return [one for one in self.command.json("operation", "list", "--all") if one["id"] in ids]
 
     def left(self, name: str) -> list[str]:
         """What lies on a host, whoever made it; nothing if it is as before the first build."""
@@ -81,11 +82,12 @@ def fleet(directory: Path, demo: DemoGuest, zones: Mapping[str, str]) -> Iterato
         yield made
 
 
-def until_something_is_built(host: PrivateHost) -> None:
-    """Return as soon as a build makes one more volume there: before it starts its guest."""
+def until_something_is_built(host: PrivateHost, builder: "subprocess.Popen[str]") -> None:
+    """Return as soon as the command makes one more volume there: before it starts its guest."""
     with closing(libvirt.open(host.uri)) as connection:
         before = _volumes(connection)
-        until(lambda: len(_volumes(connection)) > len(before))
+        until(lambda: len(_volumes(connection)) > len(before) or builder.poll() is not None)
+    assert builder.poll() is None, builder.communicate()
 
 
 def _volumes(connection: libvirt.virConnect) -> list[str]:
