@@ -7,12 +7,15 @@ if TYPE_CHECKING:
     from vmwright.admission import Caller
     from vmwright.controller import Controller
     from vmwright.errors import VmwrightError
+    from vmwright.planning import Plan
     from vmwright.request import CreateRequest, NetworkRequest, VolumeRequest
     from vmwright.settings import (
         DatabaseSettings,
+        HookSettings,
         LibvirtSettings,
         OperationSettings,
         QuotaSettings,
+        SchedulerSettings,
         Settings,
         SimulatedSettings,
     )
@@ -22,10 +25,13 @@ __all__ = [
     "Controller",
     "CreateRequest",
     "DatabaseSettings",
+    "HookSettings",
     "LibvirtSettings",
     "NetworkRequest",
     "OperationSettings",
+    "Plan",
     "QuotaSettings",
+    "SchedulerSettings",
     "Settings",
     "SimulatedSettings",
     "VmwrightError",
@@ -37,10 +43,13 @@ _HOMES = {
     "Controller": "controller",
     "CreateRequest": "request",
     "DatabaseSettings": "settings",
+    "HookSettings": "settings",
     "LibvirtSettings": "settings",
     "NetworkRequest": "request",
     "OperationSettings": "settings",
+    "Plan": "planning",
     "QuotaSettings": "settings",
+    "SchedulerSettings": "settings",
     "Settings": "settings",
     "SimulatedSettings": "settings",
     "VmwrightError": "errors",

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,15 @@ from tests.support.demo_guest import DemoGuest, demo_guest, said
 from tests.support.marks import Marks, whose_create
 from tests.support.places import Place
 from tests.support.private_host import PrivateHost
-from tests.support.things import blank, disk_of
+from tests.support.things import blank, disk_of, guest, image, overlay
+from tests.support.things import subnet as subnet_of
 from vmwright.backends.guest_data import Seed, config_drive
 from vmwright.backends.host import Host
 from vmwright.backends.hypervisor import Disk, Guest, Nic
 from vmwright.backends.network import Reservation, Subnet
 from vmwright.backends.volumes import Base, Volume
 from vmwright.errors import Refused
-from vmwright.ids import Mark, NetworkId, base_name, new_id, volume_name
+from vmwright.ids import Mark, NetworkId, base_name, domain_name, new_id, volume_name
 from vmwright.waiting import Wait
 
 pytestmark = [pytest.mark.libvirt, pytest.mark.guest]
@@ -193,3 +195,29 @@ def test_address_that_was_given_back_goes_to_another_guest_at_once(
         host.hypervisor.ensure_no_domain(mark.instance, whose_create(mark), wait)
         host.network.ensure_no_reservation(subnet.network, mac, IP, whose_create(mark), wait)
     assert not host.network.reservations(subnet.network, wait)
+
+
+def test_a_definition_is_what_the_guest_is_made_of_and_asks_nothing(
+    place: Place, host: Host, marks: Marks, wait: Wait, tmp_path: Path, libvirt_host: PrivateHost
+) -> None:
+    from vmwright.backends.libvirt.domain_xml import files_of, networks_of
+
+    base, source = image(tmp_path)
+    host.volumes.ensure_base(base, source, wait)
+    root = overlay(marks.ours, base)
+    host.volumes.ensure_volume(root, wait)
+    made = subnet_of("10.62.9.0/24")
+    host.network.ensure_network(made, wait)
+    nic = Nic(network=made.network, mac=MAC)
+    wanted = guest(marks.ours.instance, disk_of(root), nics=(nic,))
+    before = listings(libvirt_host)
+    shown = host.hypervisor.definition(wanted, marks.ours, [root], None)
+    assert listings(libvirt_host) == before
+
+    host.hypervisor.ensure_domain(wanted, marks.ours, wait)
+    defined = libvirt_host.virsh("dumpxml", "--inactive", domain_name(marks.ours.instance))
+    assert files_of(shown) == files_of(defined)
+    assert len(files_of(shown)) == 2
+    assert networks_of(shown) == networks_of(defined) != frozenset()
+    for part in ("name", "uuid", "title", "vcpu"):
+        assert ET.fromstring(shown).findtext(part) == ET.fromstring(defined).findtext(part)

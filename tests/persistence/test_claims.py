@@ -111,6 +111,58 @@ def test_twenty_threads_never_overcommit(stores, host):
     assert used(stores, host) == Demand(vcpus=4, memory_mib=4096, disk_gib=40)
 
 
+def test_two_hundred_claims_on_ten_hosts_never_overcommit(stores):
+    """Each asks host after host in an order of its own; 40 of them fit."""
+    hosts = [
+        a_host(name=f"h{number}", connection_uri=f"simulated:///h{number}") for number in range(10)
+    ]
+    with stores.database.write() as connection:
+        for host in hosts:
+            stores.registries.hosts.add(connection, host)
+        instances = [stored_instance(stores, connection) for _ in range(200)]
+
+    def claim_anywhere(first, instance):
+        with stores.database.write() as connection:
+            return any(
+                stores.claims.claim(
+                    connection,
+                    host.id,
+                    ONE,
+                    instance=instance,
+                    operation=OperationId(new_id()),
+                    attempt=1,
+                )
+                for host in hosts[first:] + hosts[:first]
+            )
+
+    def ten_claims(number):
+        mine = instances[10 * number : 10 * number + 10]
+        return [claim_anywhere((number + place) % 10, one) for place, one in enumerate(mine)]
+
+    outcomes = all_at_once([lambda number=number: ten_claims(number) for number in range(20)])
+    assert [o for o in outcomes if isinstance(o, Exception)] == []
+    assert sum(map(sum, outcomes)) == 40
+    for host in hosts:
+        assert used(stores, host) == Demand(vcpus=4, memory_mib=4096, disk_gib=40)
+
+
+def test_a_host_that_takes_nothing_new_takes_what_is_forced_on_it(stores, host):
+    with stores.database.write() as connection:
+        stores.registries.hosts.change(connection, host.id, enabled=False, draining=True)
+        instance = stored_instance(stores, connection)
+        for forced in (False, True):
+            fits = stores.claims.claim(
+                connection,
+                host.id,
+                ONE,
+                instance=instance,
+                operation=OperationId(new_id()),
+                attempt=1,
+                forced=forced,
+            )
+            assert fits is forced
+
+
 def test_host_with_claims_is_not_removed(stores, host):
     claimed(stores, host)
     with pytest.raises(Conflict), stores.database.write() as connection:

@@ -74,7 +74,7 @@ def old(empty):
         config.attributes["connection"] = connection
         config.attributes["version_table"] = schema_version._version_table(database)
         config.attributes["prefix"] = database.schema.prefix
-        schema_version._script(config)
+        schema_version._script(config, schema_version._MIGRATIONS)
         command.upgrade(config, "0001")
     fill(database)
     yield database

@@ -1,9 +1,13 @@
 """What is refused at the door leaves the store as it was."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.support import lab as labs
 from tests.support.lab import Lab
+from vmwright.controller import Controller
+from vmwright.settings import HookSettings, SchedulerSettings
 
 TABLES = ("hosts", "instances", "operations", "events", "secrets", "volumes", "ports", "owners")
 
@@ -33,6 +37,34 @@ def test_a_refused_build_changes_nothing(lab: Lab, verb: str, wish: dict) -> Non
     assert lab.child(refused).status == 1
     after = {table: lab.rows(f"SELECT * FROM vmwright_{table}") for table in TABLES}
     assert after == before
+
+
+@pytest.mark.parametrize("verb", ["create", "submit", "plan"])
+@pytest.mark.parametrize("moment", ["pre_create", "post_create"])
+def test_a_build_with_a_hook_that_is_not_installed_is_refused(
+    lab: Lab, verb: str, moment: str
+) -> None:
+    lab.execute("DELETE FROM vmwright_hosts")
+    before = {table: lab.rows(f"SELECT * FROM vmwright_{table}") for table in TABLES}
+    unknown = replace(lab, hooks=HookSettings(**{moment: ("nope",)}))
+    ended = unknown.child(lambda controller: getattr(controller, verb)(labs.request()))
+    assert ended.status == 1
+    assert "InvalidRequest" in ended.output
+    assert "hook 'nope' is not installed" in ended.output
+    after = {table: lab.rows(f"SELECT * FROM vmwright_{table}") for table in TABLES}
+    assert after == before
+
+
+def test_a_build_with_a_filter_that_is_not_installed_is_refused(lab: Lab) -> None:
+    def refused(controller: Controller) -> None:
+        with Controller(
+            replace(controller.settings, scheduler=SchedulerSettings(enabled_filters=("nope",)))
+        ) as other:
+            other.submit(labs.request())
+
+    ended = lab.child(refused)
+    assert "filter 'nope' is not installed" in ended.output
+    assert lab.rows("SELECT * FROM vmwright_operations") == []
 
 
 def test_more_instances_than_one_page_are_listed(lab: Lab) -> None:

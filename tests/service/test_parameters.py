@@ -102,7 +102,7 @@ class Untouched:
 def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Untouched]:
     """One that nothing may change."""
     shop = Shop(stocked_with_everything(tmp_path_factory.mktemp("untouched")))
-    words = ("network", "create", "other", "--subnet-range", "10.19.0.0/24")
+    words = ("network", "create", "bridged", "--subnet-range", "10.19.0.0/24", "--bridge", "br0")
     assert shop.command(*words).code == 0
     yield Untouched(shop, shop.everything())
     shop.close()

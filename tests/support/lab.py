@@ -27,6 +27,7 @@ from vmwright.settings import (
     DatabaseSettings,
     HookSettings,
     OperationSettings,
+    QuotaSettings,
     Settings,
     SimulatedSettings,
 )
@@ -63,6 +64,9 @@ class Lab:
     late_effect: float = 0.0
     url: str | None = None
     """Where the store is, if it is not an SQLite file in `home`."""
+    parallel: int = 4
+    server_group_members: int = 10
+    power_state_interval: float = 30.0
     hooks: HookSettings = field(default_factory=HookSettings)
 
     @property
@@ -82,9 +86,12 @@ class Lab:
                 max_attempts=self.max_attempts,
                 late_effect=self.late_effect,
                 deadline=60.0,
+                parallel=self.parallel,
             ),
             hooks=self.hooks,
+            quota=QuotaSettings(server_group_members=self.server_group_members),
             reconcile_interval=0.2,
+            power_state_interval=self.power_state_interval,
         )
 
     def with_faults(self, *faults: str) -> "Lab":

@@ -495,6 +495,9 @@ def _devices() -> Iterator[Case]:
     row = "local boot disk"
     yield _device(row, None, "", root)
     yield _device(row, InvalidRequest, "made from another image", root | {"uuid": "large"})
+    yield _device(
+        row, InvalidRequest, "is made from the request's image: name that, too", root, image=None
+    )
     row = "`block_devices.boot_index`"
     image = {"source_type": "image", "destination_type": "volume", "uuid": "disk"}
     yield _device(row, None, "", image | {"boot_index": 0}, blank | {"boot_index": 1}, image=None)
@@ -683,6 +686,21 @@ def _guest_data() -> Iterator[Case]:
     )
     yield refused(
         row, None, InvalidRequest, "this is neither true nor false", config_drive="perhaps"
+    )
+    row = "`config_drive` and networks"
+    yield accepted(
+        row,
+        ("--no-config-drive", "--network", "lan"),
+        config_drive=False,
+        networks=[{"network": "lan"}],
+    )
+    yield refused(
+        row,
+        ("--no-config-drive", "--network", "bridged"),
+        InvalidRequest,
+        "gives no addresses by DHCP",
+        config_drive=False,
+        networks=[{"network": "bridged"}],
     )
     row = "`config_drive_format`"
     yield accepted(row, ("--config-drive-format", "nocloud"), config_drive_format="nocloud")

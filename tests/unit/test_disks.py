@@ -8,8 +8,8 @@ from tests.support.rows import a_spec, an_image
 from vmwright.backends.hypervisor import Disk
 from vmwright.ids import VolumeId, new_id
 from vmwright.spec import DiskSpec, VolumeSpec
-from vmwright.tasks.guest import in_order
-from vmwright.tasks.host import demand_of
+from vmwright.tasks.guest_parts import in_order
+from vmwright.tasks.placement import demand_of
 
 
 def disk(serial: str, boot_index: int | None = None) -> Disk:

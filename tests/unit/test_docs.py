@@ -33,3 +33,12 @@ def test_files_that_the_architecture_names_are_there() -> None:
     for name in re.findall(r"`([a-z_]+(?:/[a-z_]*)*(?:\.py)?)`", text):
         if "/" in name or name.endswith(".py"):
             assert (ROOT / name).exists() or (ROOT / "vmwright" / name).exists(), name
+
+
+def test_the_hook_that_the_page_shows_is_that_of_the_example() -> None:
+    page = (ROOT / "docs" / "hooks.md").read_text()
+    shown = re.findall(r"```(?:python|toml)\n(.*?)```", page, re.DOTALL)
+    files = [path.read_text() for path in (ROOT / "examples" / "hooks").iterdir() if path.is_file()]
+    assert len(shown) == 2
+    for part in shown:
+        assert any(part in text for text in files), part

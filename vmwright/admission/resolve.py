@@ -41,13 +41,7 @@ def spec_of(
     flavor = flavor_of(stores, connection, request)
     boot = boot_images(stores, connection, request, caller, flavor)
     devices = devices_of(
-        stores,
-        connection,
-        request,
-        caller=caller,
-        flavor=flavor,
-        boot=boot,
-        limits=limits,
+        stores, connection, request, caller=caller, flavor=flavor, boot=boot, limits=limits
     )
     nics = nics_of(stores, connection, request, caller)
     config_drive = config_drive_of(request, boot.properties)

@@ -28,12 +28,10 @@ def current_version(database: Database) -> str | None:
         return _version_of(connection, database)
 
 
-@functools.cache
 def newest_version() -> str:
     """The version that this code writes."""
-    head = _script(Config()).get_current_head()
-    assert head is not None
-    return head
+    newest, _ = _versions_in(_MIGRATIONS)
+    return newest
 
 
 def check(database: Database) -> None:
@@ -80,7 +78,7 @@ def upgrade(database: Database) -> str | None:
         config.attributes["connection"] = connection
         config.attributes["version_table"] = _version_table(database)
         config.attributes["prefix"] = database.schema.prefix
-        _script(config)
+        _script(config, _MIGRATIONS)
         command.upgrade(config, "head")
     return copy
 
@@ -92,14 +90,23 @@ def _unknown(version: str) -> SchemaMismatch:
     )
 
 
-def _script(config: Config) -> ScriptDirectory:
-    config.set_main_option("script_location", str(_MIGRATIONS))
+def _script(config: Config, location: Path) -> ScriptDirectory:
+    config.set_main_option("script_location", str(location))
     return ScriptDirectory.from_config(config)
 
 
+def _known_versions() -> frozenset[str]:
+    _, known = _versions_in(_MIGRATIONS)
+    return known
+
+
 @functools.cache
-def _known_versions() -> set[str]:
-    return {script.revision for script in _script(Config()).walk_revisions()}
+def _versions_in(location: Path) -> tuple[str, frozenset[str]]:
+    """The newest version, and all. They are modules, which take a while to find and to read."""
+    script = _script(Config(), location)
+    head = script.get_current_head()
+    assert head is not None
+    return head, frozenset(found.revision for found in script.walk_revisions())
 
 
 def _version_table(database: Database) -> str:

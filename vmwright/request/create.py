@@ -15,6 +15,7 @@ from vmwright.request.block_devices import (
 )
 from vmwright.request.fields import (
     MAX_TAGS,
+    Content,
     Description,
     Hostname,
     Ip,
@@ -72,7 +73,7 @@ class InjectedFile(Model):
     """A file that the guest finds on its config drive, with the path that it is meant for."""
 
     path: Annotated[str, AfterValidator(_path)]
-    content: bytes = Field(repr=False)
+    content: Content = Field(repr=False)
 
 
 class CreateRequest(Model):

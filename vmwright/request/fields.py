@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from oslo_utils import strutils
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 MAX_USER_DATA = 65535
 """Bytes of user data once base64 encoded (Nova's limit)."""
@@ -90,6 +90,19 @@ def _ip6(text: str) -> str:
         raise ValueError(f"{text!r} is not an IPv6 address") from None
 
 
+def _content(value: object, info: ValidationInfo) -> object:
+    """Bytes, or text that stands for them: JSON has no bytes, and holds them as base64."""
+    if not isinstance(value, str):
+        return value
+    try:
+        if info.mode == "json":
+            return base64.b64decode(value.replace("-", "+").replace("_", "/"), validate=True)
+        return value.encode()
+    except ValueError:
+        wanted = "base64" if info.mode == "json" else "text"
+        raise ValueError(f"the content cannot be decoded: it is not {wanted}") from None
+
+
 def _user_data(content: bytes) -> bytes:
     encoded = len(base64.b64encode(content))
     if encoded > MAX_USER_DATA:
@@ -149,7 +162,8 @@ Hostname = Annotated[str, AfterValidator(_hostname)]
 Mac = Annotated[str, AfterValidator(_mac)]
 Ip = Annotated[str, AfterValidator(_ip)]
 Ip6 = Annotated[str, AfterValidator(_ip6)]
-UserData = Annotated[bytes, AfterValidator(_user_data)]
+Content = Annotated[bytes, BeforeValidator(_content)]
+UserData = Annotated[Content, AfterValidator(_user_data)]
 Metadata = Annotated[dict[str, str], AfterValidator(_metadata)]
 SshKey = Annotated[str, AfterValidator(_ssh_key)]
 Tag = Annotated[str, AfterValidator(_tag)]

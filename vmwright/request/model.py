@@ -18,7 +18,6 @@ class Model(BaseModel):
         extra="forbid",
         hide_input_in_errors=True,
         ser_json_bytes="base64",
-        val_json_bytes="base64",
     )
 
     @classmethod

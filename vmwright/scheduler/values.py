@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
-from typing import Literal
+from typing import Any, Literal
 
 from vmwright.host_query import Query
 from vmwright.ids import HostId, InstanceId, ServerGroupId
@@ -102,6 +102,8 @@ class RequestSpec:
     """Only those that lie on a host already."""
     same_host: frozenset[InstanceId] = frozenset()
     different_host: frozenset[InstanceId] = frozenset()
+    hints: Mapping[str, Any] = field(default_factory=dict)
+    """Those that nothing here knows: plug-ins may."""
     query: Query | None = None
     build_near: IPv4Network | IPv6Network | None = None
     """The hints `build_near_host_ip` and `cidr`."""

@@ -104,6 +104,7 @@ class Placement:
             volumes=self._volumes(connection, spec),
             same_host=frozenset(wish.same_host),
             different_host=frozenset(wish.different_host),
+            hints=wish.hints,
             query=checked_query(wish.query) if wish.query else None,
             build_near=ip_network(wish.near) if wish.near else None,
             group=self._group(connection, instance, spec),
