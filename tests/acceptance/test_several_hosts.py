@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.demo_guest import DemoGuest
-from tests.support.fleet import Fleet, fleet, until_something_is_built
+from tests.support.fleet import Fleet, fleet, until_an_address_is_reserved
 from tests.support.private_host import missing
 
 pytestmark = [pytest.mark.libvirt, pytest.mark.guest]
@@ -37,7 +37,7 @@ def test_builds_go_on_elsewhere_when_their_host_loses_its_power(two_hosts: Fleet
     alpha, command = two_hosts.on["alpha"].host, two_hosts.command
     command.configure(parallel=3, patience=2, undo_deadline=3)  # a host that is away is given up
     burst = command.start("create", "burst", "--max", "3", *BUILD)
-    until_something_is_built(alpha, burst)
+    until_an_address_is_reserved(alpha, burst)
     alpha.power_off()
     told = burst.communicate()[1]
     assert burst.returncode == 3, told
@@ -49,11 +49,8 @@ def test_builds_go_on_elsewhere_when_their_host_loses_its_power(two_hosts: Fleet
     command.configure()
     assert two_hosts.left("alpha") != []
     command.run("resume")
-    assert command.json("audit") == []
     assert two_hosts.left("alpha") == []
     assert two_hosts.placed() == {"alpha": set(), "beta": set(guests)}
-    command.run("delete", *SMALL_BURST)
-    assert two_hosts.left("beta") == []
 
 
 @pytest.fixture
@@ -83,7 +80,7 @@ def test_burst_of_a_dozen_keeps_its_rules_when_a_host_loses_its_power(three_host
     rules = ("--policy", "anti-affinity", "--rule", "max_server_per_host=6")
     command.run("server", "group", "create", "wide", *rules)
     burst = command.start("create", "burst", "--max", "12", "--server-group", "wide", *BUILD)
-    until_something_is_built(beta, burst)
+    until_an_address_is_reserved(beta, burst)
     beta.power_off()
     told = burst.communicate()[1]
     assert burst.returncode == 3, told

@@ -53,7 +53,7 @@ def built_guest(name: str) -> Path:
     cache = os.environ.get("VMWRIGHT_CACHE_DIR") or platformdirs.user_cache_dir("vmwright")
     directory = Path(cache) / name
     directory.mkdir(parents=True, exist_ok=True)
-    with FileLock(Path(cache) / f"{name}.lock"):
+    with FileLock(directory / "lock"):
         built = subprocess.run(
             [str(_SCRIPTS / f"build-{name}"), str(directory)],
             check=False,

@@ -180,7 +180,7 @@ def test_fault_names_what_failed_on_a_host_and_why_no_other_host_did(hosts: Lab)
     assert (no_host["task"], no_host["host"]) == ("claim_host", None)
     assert "host1: tried already: injected into spawn" in no_host["message"]
     assert "host2: 1 vCPUs wanted, 0 free" in no_host["message"]
-    assert "guest, root disk and config drive" in why["given_back"]
+    assert "guest, its local disks and config drive" in why["given_back"]
     assert "DHCP reservations" in why["given_back"]
 
 
