@@ -36,7 +36,10 @@ __all__ = [
 
 @pytest.fixture
 def lab(postgresql: PostgreSQL, tmp_path: Path) -> Lab:
-    return Lab(tmp_path, url=postgresql.ready().connection).prepared()
+    lab = Lab(tmp_path, url=postgresql.ready().connection)
+    ended = lab.child(labs.prepare)
+    assert ended.status == 0, ended.output
+    return lab
 
 
 @pytest.mark.parametrize("task", names("create"))
