@@ -61,6 +61,22 @@ def test_a_guest_that_asked_for_it_ends_with_its_power(lab: Lab) -> None:
     assert_only_the_users_volume_is_left(lab)
 
 
+def test_a_guest_whose_host_lost_its_power_did_not_ask_to_end(lab: Lab) -> None:
+    def child(controller):
+        wish = labs.request(shutdown_terminate=True)
+        print(controller.wait(controller.create(wish).id, timeout=60).state)
+        (host,) = (lab.home / "world").glob("hosts/*")
+        (host / "down").touch()
+        sync_power_states(controller._means, patience=1.0, end=controller._end)
+        (host / "down").unlink()
+        sync_power_states(controller._means, patience=1.0, end=controller._end)
+        (known,) = controller.instances()
+        print(known.vm_state, known.power_state.name, len(controller.operations()))
+
+    ended = lab.child(child)
+    assert ended.output.split() == ["done", "stopped", "SHUTDOWN", "1"], ended.output
+
+
 def test_no_policy_keeps_a_guest_that_asked_for_it_from_ending(lab: Lab) -> None:
     """Its user may end it, and nobody else: by switching it off is how they did."""
     (lab.home / "policy.yaml").write_text('"vmwright:delete": "user_id:%(user_id)s"\n')

@@ -1,7 +1,7 @@
 """What a flow may ask of the machine that runs guests."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from vmwright.backends.volumes import Volume
@@ -40,6 +40,8 @@ class Domain:
     name: str
     mark: Mark | None
     power_state: PowerState
+    off_by_itself: bool = field(default=False, compare=False)
+    """Whether it runs no more because it was shut down: not by a crash or with its host."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,15 +43,20 @@ def _sync_host(
     if not settled:
         return
     domains = means.backend.host(host.connection_uri).hypervisor.domains(wait)
-    powers = {domain.uuid: domain.power_state for domain in domains}
+    found = {domain.uuid: domain for domain in domains}
     for instance in settled:
-        power = powers.get(instance.id, PowerState.NOSTATE)
+        domain = found.get(instance.id)
+        power = domain.power_state if domain else PowerState.NOSTATE
         if power is not instance.power_state:
-            _noted(means, instance, power, end)
+            ends = domain is not None and domain.off_by_itself
+            _noted(means, instance, power, end if ends else None)
 
 
 def _noted(
-    means: Means, instance: Instance, power: PowerState, end: Callable[[InstanceId], object]
+    means: Means,
+    instance: Instance,
+    power: PowerState,
+    end: Callable[[InstanceId], object] | None,
 ) -> None:
     """One instance that cannot be dealt with must not keep the others from being noticed."""
     try:
@@ -63,10 +68,14 @@ def _noted(
 
 
 def _note(
-    means: Means, instance: Instance, power: PowerState, end: Callable[[InstanceId], object]
+    means: Means,
+    instance: Instance,
+    power: PowerState,
+    end: Callable[[InstanceId], object] | None,
 ) -> None:
     off = power in _OFF
-    if off and Spec.from_store(instance.request).shutdown_terminate:
+    # Not what a crash or a power cut switched off: its user wants that again.
+    if end is not None and Spec.from_store(instance.request).shutdown_terminate:
         LOG.info("instance %s powered itself off and is deleted, as was asked for", instance.id)
         end(instance.id)
         return

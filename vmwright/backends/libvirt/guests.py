@@ -40,6 +40,7 @@ _POWER_STATES = {
     libvirt.VIR_DOMAIN_CRASHED: PowerState.CRASHED,
     libvirt.VIR_DOMAIN_PMSUSPENDED: PowerState.SUSPENDED,
 }
+_SHUT_DOWN = [libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_SHUTDOWN]
 
 
 def by_uuid(connection: Connect, instance: str) -> VirDomain | None:
@@ -60,6 +61,7 @@ def described(domain: VirDomain | None) -> Domain | None:
             name=domain.name(),
             mark=mark_of(domain),
             power_state=power_state(domain),
+            off_by_itself=domain.state() == _SHUT_DOWN,
         )
     return None
 

@@ -13,7 +13,15 @@ from vmwright.backends.simulated.machine import Effect, Machine, usable
 from vmwright.backends.simulated.network import lease_reserved, refuse_bad_mac
 from vmwright.backends.simulated.openings import close_disks, open_disks
 from vmwright.backends.simulated.plugs import absent_sources, our_networks, refuse_bad_source
-from vmwright.backends.simulated.records import covered, mark_of, runs, state_of, stored_state
+from vmwright.backends.simulated.records import (
+    covered,
+    is_off_by_itself,
+    mark_of,
+    runs,
+    state_of,
+    switched_off,
+    switched_on,
+)
 from vmwright.backends.simulated.world import Folder, HostFiles, Record
 from vmwright.backends.volumes import Volume
 from vmwright.errors import HostFault, Refused, Unavailable
@@ -112,7 +120,7 @@ def _record(guest: Guest, mark: Mark) -> Record:
         "name": ids.domain_name(guest.instance),
         "title": guest.title,
         "mark": mark.to_store(),
-        "state": stored_state(PowerState.SHUTDOWN),
+        **switched_off(),
         "vcpus": guest.vcpus,
         "memory_mib": guest.memory_mib,
         "disks": [asdict(disk) for disk in guest.disks],
@@ -128,6 +136,7 @@ def _domain(record: Record) -> Domain:
         name=record["name"],
         mark=mark_of(record),
         power_state=state_of(record),
+        off_by_itself=is_off_by_itself(record),
     )
 
 
@@ -153,8 +162,7 @@ def _switch_on(files: HostFiles, record: Record) -> None:
     for nic in domain["nics"]:
         lease_reserved(files, nic)
     if not runs(domain):
-        running = {**domain, "state": stored_state(PowerState.RUNNING)}
-        files.put(Folder.DOMAINS, domain["uuid"], running)
+        files.put(Folder.DOMAINS, domain["uuid"], {**domain, **switched_on()})
 
 
 def _forget(files: HostFiles, record: Record) -> None:

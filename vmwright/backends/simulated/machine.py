@@ -9,10 +9,9 @@ from vmwright.backends.simulated import jobs
 from vmwright.backends.simulated.faults import Fault, FaultKind, Latency
 from vmwright.backends.simulated.indexes import index_strays
 from vmwright.backends.simulated.jobs import Change
-from vmwright.backends.simulated.records import runs, stored_state
+from vmwright.backends.simulated.records import runs, switched_off
 from vmwright.backends.simulated.world import Calls, Folder, HostFiles, Record
 from vmwright.errors import HostFault, Refused, Unavailable
-from vmwright.states import PowerState
 from vmwright.waiting import Wait
 
 _log = logging.getLogger(__name__)
@@ -174,8 +173,7 @@ def _power_returned(files: HostFiles) -> None:
         jobs.drop(files, job)
     for domain in files.records(Folder.DOMAINS):
         if runs(domain):
-            shut_down = {**domain, "state": stored_state(PowerState.SHUTDOWN)}
-            files.put(Folder.DOMAINS, domain["uuid"], shut_down)
+            files.put(Folder.DOMAINS, domain["uuid"], {**domain, **switched_off()})
 
 
 def _down(what: str) -> Unavailable:

@@ -12,6 +12,19 @@ def stored_state(state: PowerState) -> str:
     return state.name.lower()
 
 
+def switched_off() -> Record:
+    """Of a guest that its host does not run: whoever edits the file plays the guest's part."""
+    return {"state": stored_state(PowerState.SHUTDOWN), "off_by": "host"}
+
+
+def switched_on() -> Record:
+    return {"state": stored_state(PowerState.RUNNING), "off_by": None}
+
+
+def is_off_by_itself(record: Record) -> bool:
+    return state_of(record) is PowerState.SHUTDOWN and record.get("off_by") is None
+
+
 def state_of(record: Record) -> PowerState:
     """The power state; `HostFault` if a file made by hand says something else."""
     try:
