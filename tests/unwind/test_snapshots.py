@@ -116,6 +116,19 @@ def test_snapshot_that_came_too_late_is_given_up(lab: Lab) -> None:
     assert stored(lab) == known(lab) == []
 
 
+def test_snapshot_that_somebody_tried_to_remove_meanwhile_is_given_up(lab: Lab) -> None:
+    """Its debt is put off again because the host did not answer, and may still do it."""
+
+    def be_late(_: Any) -> None:
+        lab.execute("UPDATE vmwright_debts SET not_before = 0")
+        lab.with_faults("ensure_no_volume:1:lost").child(lambda controller: controller.pay_debts())
+        lab.execute("UPDATE vmwright_debts SET not_before = not_before + 3600")
+
+    ended = lab.child(around_the_copy(be_late, after=True))
+    assert ended.output.split() == ["Unavailable"], ended.output
+    assert known(lab) == []
+
+
 @pytest.mark.parametrize("after", [False, True], ids=["before-the-copy", "after-the-copy"])
 def test_snapshot_of_a_volume_that_is_taken_meanwhile_is_given_up(lab: Lab, after: bool) -> None:
     def take(controller: Controller) -> None:

@@ -106,11 +106,15 @@ class DebtStore:
         return row is not None
 
     def take_back(self, connection: sa.Connection, *, kind: str, key: str) -> bool:
-        """It is wanted after all. False once it is due: somebody may be paying it."""
+        """It is wanted after all. False once it is due: somebody may be paying it, or has tried
+        to, and then a call may still land."""
         column = self._table.c
         dropped = connection.execute(
             sa.delete(self._table).where(
-                column.kind == kind, column.key == key, column.not_before > now()
+                column.kind == kind,
+                column.key == key,
+                column.not_before > now(),
+                column.tries == 0,
             )
         )
         return dropped.rowcount == 1
