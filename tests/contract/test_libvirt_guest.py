@@ -20,6 +20,7 @@ from vmwright.backends.network import Reservation, Subnet
 from vmwright.backends.volumes import Base, Volume
 from vmwright.errors import Refused
 from vmwright.ids import Mark, NetworkId, base_name, domain_name, new_id, volume_name
+from vmwright.states import PowerState
 from vmwright.waiting import Wait
 
 pytestmark = [pytest.mark.libvirt, pytest.mark.guest]
@@ -180,6 +181,34 @@ def test_guest_is_told_its_name_by_dhcp_and_boots_a_kernel(
     del console
 
     said(host.hypervisor.console(mark.instance, wait), "GUEST-READY")
+
+
+def test_guest_that_shuts_itself_down_is_told_from_one_that_is_switched_off(
+    libvirt_host: PrivateHost,
+    host: Host,
+    marks: Marks,
+    demo: DemoGuest,
+    subnet: Subnet,
+    wait: Wait,
+) -> None:
+    mark = marks.ours
+    reserve(host, subnet, mark, MAC, "web", wait)
+    start(host, direct_boot(host, demo, subnet, mark, MAC, wait), mark, wait)
+    said(host.hypervisor.console(mark.instance, wait), "GUEST-READY")
+
+    libvirt_host.virsh("shutdown", mark.instance, "--mode", "acpi")
+    while (found := host.hypervisor.find_domain(mark.instance, wait)) and (
+        found.power_state is PowerState.RUNNING
+    ):
+        wait.pause(0.1, "it shuts down")
+    assert found
+    assert (found.power_state, found.off_by_itself) == (PowerState.SHUTDOWN, True)
+
+    host.hypervisor.ensure_running(mark.instance, mark, wait)
+    libvirt_host.virsh("destroy", mark.instance)
+    found = host.hypervisor.find_domain(mark.instance, wait)
+    assert found
+    assert (found.power_state, found.off_by_itself) == (PowerState.SHUTDOWN, False)
 
 
 def test_address_that_was_given_back_goes_to_another_guest_at_once(
