@@ -7,10 +7,8 @@ import pytest
 from tests.support.databases import sqlite
 from tests.support.deployments import deployed
 from tests.support.rows import a_spec, an_image
-from vmwright.admission import Caller
 from vmwright.errors import Conflict, InvalidRequest, NotFound
 from vmwright.ids import VolumeId, new_id
-from vmwright.inventory import Inventory
 from vmwright.spec import SnapshotSpec, VolumeSpec
 from vmwright.waiting import Wait
 
@@ -210,25 +208,3 @@ def test_snapshots_of_other_projects_are_not_seen(deployment, inventory, snapsho
     assert list(inventory.snapshots()) == [snapshot]
     with pytest.raises(NotFound):
         inventory.snapshot(others.id)
-
-
-def test_volumes_of_other_projects_are_not_there_for_a_user(deployment, volume):
-    """What a snapshot of one holds would be the other project's to read."""
-    stranger = Caller(project="another", user="stranger", roles=frozenset({"member"}))
-    theirs = Inventory(
-        deployment.stores,
-        deployment.backend,
-        deployment.images,
-        deployment.id,
-        deployment.settings,
-        caller=stranger,
-    )
-    assert theirs.volumes() == []
-    for name in (volume.name, volume.id):
-        with pytest.raises(NotFound):
-            theirs.volume(name)
-        with pytest.raises(NotFound):
-            theirs.create_snapshot("copied", name, wait=Wait(60))
-        with pytest.raises(NotFound):
-            theirs.delete_volume(name)
-    assert deployment.inventory.volume(volume.id) == volume

@@ -70,24 +70,14 @@ class VolumeStore:
         return row is not None
 
     def page(
-        self,
-        connection: sa.Connection,
-        *,
-        project: str | None = None,
-        after: int = 0,
-        limit: int = 1000,
+        self, connection: sa.Connection, *, after: int = 0, limit: int = 1000
     ) -> Sequence[VolumeRecord]:
-        """Living volumes in order of creation, after this `seq`; of one project, if named."""
-        column = self._volumes.c
-        query = (
+        rows = connection.execute(
             sa.select(self._volumes)
-            .where(column.deleted_at.is_(None), column.seq > after)
-            .order_by(column.seq)
+            .where(self._volumes.c.deleted_at.is_(None), self._volumes.c.seq > after)
+            .order_by(self._volumes.c.seq)
             .limit(limit)
         )
-        if project is not None:
-            query = query.where(column.project_id == project)
-        rows = connection.execute(query)
         return [VolumeRecord.of(row) for row in rows]
 
     def on_host(self, connection: sa.Connection, host: HostId) -> int:
