@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterable
 
 from vmwright.dispatcher import Dispatcher
-from vmwright.errors import Conflict, StoreUnavailable
+from vmwright.errors import Cancelled, Conflict, StoreUnavailable
 from vmwright.ids import DeploymentId, InstanceId, OperationId
 from vmwright.ownership import Ownership
 from vmwright.pools import Pools
@@ -70,6 +70,7 @@ class Worker:
             self._means,
             patience=self._settings.operations.undo_deadline,
             pause=self._settings.reconcile_interval,
+            stopping=self._closing,
         )
 
     def close(self) -> None:
@@ -88,12 +89,14 @@ class Worker:
 
     def _sync_power_states(self) -> None:
         patience = self._settings.operations.undo_deadline
-        sync_power_states(self._means, patience=patience, end=self._end)
+        sync_power_states(self._means, patience=patience, end=self._end, stopping=self._closing)
 
     def _repeat_until_closed(self, what: Callable[[], object], pause: float) -> None:
         while not self._closing.wait(pause):
             try:
                 what()
+            except Cancelled:
+                return
             except StoreUnavailable as error:
                 LOG.warning("the store was not asked for what is to be mended: %s", error)
             except Exception:

@@ -1,6 +1,7 @@
 """What a guest does by itself is noticed: it is stopped, runs again, or ends with its power."""
 
 import json
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from tests.support import lab as labs
 from tests.support.lab import Lab
 from tests.support.oracle import assert_only_the_users_volume_is_left
 from vmwright.admission import Caller
+from vmwright.backends.simulated.hypervisor import SimulatedHypervisor
 from vmwright.controller import Controller
 from vmwright.errors import Forbidden
 from vmwright.reconcilers.power_states import sync_power_states
@@ -139,3 +141,23 @@ def test_a_host_that_is_away_changes_nothing(lab: Lab) -> None:
 
     ended = lab.child(child)
     assert ended.status == 0, ended.output
+
+
+def test_a_controller_that_closes_waits_for_no_host_that_is_silent(lab: Lab) -> None:
+    """Or it would wait here for as long as hosts are given to answer."""
+    operations = replace(lab.settings.operations, undo_deadline=3600.0)
+    patient = replace(lab.with_faults("domains:1:hang").settings, operations=operations)
+
+    def child(controller):
+        asked, look = threading.Event(), SimulatedHypervisor.domains
+
+        def looking(self, wait):
+            asked.set()
+            return look(self, wait)
+
+        SimulatedHypervisor.domains = looking
+        labs.create(controller)
+        asked.wait()
+
+    ended = lab.reap(lab.fork(child, replace(patient, power_state_interval=0.1)))
+    assert ended.output.split() == ["done"], ended.output

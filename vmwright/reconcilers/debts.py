@@ -1,10 +1,11 @@
 """Pays debts: makes absent what an undo had to leave behind."""
 
 import logging
+import threading
 import time
 
 from vmwright.backends.removal import Removal
-from vmwright.errors import Internal, StoreUnavailable, Unavailable, VmwrightError
+from vmwright.errors import Cancelled, Internal, StoreUnavailable, Unavailable, VmwrightError
 from vmwright.ids import HostId
 from vmwright.persistence.records import Debt, Event, HostRecord
 from vmwright.tasks.task import Means
@@ -15,11 +16,13 @@ LOG = logging.getLogger(__name__)
 _LONGEST_PAUSE = 30.0
 
 
-def pay_debts(means: Means, *, patience: float, pause: float) -> int:
+def pay_debts(
+    means: Means, *, patience: float, pause: float, stopping: threading.Event | None = None
+) -> int:
     """Pay what is due and can be paid; returns how many debts remain.
 
     A host is given `patience` seconds and asked no more in this round once it was silent; its
-    debts come back after `pause` seconds, and later each time.
+    debts come back after `pause` seconds, and later each time. `Cancelled` once `stopping` is set.
     """
     stores = means.stores
     silent: set[HostId] = set()
@@ -30,7 +33,7 @@ def pay_debts(means: Means, *, patience: float, pause: float) -> int:
             if host is None:
                 silent.add(debt.host_id)
             if debt.host_id not in silent and host is not None:
-                error = _tried(means, debt, host, patience)
+                error = _tried(means, debt, host, Wait(patience, cancelled=stopping))
                 if isinstance(error, Unavailable):
                     silent.add(debt.host_id)
                 if error is not None:
@@ -50,11 +53,11 @@ def _due(
     return [(debt, hosts.get(debt.host_id)) for debt in due if debt.id not in tried]
 
 
-def _tried(means: Means, debt: Debt, host: HostRecord, patience: float) -> VmwrightError | None:
+def _tried(means: Means, debt: Debt, host: HostRecord, wait: Wait) -> VmwrightError | None:
     """Why it could not be paid, or None once it is."""
     try:
-        _pay(means, debt, host, patience)
-    except StoreUnavailable:
+        _pay(means, debt, host, wait)
+    except (StoreUnavailable, Cancelled):
         raise
     except VmwrightError as error:
         return error
@@ -65,9 +68,9 @@ def _tried(means: Means, debt: Debt, host: HostRecord, patience: float) -> Vmwri
     return None
 
 
-def _pay(means: Means, debt: Debt, host: HostRecord, patience: float) -> None:
+def _pay(means: Means, debt: Debt, host: HostRecord, wait: Wait) -> None:
     removal = Removal.from_store({"kind": debt.kind, "key": debt.key, "whose": debt.whose})
-    place, wait = means.backend.host(host.connection_uri), Wait(patience)
+    place = means.backend.host(host.connection_uri)
     removal.settle(place, wait)
     removal.carry_out(place, wait)
     with means.stores.database.write() as connection:

@@ -1,6 +1,7 @@
 """Notices what guests do by themselves: one that powered itself off is stopped, or is to end."""
 
 import logging
+import threading
 from collections.abc import Callable
 
 from vmwright.errors import StoreUnavailable, Unavailable, VmwrightError
@@ -17,19 +18,24 @@ _OFF = frozenset({PowerState.SHUTDOWN, PowerState.CRASHED})
 
 
 def sync_power_states(
-    means: Means, *, patience: float, end: Callable[[InstanceId], object]
+    means: Means,
+    *,
+    patience: float,
+    end: Callable[[InstanceId], object],
+    stopping: threading.Event | None = None,
 ) -> None:
     """Compare every instance that nothing is done to with its guest.
 
     `end` has an instance deleted whose request asked for that once its guest is off. A host
-    that does not answer within `patience` seconds is left for the next time.
+    that does not answer within `patience` seconds is left for the next time. `Cancelled` once
+    `stopping` is set.
     """
     stores = means.stores
     with stores.database.read() as connection:
         hosts = stores.registries.hosts.all(connection)
     for host in hosts:
         try:
-            _sync_host(means, host, Wait(patience), end)
+            _sync_host(means, host, Wait(patience, cancelled=stopping), end)
         except Unavailable as error:
             LOG.info("host %s was not asked for power states: %s", host.name, error)
 
