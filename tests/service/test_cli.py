@@ -312,8 +312,9 @@ def test_registered_things_are_shown_and_deleted(
     shown = vmwright(noun, "show", name, "-f", "json").data
     assert shown["name"] == name
     assert values.items() <= shown.items()
-    assert vmwright(noun, "list", "-f", "json").data == [shown]
-    assert vmwright(noun, "list", "-f", "csv").out.startswith('"id","name"')
+    (listed,) = vmwright(noun, "list", "-f", "json").data
+    assert listed.items() <= shown.items()
+    assert '"name"' in vmwright(noun, "list", "-f", "csv").out.splitlines()[0]
     deleted = vmwright(noun, "delete", name)
     assert (deleted.code, deleted.out, deleted.err) == (0, "", "")
     assert vmwright(noun, "show", shown["id"]).code == 4

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from tests.support import lab as labs
 from tests.support.lab import Lab
-from tests.support.oracle import fault
+from tests.support.oracle import LOCAL_DISKS, fault
 
 
 def test_a_host_that_goes_away_in_an_undo_is_owed_and_paid_without_anybodys_doing(
@@ -28,7 +28,6 @@ def test_a_host_that_goes_away_in_an_undo_is_owed_and_paid_without_anybodys_doin
     ended = gone.child(child)
     state, owed, audit = ended.output.splitlines()
     assert state == "undone"
-    # Its guest, four local disks, three volumes, one reservation.
     assert owed == "9 {'host away'}"
     assert audit == "[]"
     assert lab.things("domains") == lab.things("volumes") == lab.things("reservations") == []
@@ -79,10 +78,8 @@ def test_audit_sees_what_nobody_needs_and_nothing_else(lab: Lab) -> None:
 
     found = sorted(lab.child(child).output.splitlines())
     assert found == [
-        "domain its instance was deleted",
-        *["reservation its instance was deleted"] * 2,
-        # The local disks: volumes are things of their own.
-        *["volume its instance was deleted"] * 4,
+        f"{kind} its instance was deleted"
+        for kind in ["domain", *["reservation"] * 2, *["volume"] * len(LOCAL_DISKS)]
     ]
 
 

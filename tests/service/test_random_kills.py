@@ -10,6 +10,7 @@ import pytest
 
 from tests.support import lab as labs
 from tests.support.lab import Lab
+from tests.support.oracle import LOCAL_DISKS
 
 PLACES = ("lab", "hosts")
 """With one host, and with three: there a build goes on to another one."""
@@ -84,9 +85,9 @@ def assert_store_and_world_are_equal(lab: Lab) -> None:
         )
     }
     stored = {volume["name"] for volume in lab.things("volumes")}
-    own = {name for name in stored if name.split(".")[5] in ("root", "config")}
+    own = {name for name in stored if name.split(".")[5] in LOCAL_DISKS}
     assert stored - own == located
-    assert len(own) == 2 * len(active)
+    assert len(own) == len(LOCAL_DISKS) * len(active)
     claims = lab.rows("SELECT instance_id FROM vmwright_claims")
     assert sorted(claim["instance_id"] for claim in claims) == sorted(active)
     attachments = lab.rows("SELECT instance_id FROM vmwright_attachments")

@@ -181,8 +181,8 @@ def test_a_quota_lowers_the_number_as_far_as_the_least(lab: Lab) -> None:
         ({"ram": 300}, 2),
         ({"volumes": 3}, 3),
         ({"gigabytes": 2}, 2),
-        ({"fixed_ips": 1}, 1),
-        ({"cores": 2, "fixed_ips": 3}, 2),
+        ({"fixed_ips": 2}, 1),
+        ({"cores": 2, "fixed_ips": 4}, 2),
     ],
     ids=str,
 )

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from stevedore.extension import ExtensionManager
+
 from tests.support.lab import Lab
 from vmwright.settings import HookSettings
 
@@ -21,6 +23,7 @@ def installed(directory: Path) -> Iterator[Path]:
     project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]
     install(directory, "inventory_hooks", (EXAMPLE / "inventory_hooks.py").read_text(), project)
     sys.path.append(str(directory))
+    _look_again()
     try:
         yield directory
     finally:
@@ -44,8 +47,14 @@ def install(directory: Path, module: str, source: str, project: dict) -> None:
 def uninstall(directory: Path) -> None:
     """From now on, in this process, nobody finds it."""
     sys.path.remove(str(directory))
+    _look_again()
     for module in directory.glob("*.py"):
         sys.modules.pop(module.stem, None)
+
+
+def _look_again() -> None:
+    """stevedore reads what is installed once for each process and group."""
+    ExtensionManager.ENTRY_POINT_CACHE.clear()
 
 
 def with_hooks(lab: Lab) -> Lab:

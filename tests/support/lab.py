@@ -97,6 +97,12 @@ class Lab:
     def with_faults(self, *faults: str) -> "Lab":
         return replace(self, faults=faults)
 
+    def prepared(self) -> "Lab":
+        """This deployment, with all that `request` names."""
+        ended = self.child(prepare)
+        assert ended.status == 0, ended.output
+        return self
+
     # What children do.
 
     def child(self, work: Callable[[Controller], Any]) -> Ended:

@@ -55,9 +55,10 @@ def test_late_fault_has_its_seconds() -> None:
 
 
 def test_every_verb_of_the_protocols_can_fail() -> None:
+    """But for the one that asks nothing of the host."""
     nouns = Host.__annotations__.values()
     declared = {verb for noun in nouns for verb in vars(noun) if not verb.startswith("_")}
-    assert declared == LOOKS | CHANGES
+    assert declared - {"definition"} == LOOKS | CHANGES
 
 
 @pytest.mark.parametrize(

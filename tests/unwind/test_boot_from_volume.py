@@ -167,4 +167,4 @@ def test_a_snapshot_binds_its_volumes_to_its_host(lab: Lab) -> None:
     ended = lab.child(elsewhere)
     assert ended.output.split() == ["undone"], ended.output
     (row,) = lab.rows("SELECT fault FROM vmwright_instances WHERE name = 'vm2'")
-    assert "second: volume 'vm2-volume-1' begins as a snapshot on another host" in (row["fault"])
+    assert "second: volume 'vm2-volume-1' is on another host" in row["fault"]
