@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from vmwright.admission import Caller
 from vmwright.backends.host import Backend
 from vmwright.backends.removal import Kind
 from vmwright.errors import Conflict, InvalidRequest, Refused, Unavailable, VmwrightError
@@ -21,13 +22,15 @@ from vmwright.waiting import Wait
 
 
 class Volumes:
-    """The volumes of a deployment. A new one is a row only: its first instance makes it."""
+    """The volumes that are there for a caller. A new one is a row only: its first instance makes
+    it."""
 
-    def __init__(self, register: Register, project: str) -> None:
+    def __init__(self, register: Register, caller: Caller) -> None:
         self._register = register
         self._stores = register.stores
         self._rows = register.stores.volumes
-        self._project = project
+        self._project = caller.project
+        self._sees = caller.sees
 
     def create(self, wish: NewVolume) -> VolumeRecord:
         with self._register.turn() as connection:
@@ -38,17 +41,19 @@ class Volumes:
     def all(self) -> Sequence[VolumeRecord]:
         found: list[VolumeRecord] = []
         with self._stores.database.read() as connection:
-            while page := self._rows.page(connection, after=found[-1].seq if found else 0):
+            while page := self._rows.page(
+                connection, project=self._sees, after=found[-1].seq if found else 0
+            ):
                 found += page
         return found
 
     def find(self, name_or_id: str) -> VolumeRecord:
         with self._stores.database.read() as connection:
-            return self._rows.find(connection, name_or_id)
+            return self._rows.find(connection, name_or_id, project=self._sees)
 
     def delete(self, name_or_id: str) -> VolumeRecord:
         with self._stores.database.write() as connection:
-            volume = self._rows.find(connection, name_or_id)
+            volume = self._rows.find(connection, name_or_id, project=self._sees)
             self._rows.bury(connection, volume.id)
             attached = self._rows.attachment_of(connection, volume.id)
             if attached is not None:
@@ -97,19 +102,20 @@ class Snapshots:
     """
 
     def __init__(
-        self, register: Register, backend: Backend, project: str, settings: OperationSettings
+        self, register: Register, backend: Backend, caller: Caller, settings: OperationSettings
     ) -> None:
         self._register = register
         self._stores = register.stores
         self._rows = register.stores.snapshots
         self._backend = backend
-        self._project = project
+        self._project = caller.project
+        self._sees = caller.sees
         self._settings = settings
 
     def create(self, wish: NewSnapshot, wait: Wait) -> Snapshot:
         limit = self._settings.deadline
         with self._stores.database.write() as connection:
-            volume = self._stores.volumes.find(connection, wish.volume)
+            volume = self._stores.volumes.find(connection, wish.volume, project=self._sees)
             self._refuse_in_use(connection, volume)
             snapshot = self._planned(wish, volume)
             self._owe(connection, snapshot, limit + self._settings.late_effect)
