@@ -75,9 +75,9 @@ class Inventory:
         self._flavors = Flavors(self._register)
         self._images = Images(self._register, images, self._project)
         self._networks = Networks(self._register)
-        self.ports = Ports(stores, self._project)
-        self._volumes = Volumes(self._register, caller)
-        self._snapshots = Snapshots(self._register, backend, caller, settings.operations)
+        self.ports = Ports(stores, limits, self._project)
+        self._volumes = Volumes(self._register, limits, caller)
+        self._snapshots = Snapshots(self._register, limits, backend, caller, settings.operations)
         self._hosts = Hosts(
             self._register,
             backend,

@@ -10,6 +10,7 @@ from vmwright.backends.host import Backend
 from vmwright.backends.removal import Kind
 from vmwright.errors import Conflict, InvalidRequest, Refused, Unavailable, VmwrightError
 from vmwright.ids import InstanceId, SnapshotId, VolumeId, mark_of_volume, new_id, snapshot_name
+from vmwright.inventory.limits import Limits
 from vmwright.inventory.register import Register
 from vmwright.inventory.wishes import NewSnapshot, NewVolume
 from vmwright.persistence.debts import BEING_MADE
@@ -25,8 +26,9 @@ class Volumes:
     """The volumes that are there for a caller. A new one is a row only: its first instance makes
     it."""
 
-    def __init__(self, register: Register, caller: Caller) -> None:
+    def __init__(self, register: Register, limits: Limits, caller: Caller) -> None:
         self._register = register
+        self._limits = limits
         self._stores = register.stores
         self._rows = register.stores.volumes
         self._project = caller.project
@@ -35,6 +37,7 @@ class Volumes:
     def create(self, wish: NewVolume) -> VolumeRecord:
         with self._register.turn() as connection:
             volume = self._begun(connection, wish)
+            self._limits.refuse_more(connection, volumes=1, gigabytes=volume.size_gib)
             self._rows.add(connection, volume)
             return self._rows.find(connection, volume.id)
 
@@ -102,9 +105,15 @@ class Snapshots:
     """
 
     def __init__(
-        self, register: Register, backend: Backend, caller: Caller, settings: OperationSettings
+        self,
+        register: Register,
+        limits: Limits,
+        backend: Backend,
+        caller: Caller,
+        settings: OperationSettings,
     ) -> None:
         self._register = register
+        self._limits = limits
         self._stores = register.stores
         self._rows = register.stores.snapshots
         self._backend = backend
@@ -118,6 +127,7 @@ class Snapshots:
             volume = self._stores.volumes.find(connection, wish.volume, project=self._sees)
             self._refuse_in_use(connection, volume)
             snapshot = self._planned(wish, volume)
+            self._limits.refuse_more(connection, gigabytes=snapshot.size_gib)
             self._owe(connection, snapshot, limit + self._settings.late_effect)
         try:
             self._copy(snapshot, str(volume.location), wait.within(limit))
@@ -178,6 +188,7 @@ class Snapshots:
                 connection, kind=Kind.VOLUME, key=snapshot.location
             ):
                 raise Unavailable(f"snapshot {snapshot.name!r} took too long, and is given up")
+            self._limits.refuse_more(connection, gigabytes=snapshot.size_gib)
             self._rows.add(connection, snapshot)
             return self._rows.find(connection, self._project, snapshot.id)
 
