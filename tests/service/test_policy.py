@@ -127,6 +127,7 @@ def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
         '"vmwright:create": "nonsense"\n',
         '"vmwright:create": "(role:admin"\n',
         '"vmwright:create": 7\n',
+        '"vmwright:creaate": "!"\n',
     ],
 )
 def test_a_broken_file_is_refused_by_its_name(opened: Opening, rules: str) -> None:
