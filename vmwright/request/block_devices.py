@@ -66,10 +66,22 @@ class BlockDevice(Model):
             raise ValueError("a blank device needs a volume_size")
         if self.guest_format == SWAP and not self.is_swap:
             raise ValueError("only a blank local disk can be swap")
-        if self.device_type == "cdrom" and self.disk_bus == "virtio":
-            raise ValueError("a cdrom needs the bus sata or scsi")
         if self.name is not None and (self.is_local or self.source_type == "volume"):
             raise ValueError("only a new volume can be given a name")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_kept(self) -> Self:
+        if self.is_local and self.source_type == "blank" and self.boots:
+            raise ValueError("nothing is on a blank local disk to boot from")
+        if self.device_type == "disk":
+            return self
+        if self.disk_bus == "virtio":
+            raise ValueError("a cdrom needs the bus sata or scsi")
+        if self.is_local:
+            raise ValueError("a cdrom is a volume: say destination_type volume")
+        if self.guest_format is not None:
+            raise ValueError("a cdrom is read only: the guest makes nothing of it")
         return self
 
     @property
