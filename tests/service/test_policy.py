@@ -195,8 +195,8 @@ def test_volumes_of_others_are_not_there_at_all(opened: Opening) -> None:
     kept = opened(MEMBER).inventory.volume("kept")
     for name in (kept.name, kept.id):
         for call in (
-            lambda name: inventory.volume(name),
-            lambda name: inventory.delete_volume(name),
+            inventory.volume,
+            inventory.delete_volume,
             lambda name: inventory.create_snapshot("taken", name, wait=Wait(10)),
         ):
             with pytest.raises(NotFound, match=f"no volume '{name}'"):
