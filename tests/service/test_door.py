@@ -48,7 +48,7 @@ def test_what_an_image_names_and_is_not_there_is_told_with_that_image(lab: Lab, 
         controller.inventory.set_image_properties(image, named)
         with pytest.raises(NotFound, match=f"no image 'gone', .* {key} of image '{image}'"):
             controller.submit(labs.request())
-        with pytest.raises(NotFound, match="no image 'nope'$"):
+        with pytest.raises(NotFound, match=r"no image 'nope'$"):
             controller.submit(labs.request(kernel="nope", ramdisk=image))
 
 
