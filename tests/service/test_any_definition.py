@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from tests.support.any_request import fast, requests
 from tests.support.libvirt_schema import faults_of, missing
@@ -21,7 +21,7 @@ def controller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Controller]
         yield opened
 
 
-@fast
+@settings(fast, max_examples=100)
 @given(requests())
 def test_any_request_that_is_accepted_is_a_guest_that_libvirt_allows(
     controller: Controller, fields: dict[str, Any]

@@ -111,6 +111,7 @@ NEEDED = {
 }
 OPTIONAL = {
     "description": st.none() | st.text(max_size=40),
+    "hostname": st.sampled_from([None, "web", "web.example.org"]),
     "min_count": st.integers(1, 2),
     "max_count": st.integers(1, 3),
     "networks": networks,
