@@ -174,5 +174,6 @@ def accepted(call: Callable[[], T]) -> T:
 fast = settings(
     max_examples=200,
     deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
+    # The rules refuse most of what is made up.
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
