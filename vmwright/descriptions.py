@@ -42,7 +42,7 @@ class Descriptions:
             "hostname": spec["hostname"],
             "metadata": spec["metadata"],
             "tags": spec.get("tags", []),
-            "description": spec.get("description"),
+            **_as_asked(spec),
             "availability_zone": host.zone if host else spec.get("placement", {}).get("zone"),
             "project_id": instance.project_id,
             "user_id": instance.user_id,
@@ -132,3 +132,13 @@ def moment(seconds: float | None) -> str | None:
     if seconds is None:
         return None
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
+def _as_asked(spec: dict[str, Any]) -> dict[str, Any]:
+    """What is shown as it was asked for. A spec of the first version lacks most of it."""
+    names = ("description", "access_ip_v4", "access_ip_v6", "key_name")
+    return {name: spec.get(name) for name in names} | {
+        "security_groups": [group["name"] for group in spec.get("security_groups", [])],
+        "config_drive": spec["config_drive"],
+        "shutdown_terminate": spec.get("shutdown_terminate", False),
+    }

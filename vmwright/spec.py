@@ -191,6 +191,11 @@ class Spec(Model):
     """How many hosts are tried."""
     hooks: HooksSpec = HooksSpec()
 
+    @property
+    def label(self) -> str:
+        """The first label of the hostname, which may have a domain behind it."""
+        return self.hostname.partition(".")[0]
+
     def to_store(self) -> dict[str, Any]:
         return self.model_dump(mode="json")
 

@@ -49,6 +49,15 @@ def test_create_shows_the_instance_with_real_values(vmwright: CommandLine) -> No
     assert vmwright("list", "-f", "json").data == [shown]
 
 
+def test_what_was_asked_for_and_is_only_shown_is_shown(vmwright: CommandLine) -> None:
+    words = ("--access-ip-v4", "192.0.2.7", "--access-ip-v6", "2001:db8::7", "--shutdown-terminate")
+    shown = vmwright("create", "web", *BUILD, *words, "-f", "json").data
+    assert (shown["access_ip_v4"], shown["access_ip_v6"]) == ("192.0.2.7", "2001:db8::7")
+    assert (shown["security_groups"], shown["key_name"]) == (["default"], None)
+    assert (shown["config_drive"], shown["shutdown_terminate"]) == (True, True)
+    assert (shown["project_id"], shown["user_id"]) == ("default", "admin")
+
+
 def test_people_are_shown_text(vmwright: CommandLine) -> None:
     vmwright("create", "web", *BUILD, "--volume", "size=2,name=data")
     assert vmwright("show", "web", "-f", "value", "-c", "addresses").out == "lan=10.9.0.2\n"

@@ -75,6 +75,7 @@ RULE = ("security", "group", "rule", "create", "web")
         (2, (*RULE, "--protocol", "tcp", "--dst-port", "http")),
         (2, (*RULE, "--protocol", "tcp", "--dst-port", "80", "--icmp-code", "1")),
         (2, (*RULE, "--dst-port", "80")),
+        (2, (*RULE, "--protocol", "icmp", "--dst-port", "8")),
         (2, (*RULE, "--protocol", "junk")),
         (2, (*RULE, "--remote-ip", "10.0.0.0/8", "--ethertype", "IPv6")),
         (2, ("server", "group", "create", "odd", "--policy", "nearby")),

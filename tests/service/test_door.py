@@ -7,6 +7,7 @@ import pytest
 from tests.support import lab as labs
 from tests.support.lab import Lab
 from vmwright.controller import Controller
+from vmwright.errors import NotFound
 from vmwright.settings import HookSettings, SchedulerSettings
 
 TABLES = ("hosts", "instances", "operations", "events", "secrets", "volumes", "ports", "owners")
@@ -37,6 +38,18 @@ def test_a_refused_build_changes_nothing(lab: Lab, verb: str, wish: dict) -> Non
     assert lab.child(refused).status == 1
     after = {table: lab.rows(f"SELECT * FROM vmwright_{table}") for table in TABLES}
     assert after == before
+
+
+@pytest.mark.parametrize("key", ["kernel_id", "ramdisk_id"])
+def test_what_an_image_names_and_is_not_there_is_told_with_that_image(lab: Lab, key: str) -> None:
+    with Controller(lab.settings) as controller:
+        image = labs.request().image
+        named = {"kernel_id": image} | {key: "gone"}
+        controller.inventory.set_image_properties(image, named)
+        with pytest.raises(NotFound, match=f"no image 'gone', .* {key} of image '{image}'"):
+            controller.submit(labs.request())
+        with pytest.raises(NotFound, match=r"no image 'nope'$"):
+            controller.submit(labs.request(kernel="nope", ramdisk=image))
 
 
 @pytest.mark.parametrize("verb", ["create", "submit", "plan"])

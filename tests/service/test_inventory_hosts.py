@@ -84,6 +84,11 @@ def test_what_is_said_of_a_host_makes_sense(inventory, figures):
     assert inventory.host("one") == host
 
 
+def test_name_of_a_host_can_be_written_behind_a_zone(inventory):
+    with pytest.raises(InvalidRequest, match="has no colon"):
+        inventory.create_host("a:b", "simulated:///one")
+
+
 def test_host_is_changed_figure_by_figure(inventory):
     host = inventory.create_host(
         "one", "simulated:///one", traits=["HW_CPU_X86_AVX2", "CUSTOM_SSD"], address="10.0.0.1"

@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.databases import sqlite
 from tests.support.deployments import deployed
-from vmwright.errors import Conflict, InvalidRequest, NotFound
+from vmwright.errors import Conflict, InvalidRequest, NotFound, QuotaExceeded
 from vmwright.ids import OperationId, new_id
 
 BRIDGE, LIBVIRT = {"bridge": "br0"}, {"libvirt_network": "default"}
@@ -181,6 +181,14 @@ def test_port_holds_an_address_of_the_pool_from_its_creation_on(inventory, netwo
     assert inventory.ports.create("db", network.id).ip == "10.1.0.10"
     assert [known.name for known in inventory.ports.all()] == ["web", "db"]
     assert inventory.ports.get("web") == inventory.ports.get(port.id) == port
+
+
+def test_a_port_counts_as_an_address_of_its_project(inventory, network):
+    inventory.quotas.set({"fixed_ips": 1})
+    inventory.ports.create("web", "lan")
+    with pytest.raises(QuotaExceeded, match="Quota exceeded for fixed_ips: Requested 1, but"):
+        inventory.ports.create("db", "lan")
+    assert [known.name for known in inventory.ports.all()] == ["web"]
 
 
 def test_port_has_the_addresses_that_were_asked_for(inventory, network):

@@ -7,7 +7,7 @@ import pytest
 from tests.support.databases import sqlite
 from tests.support.deployments import deployed
 from tests.support.rows import a_spec, an_image
-from vmwright.errors import Conflict, InvalidRequest, NotFound
+from vmwright.errors import Conflict, InvalidRequest, NotFound, QuotaExceeded
 from vmwright.ids import VolumeId, new_id
 from vmwright.spec import SnapshotSpec, VolumeSpec
 from vmwright.waiting import Wait
@@ -208,3 +208,22 @@ def test_snapshots_of_other_projects_are_not_seen(deployment, inventory, snapsho
     assert list(inventory.snapshots()) == [snapshot]
     with pytest.raises(NotFound):
         inventory.snapshot(others.id)
+
+
+# What a project may have
+
+
+@pytest.mark.parametrize(
+    ("resource", "limit", "make"),
+    [
+        ("volumes", 1, lambda inventory: inventory.create_volume("another", 1)),
+        ("gigabytes", 3, lambda inventory: inventory.create_volume("another", 2)),
+        ("gigabytes", 3, lambda inventory: inventory.create_snapshot("s", "data", wait=Wait(60))),
+    ],
+)
+def test_what_is_made_without_an_instance_counts_too(inventory, volume, resource, limit, make):
+    inventory.quotas.set({resource: limit})
+    with pytest.raises(QuotaExceeded, match=f"Quota exceeded for {resource}: Requested"):
+        make(inventory)
+    inventory.quotas.set({resource: limit + 1})
+    make(inventory)

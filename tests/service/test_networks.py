@@ -53,6 +53,12 @@ def test_guest_is_plugged_into_what_is_there_and_nothing_is_made(lab: Lab) -> No
     assert lab.world() == {}
 
 
+def test_guest_whose_hostname_has_a_domain_is_told_its_first_label_by_dhcp(lab: Lab) -> None:
+    ended = lab.child(build({"network": "net1"}, hostname="web.example.org"))
+    assert ended.output.split() == ["done"], ended.output
+    assert [found["hostname"] for found in lab.things("reservations")] == ["web"]
+
+
 def test_host_without_the_bridge_fails_the_build_and_all_is_given_back(lab: Lab) -> None:
     lab.child(networks_of_others)
     (host,) = (lab.home / "world" / "hosts").glob("*/host.json")

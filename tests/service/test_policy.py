@@ -19,6 +19,7 @@ from vmwright.ids import FlavorId, new_id
 from vmwright.persistence.records import Flavor
 from vmwright.request import CreateRequest
 from vmwright.settings import Settings
+from vmwright.waiting import Wait
 
 ROOT = Path(__file__).parents[2]
 ADMIN = Caller()
@@ -126,6 +127,7 @@ def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
         '"vmwright:create": "nonsense"\n',
         '"vmwright:create": "(role:admin"\n',
         '"vmwright:create": 7\n',
+        '"vmwright:creaate": "!"\n',
     ],
 )
 def test_a_broken_file_is_refused_by_its_name(opened: Opening, rules: str) -> None:
@@ -186,6 +188,24 @@ def test_names_of_others_are_in_nobodys_way(opened: Opening) -> None:
 def test_volumes_of_others_are_not_there_for_a_build(opened: Opening) -> None:
     with pytest.raises(NotFound, match="no volume 'kept'"):
         opened(STRANGER).submit(labs.request(**PLAIN | {"volumes": [{"volume": "kept"}]}))
+
+
+def test_volumes_of_others_are_not_there_at_all(opened: Opening) -> None:
+    inventory = opened(STRANGER).inventory
+    kept = opened(MEMBER).inventory.volume("kept")
+    for name in (kept.name, kept.id):
+        for call in (
+            inventory.volume,
+            inventory.delete_volume,
+            lambda name: inventory.create_snapshot("taken", name, wait=Wait(10)),
+        ):
+            with pytest.raises(NotFound, match=f"no volume '{name}'"):
+                call(name)
+    assert inventory.volumes() == []
+    assert kept.id in {volume.id for volume in opened(MEMBER).inventory.volumes()}
+    assert kept.id in {
+        volume.id for volume in opened(replace(ADMIN, project="x")).inventory.volumes()
+    }
 
 
 def test_a_user_may_delete_what_is_the_projects(lab: Lab) -> None:

@@ -72,6 +72,11 @@ BROKEN = {
     f"{WEB}block_device_mapping:\n"
     "- device_name: vdb\n  virtual_name: swap\n": ":5: block_device_mapping.0: a swap disk needs",
     f"{WEB}min_count: 2\nmax_count: 1\n": (":1: min_count must be <= max_count"),
+    f"{WEB}max_count: true\n": ":4: max_count: this is true or false, and no number",
+    f"{WEB}volumes: [{{size: true}}]\n": ":4: volumes.0.size: this is true or false",
+    f"{TWO}- {{name: b, flavor: small, image: disk, max_count: 1000}}\n": (
+        ":1: instances: at most 1000 are asked for at once, these are 1001"
+    ),
     "instances: {}\n": ":1: instances: is a list",
     "instances: []\n": ":1: instances: is a list",
     "name: web\ninstances: [{name: a}]\n": ":2: instances: is a list, and nothing is beside it",

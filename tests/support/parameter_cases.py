@@ -505,6 +505,8 @@ def _devices() -> Iterator[Case]:
     yield _device(row, InvalidRequest, text, image | {"boot_index": 0})
     yield _device(row, InvalidRequest, text, image | {"boot_index": 2})
     yield _device(row, InvalidRequest, text, image | {"boot_index": 1}, image=None)
+    text = "nothing is on a blank local disk to boot from"
+    yield _device(row, InvalidRequest, text, local | {"boot_index": 0}, image=None, **wide)
     row = "`block_devices.volume_size`"
     yield _device(row, None, "", image | {"volume_size": 2})
     yield _device(
@@ -534,6 +536,16 @@ def _devices() -> Iterator[Case]:
         InvalidRequest,
         "a cdrom needs the bus sata or scsi",
         image | {"device_type": "cdrom", "disk_bus": "virtio"},
+    )
+    text = "a cdrom is a volume"
+    yield _device(row, InvalidRequest, text, local | {"device_type": "cdrom"}, **wide)
+    root = {"source_type": "image", "destination_type": "local", "uuid": "disk", "boot_index": 0}
+    yield _device(row, InvalidRequest, text, root | {"device_type": "cdrom"})
+    yield _device(
+        row,
+        InvalidRequest,
+        "a cdrom is read only",
+        blank | {"device_type": "cdrom", "guest_format": "ext4"},
     )
     row = "`block_devices.device_name`"
     yield _device(row, None, "", blank | {"device_name": "vdb"})

@@ -100,7 +100,7 @@ def _fill(stores: Stores, instance: InstanceId, operation: OperationId) -> None:
                 volume_id=data,
                 size_gib=2,
                 host_id=host,
-                location=name,
+                location=f"{name}.qcow2",
                 bootable=bootable,
             )
             stores.snapshots.add(connection, snapshot)

@@ -1,11 +1,14 @@
 """Pictures and links in the documents are those of the code."""
 
+import io
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.breaking import NO_MEANS
+from vmwright.cli.main import run
 from vmwright.flows import NO_HOOKS, RECIPES, newest
 from vmwright.views import RENDERERS
 from vmwright.views.graph import flow_graph
@@ -42,3 +45,21 @@ def test_the_hook_that_the_page_shows_is_that_of_the_example() -> None:
     assert len(shown) == 2
     for part in shown:
         assert any(part in text for text in files), part
+
+
+def commands() -> Iterator[str]:
+    """Every call of the command that a page shows, with the lines that it goes on on."""
+    for page in PAGES:
+        whole = re.sub(r"\n {8,}", " ", page.read_text())
+        yield from re.findall(r"^ *(?!.*`)(vmwright [a-z][^#>\n]*)", whole, re.M)
+
+
+@pytest.mark.parametrize("command", sorted(set(commands())))
+def test_a_command_that_a_page_shows_is_there_with_its_options(command: str) -> None:
+    words = command.split()[1:]
+    told = io.StringIO()
+    while words and run(["help", *words], told, io.StringIO()) != 0:
+        words.pop()
+    assert words, "there is no such command"
+    for option in re.findall(r"(?<![A-Za-z0-9-])--?[a-z][a-z0-9-]*", command):
+        assert re.search(rf"{option}\b", told.getvalue()), option

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from vmwright.admission.caller import Caller
-from vmwright.errors import InvalidRequest
+from vmwright.errors import InvalidRequest, NotFound
 from vmwright.persistence.records import Flavor, Image
 from vmwright.persistence.stores import Stores
 from vmwright.request import CreateRequest
@@ -65,8 +65,8 @@ def boot_images(
     return BootImages(
         image=image_spec(image) if image else None,
         properties=properties,
-        kernel=_pinned(stores, connection, kernel),
-        ramdisk=_pinned(stores, connection, ramdisk),
+        kernel=_pinned(stores, connection, kernel, root, KERNEL),
+        ramdisk=_pinned(stores, connection, ramdisk, root, RAMDISK),
     )
 
 
@@ -139,5 +139,18 @@ def image_spec(image: Image) -> ImageSpec:
     )
 
 
-def _pinned(stores: Stores, connection: sa.Connection, name: str | None) -> ImageSpec | None:
-    return None if name is None else image_spec(stores.registries.images.pin(connection, name))
+def _pinned(
+    stores: Stores, connection: sa.Connection, name: str | None, root: Image | None, key: str
+) -> ImageSpec | None:
+    """`NotFound` that says so where it is the image `root` that names this one, by property."""
+    if name is None:
+        return None
+    try:
+        return image_spec(stores.registries.images.pin(connection, name))
+    except NotFound as error:
+        if root is None or root.properties.get(key) != name:
+            raise
+        raise NotFound(
+            f"{error.message}, which the property {key} of image {root.name!r} names",
+            hint=f"see: vmwright help image unset; or build with --kernel {NO_KERNEL}",
+        ) from None

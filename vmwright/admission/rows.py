@@ -124,7 +124,7 @@ def _instance(operation: Operation, spec: Spec) -> Instance:
         user_id=spec.user,
         reservation_id=operation.reservation_id,
         name=spec.name,
-        hostname=spec.hostname.partition(".")[0],
+        hostname=spec.label,
         vm_state=VmState.BUILDING,
         task_state=TaskState.SCHEDULING,
         power_state=PowerState.NOSTATE,

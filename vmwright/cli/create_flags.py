@@ -115,7 +115,7 @@ def _add_disks(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         type=parsing.legacy_device,
-        metavar="DEVICE=[ID][:TYPE[:SIZE[:DELETE]]]",
+        metavar="DEVICE=ID[:TYPE[:SIZE[:DELETE]]]",
         help="the legacy form: TYPE is volume or snapshot",
     )
     parser.add_argument("--swap", type=parsing.count, metavar="MIB", help="a swap disk")

@@ -116,7 +116,7 @@ class Unset(ShowOne):
 
 
 class Delete(DeleteEach):
-    """Delete images. Instances that were made of them stay."""
+    """Delete images that no instance and no volume needs."""
 
     def find(self, name: str) -> object:
         return self.session.controller.inventory.image(name)

@@ -275,5 +275,5 @@ def _pairs(options: list[str], known: tuple[str, ...]) -> dict[str, str]:
 def _truth(text: str) -> bool:
     words = {"true": True, "yes": True, "false": False, "no": False}
     if text.lower() not in words:
-        raise argparse.ArgumentTypeError(f"delete={text!r} is neither true nor false")
+        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
     return words[text.lower()]

@@ -48,6 +48,8 @@ class Create(ShowOne):
     def describe(self, arguments: argparse.Namespace) -> Mapping[str, Any]:
         if arguments.dst_port and arguments.icmp_code is not None:
             raise InvalidRequest("--icmp-code goes with --icmp-type")
+        if arguments.dst_port and arguments.protocol in ("icmp", "icmpv6", "1", "58"):
+            raise InvalidRequest("--dst-port goes with tcp and udp: icmp has --icmp-type")
         first, last = arguments.dst_port or (arguments.icmp_type, arguments.icmp_code)
         rule = self.session.controller.inventory.security_groups.add_rule(
             arguments.group,

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from vmwright.errors import InvalidRequest
 from vmwright.request import CreateRequest
+from vmwright.request.create import MOST_INSTANCES
 from vmwright.request.model import explain, place_of
 
 INSTANCES = "instances"
@@ -31,9 +32,17 @@ def read_requests(path: str) -> list[CreateRequest]:
     if len(content) > 1 or not isinstance(several, list) or not several:
         line = _line(node, (INSTANCES,))
         raise InvalidRequest(f"{path}:{line}: {INSTANCES}: is a list, and nothing is beside it")
-    return [
+    requests = [
         _request(path, one, node, (INSTANCES, position)) for position, one in enumerate(several)
     ]
+    count = sum(request.count for request in requests)
+    if count > MOST_INSTANCES:
+        line = _line(node, (INSTANCES,))
+        raise InvalidRequest(
+            f"{path}:{line}: {INSTANCES}: at most {MOST_INSTANCES} are asked for at once, these "
+            f"are {count}"
+        )
+    return requests
 
 
 def written(fields: Mapping[str, Any]) -> str:

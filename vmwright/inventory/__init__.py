@@ -75,9 +75,9 @@ class Inventory:
         self._flavors = Flavors(self._register)
         self._images = Images(self._register, images, self._project)
         self._networks = Networks(self._register)
-        self.ports = Ports(stores, self._project)
-        self._volumes = Volumes(self._register, self._project)
-        self._snapshots = Snapshots(self._register, backend, self._project, settings.operations)
+        self.ports = Ports(stores, limits, self._project)
+        self._volumes = Volumes(self._register, limits, caller)
+        self._snapshots = Snapshots(self._register, limits, backend, caller, settings.operations)
         self._hosts = Hosts(
             self._register,
             backend,
@@ -248,7 +248,7 @@ class Inventory:
         return self._volumes.create(wish)
 
     def volumes(self) -> Sequence[VolumeRecord]:
-        """Every living volume, oldest first."""
+        """Every living volume that is there for the caller, oldest first."""
         return self._volumes.all()
 
     def volume(self, name_or_id: str) -> VolumeRecord:

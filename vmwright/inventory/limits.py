@@ -19,12 +19,22 @@ class Limits:
         """Nobody else registers what is counted before this transaction has ended."""
         self._quotas.hold(connection, self._project)
 
-    def refuse_excess(self, connection: sa.Connection, resource: str, held: int) -> None:
-        """`QuotaExceeded` if one more than are held already would be too many."""
+    def refuse_excess(
+        self, connection: sa.Connection, resource: str, held: int, wanted: int = 1
+    ) -> None:
+        """`QuotaExceeded` if so many more than are held already would be too many."""
         limits = self._configured.overridden(self._quotas.limits(connection, self._project))
         limit: int = getattr(limits, resource)
-        if 0 <= limit <= held:
+        if 0 <= limit < held + wanted:
             raise QuotaExceeded(
-                f"Quota exceeded for {resource}: Requested 1, but already used {held} of {limit}",
+                f"Quota exceeded for {resource}: Requested {wanted}, but already used {held} of "
+                f"{limit}",
                 hint="delete what is not needed, or see: vmwright quota show",
             )
+
+    def refuse_more(self, connection: sa.Connection, **wanted: int) -> None:
+        """The same, holding the project, for what instances use too: by resource, how much more."""
+        self.hold(connection)
+        used = self._quotas.usage(connection, self._project)
+        for resource, more in wanted.items():
+            self.refuse_excess(connection, resource, getattr(used, resource), more)

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from vmwright.errors import InvalidRequest
 from vmwright.ids import PortId, new_id
+from vmwright.inventory.limits import Limits
 from vmwright.inventory.wishes import NewPort
 from vmwright.persistence.ports import Allocation
 from vmwright.persistence.records import NetworkRecord, Port
@@ -15,7 +16,8 @@ from vmwright.persistence.stores import Stores
 class Ports:
     """The ports of one project, also those that were made with an instance."""
 
-    def __init__(self, stores: Stores, project: str) -> None:
+    def __init__(self, stores: Stores, limits: Limits, project: str) -> None:
+        self._limits = limits
         self._stores = stores
         self._rows = stores.ports
         self._project = project
@@ -25,13 +27,15 @@ class Ports:
     ) -> Port:
         """Hold a MAC and an address of the network, chosen where none is asked for.
 
-        `InvalidRequest` if the network cannot give that address, `Conflict` if somebody has it.
+        `InvalidRequest` if the network cannot give that address, `Conflict` if somebody has it,
+        `QuotaExceeded` if the project may have no more.
         """
         wish = NewPort.parse(name=name, network=network, ip=ip, mac=mac)
         with self._stores.database.write() as connection:
             found = self._stores.registries.networks.pin(connection, wish.network)
             if wish.ip is not None:
                 _check_ip(found, wish.ip)
+            self._limits.refuse_more(connection, fixed_ips=1)
             return self._made(connection, wish, found)
 
     def all(self) -> Sequence[Port]:

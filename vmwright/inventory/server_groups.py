@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from vmwright.admission import Caller
+from vmwright.errors import Conflict
 from vmwright.ids import InstanceId, ServerGroupId, new_id
 from vmwright.inventory.limits import Limits
 from vmwright.persistence.records import ServerGroup
@@ -77,5 +78,11 @@ class ServerGroups:
         """Forget a group that no living instance is in."""
         with self._database.write() as connection:
             group = self._rows.find(connection, self._caller.project, name_or_id)
+            members = len(self._rows.members(connection, group.id))
+            if members:
+                raise Conflict(
+                    f"server group {group.name!r} is in use by {members} instances",
+                    hint=f"delete them first; see: vmwright server group show {group.id}",
+                )
             self._rows.remove(connection, group.id)
         return group

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from vmwright.admission import Caller
 from vmwright.backends.host import Backend
 from vmwright.backends.removal import Kind
 from vmwright.errors import Conflict, InvalidRequest, Refused, Unavailable, VmwrightError
 from vmwright.ids import InstanceId, SnapshotId, VolumeId, mark_of_volume, new_id, snapshot_name
+from vmwright.inventory.limits import Limits
 from vmwright.inventory.register import Register
 from vmwright.inventory.wishes import NewSnapshot, NewVolume
 from vmwright.persistence.debts import BEING_MADE
@@ -21,34 +23,40 @@ from vmwright.waiting import Wait
 
 
 class Volumes:
-    """The volumes of a deployment. A new one is a row only: its first instance makes it."""
+    """The volumes that are there for a caller. A new one is a row only: its first instance makes
+    it."""
 
-    def __init__(self, register: Register, project: str) -> None:
+    def __init__(self, register: Register, limits: Limits, caller: Caller) -> None:
         self._register = register
+        self._limits = limits
         self._stores = register.stores
         self._rows = register.stores.volumes
-        self._project = project
+        self._project = caller.project
+        self._sees = caller.sees
 
     def create(self, wish: NewVolume) -> VolumeRecord:
         with self._register.turn() as connection:
             volume = self._begun(connection, wish)
+            self._limits.refuse_more(connection, volumes=1, gigabytes=volume.size_gib)
             self._rows.add(connection, volume)
             return self._rows.find(connection, volume.id)
 
     def all(self) -> Sequence[VolumeRecord]:
         found: list[VolumeRecord] = []
         with self._stores.database.read() as connection:
-            while page := self._rows.page(connection, after=found[-1].seq if found else 0):
+            while page := self._rows.page(
+                connection, project=self._sees, after=found[-1].seq if found else 0
+            ):
                 found += page
         return found
 
     def find(self, name_or_id: str) -> VolumeRecord:
         with self._stores.database.read() as connection:
-            return self._rows.find(connection, name_or_id)
+            return self._rows.find(connection, name_or_id, project=self._sees)
 
     def delete(self, name_or_id: str) -> VolumeRecord:
         with self._stores.database.write() as connection:
-            volume = self._rows.find(connection, name_or_id)
+            volume = self._rows.find(connection, name_or_id, project=self._sees)
             self._rows.bury(connection, volume.id)
             attached = self._rows.attachment_of(connection, volume.id)
             if attached is not None:
@@ -97,21 +105,29 @@ class Snapshots:
     """
 
     def __init__(
-        self, register: Register, backend: Backend, project: str, settings: OperationSettings
+        self,
+        register: Register,
+        limits: Limits,
+        backend: Backend,
+        caller: Caller,
+        settings: OperationSettings,
     ) -> None:
         self._register = register
+        self._limits = limits
         self._stores = register.stores
         self._rows = register.stores.snapshots
         self._backend = backend
-        self._project = project
+        self._project = caller.project
+        self._sees = caller.sees
         self._settings = settings
 
     def create(self, wish: NewSnapshot, wait: Wait) -> Snapshot:
         limit = self._settings.deadline
         with self._stores.database.write() as connection:
-            volume = self._stores.volumes.find(connection, wish.volume)
+            volume = self._stores.volumes.find(connection, wish.volume, project=self._sees)
             self._refuse_in_use(connection, volume)
             snapshot = self._planned(wish, volume)
+            self._limits.refuse_more(connection, gigabytes=snapshot.size_gib)
             self._owe(connection, snapshot, limit + self._settings.late_effect)
         try:
             self._copy(snapshot, str(volume.location), wait.within(limit))
@@ -176,6 +192,7 @@ class Snapshots:
                 connection, kind=Kind.VOLUME, key=snapshot.location
             ):
                 raise Unavailable(f"snapshot {snapshot.name!r} took too long, and is given up")
+            self._limits.refuse_more(connection, gigabytes=snapshot.size_gib)
             self._rows.add(connection, snapshot)
             return self._rows.find(connection, self._project, snapshot.id)
 

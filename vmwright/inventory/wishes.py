@@ -96,9 +96,9 @@ def _trait(text: str) -> str:
     return text
 
 
-def _zone(text: str) -> str:
+def _no_colon(text: str) -> str:
     if ":" in text:
-        raise ValueError("a zone has no colon: requests write ZONE:HOST")
+        raise ValueError("a zone or a host has no colon in its name: requests write ZONE:HOST")
     return text
 
 
@@ -106,7 +106,8 @@ Words = Annotated[Metadata, Field(max_length=128)]
 """Keys and values that are kept for whoever knows what they mean."""
 ImageProperties = Annotated[Words, AfterValidator(_image_properties)]
 Traits = Annotated[tuple[Annotated[str, AfterValidator(_trait)], ...], Field(max_length=256)]
-Zone = Annotated[Name, AfterValidator(_zone)]
+Zone = Annotated[Name, AfterValidator(_no_colon)]
+HostName = Annotated[Name, AfterValidator(_no_colon)]
 
 
 class NewFlavor(Model):
@@ -241,7 +242,7 @@ class NewSnapshot(Model):
 class NewHost(Model):
     """A host; what is left out is asked of it."""
 
-    name: Name
+    name: HostName
     uri: Name
     vcpus: Count | None = None
     memory_mib: MiB | None = None

@@ -70,14 +70,20 @@ class VolumeStore:
         return row is not None
 
     def page(
-        self, connection: sa.Connection, *, after: int = 0, limit: int = 1000
+        self,
+        connection: sa.Connection,
+        *,
+        project: str | None = None,
+        after: int = 0,
+        limit: int = 1000,
     ) -> Sequence[VolumeRecord]:
-        rows = connection.execute(
-            sa.select(self._volumes)
-            .where(self._volumes.c.deleted_at.is_(None), self._volumes.c.seq > after)
-            .order_by(self._volumes.c.seq)
-            .limit(limit)
+        """Living ones, of this project or of any."""
+        query = sa.select(self._volumes).where(
+            self._volumes.c.deleted_at.is_(None), self._volumes.c.seq > after
         )
+        if project is not None:
+            query = query.where(self._volumes.c.project_id == project)
+        rows = connection.execute(query.order_by(self._volumes.c.seq).limit(limit))
         return [VolumeRecord.of(row) for row in rows]
 
     def on_host(self, connection: sa.Connection, host: HostId) -> int:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from vmwright.request.fields import Gib, Name, NameOrId, Tag, Truth, has_invisible
+from vmwright.request.fields import Gib, Name, NameOrId, Tag, Truth, Whole, has_invisible
 from vmwright.request.model import Model
 
 BUSES = ("virtio", "scsi", "sata")
@@ -37,7 +37,7 @@ class BlockDevice(Model):
     """``local`` disks live and die with the instance; by default blank and image are local."""
     uuid: NameOrId | None = None
     """Name or id of the source."""
-    boot_index: int | None = Field(default=None, ge=-(2**31), le=2**31 - 1)
+    boot_index: Whole | None = Field(default=None, ge=-(2**31), le=2**31 - 1)
     """Place among the disks to boot from; None or negative: never."""
     volume_size: Gib | None = None
     """GiB, and MiB for swap. By default what an image or snapshot needs, rounded up."""
@@ -66,10 +66,22 @@ class BlockDevice(Model):
             raise ValueError("a blank device needs a volume_size")
         if self.guest_format == SWAP and not self.is_swap:
             raise ValueError("only a blank local disk can be swap")
-        if self.device_type == "cdrom" and self.disk_bus == "virtio":
-            raise ValueError("a cdrom needs the bus sata or scsi")
         if self.name is not None and (self.is_local or self.source_type == "volume"):
             raise ValueError("only a new volume can be given a name")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_kept(self) -> Self:
+        if self.is_local and self.source_type == "blank" and self.boots:
+            raise ValueError("nothing is on a blank local disk to boot from")
+        if self.device_type == "disk":
+            return self
+        if self.disk_bus == "virtio":
+            raise ValueError("a cdrom needs the bus sata or scsi")
+        if self.is_local:
+            raise ValueError("a cdrom is a volume: say destination_type volume")
+        if self.guest_format is not None:
+            raise ValueError("a cdrom is read only: the guest makes nothing of it")
         return self
 
     @property
@@ -153,7 +165,7 @@ class VolumeRequest(Model):
     name: Name | None = None
     delete_on_termination: Truth | None = None
     """By default what is made with the instance goes with it, what was there before stays."""
-    boot_index: int | None = Field(default=None, ge=-1, le=2**31 - 1)
+    boot_index: Whole | None = Field(default=None, ge=-1, le=2**31 - 1)
     bus: Literal["virtio", "scsi", "sata"] | None = None
     tag: Tag | None = None
     guest_format: Literal["ext2", "ext3", "ext4", "xfs", "vfat"] | None = None

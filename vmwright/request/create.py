@@ -27,6 +27,7 @@ from vmwright.request.fields import (
     Tag,
     Truth,
     UserData,
+    Whole,
     has_invisible,
     is_text,
     unique,
@@ -90,9 +91,9 @@ class CreateRequest(Model):
     description: Description | None = None
     hostname: Hostname | None = None
     """By default made of the name."""
-    min_count: int = Field(default=1, ge=1, le=MOST_INSTANCES)
+    min_count: Whole = Field(default=1, ge=1, le=MOST_INSTANCES)
     """Quotas may lower the number of instances as far as this."""
-    max_count: int | None = Field(default=None, ge=1, le=MOST_INSTANCES)
+    max_count: Whole | None = Field(default=None, ge=1, le=MOST_INSTANCES)
     """By default `min_count`."""
 
     networks: Networks = ()

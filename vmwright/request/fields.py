@@ -149,6 +149,13 @@ def _truth(value: object) -> bool:
         raise ValueError("this is neither true nor false") from None
 
 
+def _number(value: object) -> object:
+    # Python takes True for 1.
+    if isinstance(value, bool):
+        raise ValueError("this is true or false, and no number")
+    return value
+
+
 def unique(items: tuple[Any, ...]) -> tuple[Any, ...]:
     """The items in their order, each once."""
     return tuple(dict.fromkeys(items))
@@ -169,5 +176,6 @@ SshKey = Annotated[str, AfterValidator(_ssh_key)]
 Tag = Annotated[str, AfterValidator(_tag)]
 Truth = Annotated[bool, BeforeValidator(_truth)]
 """A truth value, or a word for one."""
-Gib = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Whole = Annotated[int, BeforeValidator(_number)]
+Gib = Annotated[Whole, Field(ge=1, le=2**31 - 1)]
 """A size in GiB, or in MiB for swap, as Nova has it."""

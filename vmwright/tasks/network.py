@@ -82,7 +82,7 @@ class PlugNetwork(Task):
                 network=NetworkId(port["network"]),
                 mac=port["mac"],
                 ip=port["ip"],
-                hostname=spec.hostname,
+                hostname=spec.label,
             )
             network.ensure_reservation(reservation, run.mark, run.wait)
         return [{"network": port["network"], "mac": port["mac"]} for port in network_info]
