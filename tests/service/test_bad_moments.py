@@ -113,16 +113,30 @@ def test_parked_build_ends_with_the_delete_of_its_instance(lab: Lab) -> None:
     assert lab.child(labs.delete).output.split() == ["done"]
     known = newest("create").version
     lab.execute(f"UPDATE vmwright_operations SET flow_version = {known} WHERE kind = 'create'")
-    (volume,) = lab.things("volumes")
+    assert lab.things("volumes") == []
+    # Its user's volume, and its user's port, are another instance's by now.
+    assert lab.child(labs.create).output.split() == ["done"]
+    world = lab.world()
 
     def child(controller):
-        (build,) = (known for known in controller.operations() if known.kind == "create")
+        build = next(known for known in controller.operations() if known.kind == "create")
         controller.resume(build.id)
         print(controller.wait(build.id, timeout=30).state)
 
     assert lab.child(child).output.split() == ["undone"]
-    assert [found["name"] for found in lab.things("volumes")] == [volume["name"]]
-    assert instances(lab)[0]["vm_state"] == "deleted"
+    assert lab.world() == world
+    assert [known["vm_state"] for known in instances(lab)] == ["deleted", "active"]
+
+
+def test_what_a_guest_has_written_outlives_a_build_that_nobody_can_end(lab: Lab) -> None:
+    """Killed once its guest was active, and parked by a vmwright that does not know its flow."""
+    assert lab.child(broken(labs.create, execute("mark_active", Break.KILL_BEFORE))).killed
+    lab.execute("UPDATE vmwright_instances SET vm_state = 'active', launched_at = 1")
+    lab.execute("UPDATE vmwright_operations SET flow_version = 99")
+    assert lab.child(labs.resume).output.split()[-1] == "parked"
+    assert lab.child(labs.delete).output.split() == ["done"]
+    (kept,) = lab.rows("SELECT location FROM vmwright_volumes WHERE name = 'kept'")
+    assert [found["name"] for found in lab.things("volumes")] == [kept["location"]]
 
 
 def test_operation_that_cannot_be_read_does_not_stop_the_others(lab: Lab) -> None:

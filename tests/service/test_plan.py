@@ -75,7 +75,8 @@ def without_ids(record: dict[str, Any]) -> Any:
     ids += [disk["serial"] for disk in record["disks"] if re.match("[0-9a-f]{8}-", disk["serial"])]
     for known in ids:
         text = text.replace(known, "-")
-    return {**json.loads(re.sub(r"[a-z0-9]{26}\.qcow2", "-.qcow2", text)), "state": "-"}
+    told = json.loads(re.sub(r"[a-z0-9]{26}\.qcow2", "-.qcow2", text))
+    return {**told, "state": "-", "off_by": "-"}
 
 
 @pytest.mark.parametrize("output", ["table", "json", "yaml", "value"])

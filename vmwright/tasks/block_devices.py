@@ -145,8 +145,14 @@ class ReleaseBlockDevices(RemovingTask):
         ]
 
     def _unfinished(self, connection: sa.Connection, run: Run) -> set[OperationId]:
-        """The builds of the instance that are not done, and never will be."""
-        operations = self._means.stores.operations.of_instance(connection, run.instance)
+        """The builds of the instance that are not done, and never will be.
+
+        None once its guest was active: what that has written is its user's, however it ended.
+        """
+        stores = self._means.stores
+        if stores.instances.get(connection, run.instance).launched_at is not None:
+            return set()
+        operations = stores.operations.of_instance(connection, run.instance)
         return {
             known.id
             for known in operations
