@@ -41,7 +41,7 @@ def busy(installed: Installed) -> Installed:
         (4, ("create", "x", "--image", "demo", "--flavor", "nope"), "flavor 'nope'"),
         (4, ("create", "x", *PLACE, "--network", "nope"), "network 'nope'"),
         (2, ("create", "x", *PLACE, "--network", "net1,ip=10.78.0.5"), "10.78.0.5"),
-        (5, ("create", "x", *PLACE, "--network", "net1,ip=10.77.0.50"), "in use"),
+        (2, ("create", "x", *PLACE, "--network", "net1,ip=10.77.0.50"), "in use"),
         (
             2,
             ("create", "x", *PLACE, *("--network", "net1,ip=10.77.0.9") * 2),
@@ -60,7 +60,7 @@ def busy(installed: Installed) -> Installed:
             ("image", "create", "x", "--file", "HOME/plain", "--disk-format", "raw"),
             "qcow2",
         ),
-        (5, ("create", "x", *PLACE, "--volume", "volume=held"), "in use"),
+        (2, ("create", "x", *PLACE, "--volume", "volume=held"), "in use"),
     ],
     ids=lambda value: value if isinstance(value, int) else None,
 )
@@ -70,6 +70,14 @@ def test_bad_input_is_refused_and_nothing_changes(
     before = (rows(busy), listings(busy))
     line = busy.refused(*(word.replace("HOME", str(busy.home)) for word in words), expect=code)
     assert told in line
+    assert (rows(busy), listings(busy)) == before
+
+
+def test_a_plan_changes_nothing(busy: Installed) -> None:
+    before = (rows(busy), listings(busy))
+    plan = busy.json("plan", "x", *PLACE, *NIC, "--volume", "size=1")
+    assert plan["host"] is not None
+    assert plan["definition"].startswith("<domain")
     assert (rows(busy), listings(busy)) == before
 
 

@@ -263,7 +263,7 @@ def _networks() -> Iterator[Case]:
     for ip, error, text in (
         ("10.9.0", InvalidRequest, "is not an IPv4 address"),
         ("10.8.0.1", InvalidRequest, "network 'lan'"),
-        (BUSY_IP, Conflict, "is in use"),
+        (BUSY_IP, InvalidRequest, "is in use"),
     ):
         yield refused(row, ("--network", f"lan,ip={ip}"), error, text, networks=[lan | {"ip": ip}])
     row = "`networks.mac`"
@@ -271,7 +271,7 @@ def _networks() -> Iterator[Case]:
     yield accepted(row, ("--network", f"lan,mac={mac}"), networks=[lan | {"mac": mac}])
     for mac, error, text in (
         ("01:00:5e:00:00:01", InvalidRequest, "is a multicast address"),
-        (BUSY_MAC, Conflict, "is in use"),
+        (BUSY_MAC, InvalidRequest, "is in use"),
     ):
         yield refused(
             row, ("--network", f"lan,mac={mac}"), error, text, networks=[lan | {"mac": mac}]
@@ -403,7 +403,7 @@ def _volumes() -> Iterator[Case]:
     yield refused(
         row,
         ("--volume", "volume=busy"),
-        Conflict,
+        InvalidRequest,
         "is in use by instance",
         volumes=[{"volume": "busy"}],
     )

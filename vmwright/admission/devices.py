@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from vmwright.admission.caller import Caller
 from vmwright.admission.images import GIB, BootImages, image_spec, refuse_small_memory
-from vmwright.errors import Conflict, InvalidRequest, QuotaExceeded
+from vmwright.errors import InvalidRequest, QuotaExceeded
 from vmwright.ids import VolumeId, new_id
 from vmwright.persistence.records import Flavor, VolumeRecord
 from vmwright.persistence.stores import Stores
@@ -84,7 +84,7 @@ class _Resolving:
         )
         held = self._stores.volumes.attachment_of(self._connection, record.id)
         if held is not None:
-            raise Conflict(
+            raise InvalidRequest(
                 f"volume {record.name!r} is in use by instance {held.instance_id}",
                 hint="delete that instance first, or use another volume",
             )

@@ -67,7 +67,9 @@ def _nic(
     if wish.ip is not None:
         _check_ip(stores, connection, network, wish.ip)
     if wish.mac is not None and stores.ports.is_mac_taken(connection, wish.mac):
-        raise Conflict(f"MAC address {wish.mac} is in use", hint="leave it out to have one made")
+        raise InvalidRequest(
+            f"MAC address {wish.mac} is in use", hint="leave it out to have one made"
+        )
     return _new_nic(network, wish)
 
 
@@ -116,4 +118,4 @@ def _check_ip(stores: Stores, connection: sa.Connection, network: NetworkRecord,
     if reason is not None:
         raise InvalidRequest(f"fixed IP {ip}: network {network.name!r} ({network.cidr}) {reason}")
     if stores.ports.is_ip_taken(connection, network.id, network.addresses.offset_of(ip)):
-        raise Conflict(f"fixed IP {ip} is in use", hint="leave it out to have one chosen")
+        raise InvalidRequest(f"fixed IP {ip} is in use", hint="leave it out to have one chosen")
