@@ -16,7 +16,7 @@ LINES = 19
 """Lines of progress that a build has written before its last task ends."""
 
 
-@pytest.mark.parametrize("kills", [5, pytest.param(12, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [3, pytest.param(12, marks=pytest.mark.slow)])
 def test_killed_builds_are_resumed_and_deleted_without_a_trace(
     installed: Installed, kills: int
 ) -> None:

@@ -20,7 +20,7 @@ FAULTS = ("", "ensure_running:1:after", "ensure_running:1:before", "ensure_volum
 
 @pytest.mark.parametrize(
     ("place", "kills"),
-    [("lab", 25), ("hosts", 15), *(pytest.param(p, 100, marks=pytest.mark.slow) for p in PLACES)],
+    [("lab", 12), ("hosts", 8), *(pytest.param(p, 100, marks=pytest.mark.slow) for p in PLACES)],
 )
 def test_random_kills_lose_and_leak_nothing(
     place: str, kills: int, request: pytest.FixtureRequest
