@@ -76,6 +76,7 @@ def test_real_guest_is_built_shown_and_taken_back(place: Path) -> None:
 @pytest.mark.libvirt
 @pytest.mark.guest
 @pytest.mark.usefixtures("host_can_run")
+@pytest.mark.slow
 def test_interrupted_quickstart_leaves_nothing(place: Path) -> None:
     output = interrupted(start(place, KVM="no", REQUIRE="libvirt"), "GUEST-DISKS")
     assert "taking back" in output
@@ -84,6 +85,7 @@ def test_interrupted_quickstart_leaves_nothing(place: Path) -> None:
 
 @pytest.mark.libvirt
 @pytest.mark.guest
+@pytest.mark.slow
 def test_libvirt_that_was_named_is_left_as_it_was(installed: Installed, place: Path) -> None:
     # Every libvirt that its package has installed has this directory.
     installed.host.run("mkdir", "--parents", "/var/lib/libvirt/images")
