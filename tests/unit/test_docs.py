@@ -38,6 +38,23 @@ def test_files_that_the_architecture_names_are_there() -> None:
             assert (ROOT / name).exists() or (ROOT / "vmwright" / name).exists(), name
 
 
+NAMED_TEST = re.compile(r"`(tests/[a-z_/]+\.py)?::(test_[a-z_0-9]+)`")
+
+
+def named_tests() -> Iterator[tuple[str, str]]:
+    """File and function; one without a file is in the file that was named before it."""
+    for page in PAGES:
+        file = ""
+        for named, test in NAMED_TEST.findall(page.read_text()):
+            file = named or file
+            yield file, test
+
+
+@pytest.mark.parametrize(("file", "test"), sorted(set(named_tests())))
+def test_a_test_that_a_page_names_is_there(file: str, test: str) -> None:
+    assert f"\ndef {test}(" in (ROOT / file).read_text()
+
+
 def test_the_hook_that_the_page_shows_is_that_of_the_example() -> None:
     page = (ROOT / "docs" / "hooks.md").read_text()
     shown = re.findall(r"```(?:python|toml)\n(.*?)```", page, re.DOTALL)
