@@ -31,6 +31,7 @@ from vmwright.settings import (
     Settings,
     SimulatedSettings,
 )
+from vmwright.tasks.task import Means
 from vmwright.waiting import Wait
 
 MARKER = b"marker-of-a-secret-3f9c1d"
@@ -109,7 +110,13 @@ class Lab:
         """Fork a process, let it open a controller and do the work; wait for its end."""
         return self.reap(self.fork(work))
 
-    def fork(self, work: Callable[[Controller], Any], settings: Settings | None = None) -> int:
+    def fork(
+        self,
+        work: Callable[[Controller], Any],
+        settings: Settings | None = None,
+        *,
+        watch: Callable[[Means], Means] | None = None,
+    ) -> int:
         """As `child`, without waiting: the process id."""
         sys.stdout.flush()
         process = os.fork()
@@ -119,7 +126,7 @@ class Lab:
         try:
             output = os.open(self._output(os.getpid()), os.O_WRONLY | os.O_CREAT, 0o600)
             sys.stdout = sys.stderr = os.fdopen(output, "w")
-            with Controller(settings or self.settings) as controller:
+            with Controller(settings or self.settings, watch=watch) as controller:
                 work(controller)
             status = 0
         except BaseException:  # noqa: BLE001 - whatever it is, the child ends and says so
@@ -221,6 +228,18 @@ def prepare_hosts(controller: Controller) -> None:
     prepare(controller)
     for name in ("host2", "host3"):
         controller.inventory.create_host(name, f"simulated:///{name}")
+
+
+def preload(directory: Path) -> None:
+    """Load into this process, once, what each of its children would load.
+
+    Accepting a request loads nearly all of it, and starts no thread.
+    """
+    directory.mkdir()
+    with Controller(Lab(directory).settings) as controller:
+        prepare(controller)
+        controller.submit(request())
+        controller.plan(request(name="vm2", volumes=[]))
 
 
 @contextmanager
