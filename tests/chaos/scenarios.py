@@ -110,4 +110,3 @@ SCENARIOS = (
         setup=(_done(labs.create), power_returned),
     ),
 )
-

@@ -1,4 +1,4 @@
-"""Kill at one point after another, or at two, go on, and judge: several deployments side by side."""
+"""Kill at one point after another, or at two, go on, and judge; several deployments at once."""
 
 import random
 from collections import deque
@@ -51,12 +51,12 @@ def every_point(points: Sequence[str]) -> Iterator[Aim]:
     return map(Aim, points)
 
 
-def one_of_each_place(points: Sequence[str], chance: random.Random) -> Iterator[Aim]:
-    """One point for each place: which visit of it, is left to chance."""
-    places: dict[str, list[str]] = {}
+def places(points: Sequence[str], number: int, chance: random.Random) -> Iterator[Aim]:
+    """So many places, all of them different; which visit of each, is left to chance."""
+    found: dict[str, list[str]] = {}
     for point in points:
-        places.setdefault(Point.parse(point).place, []).append(point)
-    return (Aim(chance.choice(known)) for known in places.values())
+        found.setdefault(Point.parse(point).place, []).append(point)
+    return (Aim(chance.choice(found[place])) for place in chance.sample(sorted(found), number))
 
 
 def pairs(points: Sequence[str], number: int, chance: random.Random) -> Iterator[Aim]:
