@@ -9,18 +9,15 @@ import json
 import os
 import shutil
 import signal
-import sqlite3
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import psycopg
-from psycopg.rows import dict_row
-
+from tests.support import foreign_sql
 from vmwright.controller import Controller
 from vmwright.request import CreateRequest
 from vmwright.settings import (
@@ -31,6 +28,7 @@ from vmwright.settings import (
     Settings,
     SimulatedSettings,
 )
+from vmwright.tasks.task import Means
 from vmwright.waiting import Wait
 
 MARKER = b"marker-of-a-secret-3f9c1d"
@@ -74,7 +72,7 @@ class Lab:
         return Settings(
             backend="simulated",
             state_dir=self.home,
-            database=DatabaseSettings(connection=self.url or f"sqlite:///{self.home / 'store.db'}"),
+            database=DatabaseSettings(connection=self._where),
             simulated=SimulatedSettings(
                 world_dir=self.home / "world", faults=self.faults, latency=self.latency
             ),
@@ -94,6 +92,10 @@ class Lab:
             power_state_interval=self.power_state_interval,
         )
 
+    @property
+    def _where(self) -> str:
+        return self.url or f"sqlite:///{self.home / 'store.db'}"
+
     def with_faults(self, *faults: str) -> "Lab":
         return replace(self, faults=faults)
 
@@ -109,7 +111,13 @@ class Lab:
         """Fork a process, let it open a controller and do the work; wait for its end."""
         return self.reap(self.fork(work))
 
-    def fork(self, work: Callable[[Controller], Any], settings: Settings | None = None) -> int:
+    def fork(
+        self,
+        work: Callable[[Controller], Any],
+        settings: Settings | None = None,
+        *,
+        watch: Callable[[Means], Means] | None = None,
+    ) -> int:
         """As `child`, without waiting: the process id."""
         sys.stdout.flush()
         process = os.fork()
@@ -119,7 +127,7 @@ class Lab:
         try:
             output = os.open(self._output(os.getpid()), os.O_WRONLY | os.O_CREAT, 0o600)
             sys.stdout = sys.stderr = os.fdopen(output, "w")
-            with Controller(settings or self.settings) as controller:
+            with Controller(settings or self.settings, watch=watch) as controller:
                 work(controller)
             status = 0
         except BaseException:  # noqa: BLE001 - whatever it is, the child ends and says so
@@ -141,22 +149,11 @@ class Lab:
 
     def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
         """What the store says."""
-        if self.url is not None:
-            with psycopg.connect(_driver_url(self.url), row_factory=dict_row) as server:
-                return server.execute(statement.replace("?", "%s"), values).fetchall()
-        with closing(sqlite3.connect(self.home / "store.db")) as connection:
-            connection.row_factory = sqlite3.Row
-            return [dict(row) for row in connection.execute(statement, values)]
+        return foreign_sql.rows(self._where, statement, *values)
 
     def execute(self, statement: str) -> None:
         """Change the store behind everybody's back."""
-        if self.url is not None:
-            with psycopg.connect(_driver_url(self.url)) as server:
-                server.execute(statement)
-            return
-        with closing(sqlite3.connect(self.home / "store.db")) as connection:
-            connection.execute(statement)
-            connection.commit()
+        foreign_sql.execute(self._where, statement)
 
     def world(self) -> dict[str, str]:
         """Every file that instances have in the world, with its content."""
@@ -180,10 +177,6 @@ class Lab:
             for path in self.home.rglob("*")
             if path.is_file() and MARKER in path.read_bytes()
         ]
-
-
-def _driver_url(url: str) -> str:
-    return url.replace("postgresql+psycopg://", "postgresql://")
 
 
 def request(**changes: Any) -> CreateRequest:
@@ -221,6 +214,18 @@ def prepare_hosts(controller: Controller) -> None:
     prepare(controller)
     for name in ("host2", "host3"):
         controller.inventory.create_host(name, f"simulated:///{name}")
+
+
+def preload(directory: Path) -> None:
+    """Load into this process, once, what each of its children would load.
+
+    Accepting a request loads nearly all of it, and starts no thread.
+    """
+    directory.mkdir()
+    with Controller(Lab(directory).settings) as controller:
+        prepare(controller)
+        controller.submit(request())
+        controller.plan(request(name="vm2", volumes=[]))
 
 
 @contextmanager
