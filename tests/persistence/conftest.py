@@ -1,4 +1,4 @@
-"""Every test of the store runs on an SQLite file and on a real PostgreSQL."""
+"""Every test of the store runs on an SQLite file, on a real PostgreSQL and on a real MariaDB."""
 
 import shutil
 from collections.abc import Iterator
@@ -7,23 +7,35 @@ from pathlib import Path
 import pytest
 
 from tests.support import databases
+from tests.support.servers import Server, running
 from vmwright.persistence import schema_version
 from vmwright.persistence.database import Database
 from vmwright.persistence.stores import Stores
 from vmwright.settings import DatabaseSettings
 
-DIALECTS = [
-    pytest.param("sqlite"),
+SERVERS = [
     pytest.param("postgresql", marks=pytest.mark.postgresql),
+    pytest.param("mariadb", marks=pytest.mark.mariadb),
 ]
+DIALECTS = [pytest.param("sqlite"), *SERVERS]
 
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[databases.PostgreSQL]:
+def postgresql() -> Iterator[Server]:
     """One server for the whole session."""
-    if reason := databases.missing():
+    yield from _served("postgresql")
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[Server]:
+    """One server for the whole session."""
+    yield from _served("mariadb")
+
+
+def _served(name: str) -> Iterator[Server]:
+    if reason := databases.missing(name):
         pytest.skip(reason)
-    with databases.postgresql() as server:
+    with running(databases.SERVERS[name]) as server:
         yield server
 
 
@@ -37,7 +49,7 @@ def empty(dialect: str, request: pytest.FixtureRequest, tmp_path: Path) -> Datab
     """A database without tables."""
     if dialect == "sqlite":
         return databases.sqlite(tmp_path)
-    server: databases.PostgreSQL = request.getfixturevalue("postgresql")
+    server: Server = request.getfixturevalue(dialect)
     return server.fresh()
 
 
@@ -56,8 +68,8 @@ def ready(
     dialect: str, request: pytest.FixtureRequest, tmp_path: Path, sqlite_template: Path
 ) -> DatabaseSettings:
     """A database with the newest schema."""
-    if dialect == "postgresql":
-        server: databases.PostgreSQL = request.getfixturevalue("postgresql")
+    if dialect != "sqlite":
+        server: Server = request.getfixturevalue(dialect)
         return server.ready()
     for path in sqlite_template.iterdir():
         shutil.copy2(path, tmp_path)

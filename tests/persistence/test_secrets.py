@@ -6,10 +6,11 @@ import subprocess
 import sys
 from dataclasses import asdict
 
-import psycopg
 import pytest
+import sqlalchemy as sa
 from cryptography.fernet import Fernet
 
+from tests.support import foreign_sql
 from tests.support.crowds import all_at_once
 from tests.support.rows import stored_instance
 from vmwright.errors import NotFound, Unavailable
@@ -43,14 +44,13 @@ def everything_stored(dialect, ready, tmp_path) -> bytes:
     """Every byte that the database has on disk, or would hand out."""
     if dialect == "sqlite":
         return b"".join(path.read_bytes() for path in tmp_path.glob("store.db*"))
-    url = ready.connection.replace("postgresql+psycopg://", "postgresql://")
     dump = b""
-    with psycopg.connect(url) as connection:
-        tables = connection.execute(
-            "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
-        ).fetchall()
-        for (table,) in tables:
-            dump += repr(connection.execute(f'SELECT * FROM "{table}"').fetchall()).encode()
+    tables = "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = ?"
+    schema = "public" if dialect == "postgresql" else sa.make_url(ready.connection).database
+    for table in foreign_sql.rows(ready.connection, tables, schema):
+        found = foreign_sql.rows(ready.connection, f'SELECT * FROM "{table["name"]}"')
+        dump += repr(found).encode()
+    assert dump, "there is no table"
     return dump
 
 
@@ -144,6 +144,7 @@ def test_processes_that_need_a_key_at_once_make_one(stores, ready, tmp_path):
     program = f"""
 import json
 from pathlib import Path
+from tests.support import foreign_sql
 from tests.support.crowds import all_at_once
 from tests.support.rows import stored_instance
 from vmwright.ids import new_id

@@ -1,95 +1,49 @@
-"""Databases for tests: SQLite files, and a PostgreSQL server that lives as long as the session."""
+"""Databases for tests: SQLite files, and servers that live as long as the session."""
 
 import os
-import pwd
-import secrets
 import shutil
 import signal
-import socket
-import subprocess
-import tempfile
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO
 
 import psycopg
+import pymysql
 from psycopg import sql
 
-from vmwright.persistence import schema_version
-from vmwright.persistence.database import Database
+from tests.support.servers import Server
 from vmwright.settings import DatabaseSettings
 
-_ANSWERS = "database system is ready to accept connections"
-_READY_DATABASE = "ready"
-_TRIES = 5
 
+class PostgreSQL(Server):
+    """PostgreSQL, of the newest version that is installed."""
 
-def missing() -> str:
-    """Why no PostgreSQL can be started here, with the remedy; empty if one can."""
-    if _programs() is None:
-        return "PostgreSQL's programs are missing: apt install postgresql"
-    if shutil.which("setpriv") is None:
-        return "setpriv is missing: apt install util-linux"
-    return ""
+    name = "postgresql"
+    answers = "database system is ready to accept connections"
+    accounts = ("postgres",)
 
-
-class PostgreSQL:
-    """A server of our own: private directory, free port, gone with the process that made it."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._password = secrets.token_hex(16)
-        self._process: subprocess.Popen[str] | None = None
-        self._drain = threading.Thread()
-        self._port = 0
-        self._made = 0
-        self._ready = False
-
-    def start(self) -> None:
-        """Make the cluster and return once it answers."""
-        word = self._directory / "word"
-        word.write_text(self._password)
-        _give_away(self._directory)
-        self._run(
-            "initdb",
-            *("-D", str(self._directory / "data"), "-U", "vmwright", "-E", "UTF8"),
+    def _make(self) -> None:
+        word = self.directory / "word"
+        word.write_text(self.password)
+        self.give_away()
+        self.run(
+            self._program("initdb"),
+            *("-D", str(self.directory / "data"), "-U", "vmwright", "-E", "UTF8"),
             *("--locale=C", "--no-sync", "-A", "scram-sha-256", f"--pwfile={word}"),
         )
-        for _ in range(_TRIES):
-            if self._serve(_free_port()):
-                return
-        raise RuntimeError("PostgreSQL did not start")
+
+    def _serving(self) -> list[str]:
+        return [
+            self._program("postgres"),
+            *("-D", str(self.directory / "data"), "-p", str(self.port), "-F"),
+            *("-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200"),
+            *("-c", f"unix_socket_directories={self.directory}"),
+        ]
 
     def stop(self) -> None:
-        """End the server by its pid, as an administrator in a hurry does."""
+        """As an administrator in a hurry does: its children end with it."""
         if self._process:
             self._process.send_signal(signal.SIGQUIT)
-            self._process.wait()
-            self._process = None
-            self._drain.join()
-
-    def fresh(self) -> DatabaseSettings:
-        """The settings of a new, empty database."""
-        self._made += 1
-        return self._settings(self._create(f"test{self._made}"))
-
-    def ready(self) -> DatabaseSettings:
-        """The settings of a database with the newest schema and not a row.
-
-        It is the same one each time: whoever had it before is shut out of it.
-        """
-        settings = self._settings(_READY_DATABASE)
-        if self._ready:
-            self._empty(_READY_DATABASE)
-        else:
-            self._create(_READY_DATABASE)
-            database = Database.open(settings)
-            schema_version.upgrade(database)
-            database.close()
-            self._ready = True
-        return settings
+        super().stop()
 
     def _create(self, name: str) -> str:
         create = sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name))
@@ -110,72 +64,131 @@ class PostgreSQL:
             tables = sql.SQL(", ").join(sql.Identifier(table) for (table,) in rows)
             connection.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY").format(tables))
 
-    def _settings(self, name: str) -> DatabaseSettings:
-        url = self._address(name).replace("postgresql://", "postgresql+psycopg://")
-        return DatabaseSettings(connection=url)
+    def url(self, name: str, port: int | None = None) -> str:
+        return self._address(name, port).replace("postgresql://", "postgresql+psycopg://")
 
-    def _address(self, name: str) -> str:
-        return f"postgresql://vmwright:{self._password}@127.0.0.1:{self._port}/{name}"
+    def _address(self, name: str, port: int | None = None) -> str:
+        return f"postgresql://vmwright:{self.password}@127.0.0.1:{port or self.port}/{name}"
 
-    def _serve(self, port: int) -> bool:
-        """Whether it runs on that port now: somebody may have been faster to take it."""
-        self._port = port
-        self._process = subprocess.Popen(
-            self._command(
-                "postgres",
-                *("-D", str(self._directory / "data"), "-p", str(port), "-F"),
-                *("-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200"),
-                *("-c", f"unix_socket_directories={self._directory}"),
-            ),
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd="/",
-        )
-        assert self._process.stderr
-        for line in self._process.stderr:
-            if _ANSWERS in line:
-                self._drain = threading.Thread(target=_discard, args=[self._process.stderr])
-                self._drain.start()
-                return True
-        self._process.stderr.close()
-        self._process.wait()
-        return False
-
-    def _run(self, *words: str) -> None:
-        done = subprocess.run(
-            self._command(*words), check=False, capture_output=True, text=True, cwd="/"
-        )
-        if done.returncode:
-            raise RuntimeError(f"{words[0]}: {done.stderr.strip()}")
-
-    def _command(self, program: str, *words: str) -> list[str]:
-        """The server refuses root, and must end when we are killed."""
-        programs = _programs()
+    def _program(self, name: str) -> str:
+        programs = _postgresql_programs()
         assert programs
-        identity: list[str] = []
-        if os.geteuid() == 0:
-            user = _unprivileged()
-            identity = [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
-        return ["setpriv", *identity, "--pdeathsig=QUIT", str(programs / program), *words]
+        return str(programs / name)
 
 
-@contextmanager
-def postgresql() -> Iterator[PostgreSQL]:
-    """A running server in a directory that an unprivileged user can reach."""
-    directory = Path(tempfile.mkdtemp(prefix="vmwright-postgresql-"))
-    server = PostgreSQL(directory)
+class MariaDB(Server):
+    """MariaDB, without the service that its package `mariadb-server` would start."""
+
+    name = "mariadb"
+    answers = "ready for connections"
+    accounts = ("mysql",)
+
+    def _make(self) -> None:
+        account = self.directory / "account.sql"
+        account.write_text(
+            f"CREATE OR REPLACE USER vmwright@'%' IDENTIFIED BY '{self.password}';\n"
+            "GRANT ALL ON *.* TO vmwright@'%' WITH GRANT OPTION;\n"
+        )
+        self.give_away()
+        self.run(
+            _program("mariadb-install-db"),
+            *("--no-defaults", f"--datadir={self._data}", f"--tmpdir={self.directory}"),
+            "--skip-test-db",
+            *("--auth-root-authentication-method=normal", "--innodb-flush-log-at-trx-commit=0"),
+        )
+
+    @property
+    def _data(self) -> Path:
+        return self.directory / "data"
+
+    def _serving(self) -> list[str]:
+        return [
+            _program("mariadbd"),
+            *("--no-defaults", f"--datadir={self._data}", f"--tmpdir={self.directory}"),
+            f"--init-file={self.directory}/account.sql",
+            *(f"--socket={self.directory}/socket", f"--pid-file={self.directory}/pid"),
+            *("--bind-address=127.0.0.1", f"--port={self.port}", "--skip-name-resolve"),
+            *("--max-connections=200", "--innodb-flush-log-at-trx-commit=2"),
+            *("--innodb-buffer-pool-size=64M", "--skip-innodb-doublewrite"),
+        ]
+
+    def _create(self, name: str) -> str:
+        with self._connected() as connection, connection.cursor() as cursor:
+            # As it comes to hand on many machines: our tables must not rely on the default.
+            cursor.execute(f"CREATE DATABASE `{name}` CHARACTER SET latin1")
+        return name
+
+    def _empty(self, name: str) -> None:
+        with self._connected(name) as connection, connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT id FROM information_schema.processlist"
+                " WHERE db = %s AND id <> connection_id()",
+                [name],
+            )
+            for (number,) in cursor.fetchall():
+                _kill(cursor, number)
+            cursor.execute("SET foreign_key_checks = 0")
+            cursor.execute(
+                "SELECT table_name FROM information_schema.tables WHERE table_schema = %s"
+                " AND table_name NOT LIKE '%%alembic_version'",
+                [name],
+            )
+            for (table,) in cursor.fetchall():
+                cursor.execute(f"SELECT count(*) FROM (SELECT 1 FROM `{table}` LIMIT 1) AS one")
+                if cursor.fetchone() != (0,):
+                    cursor.execute(f"TRUNCATE `{table}`")
+
+    def _connected(self, name: str | None = None) -> "pymysql.Connection[pymysql.cursors.Cursor]":
+        return pymysql.connect(
+            host="127.0.0.1",
+            port=self.port,
+            user="vmwright",
+            password=self.password,
+            database=name,
+            autocommit=True,
+        )
+
+    def url(self, name: str, port: int | None = None) -> str:
+        address = f"vmwright:{self.password}@127.0.0.1:{port or self.port}/{name}"
+        return f"mysql+pymysql://{address}"
+
+
+def _kill(cursor: pymysql.cursors.Cursor, number: int) -> None:
+    """It may be gone by itself meanwhile."""
     try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
-        shutil.rmtree(directory)
+        cursor.execute(f"KILL {number}")
+    except pymysql.err.OperationalError as error:
+        if error.args[0] != 1094:  # no such thread
+            raise
 
 
-def _discard(stream: IO[str]) -> None:
-    with stream:
-        for _ in stream:
-            pass
+SERVERS: Mapping[str, type[Server]] = {kind.name: kind for kind in (PostgreSQL, MariaDB)}
+
+
+def missing(name: str) -> str:
+    """Why this server cannot be started here, with the remedy; empty if it can."""
+    if shutil.which("setpriv") is None:
+        return "setpriv is missing: apt install util-linux"
+    return _MISSING[name]()
+
+
+def _missing_postgresql() -> str:
+    if _postgresql_programs() is None:
+        return "PostgreSQL's programs are missing: apt install postgresql"
+    return ""
+
+
+def _missing_mariadb() -> str:
+    needed = ("mariadbd", "mariadb-install-db", "my_print_defaults")
+    if any(_which(name) is None for name in needed):
+        return "MariaDB's programs are missing: apt install mariadb-server-core mariadb-client-core"
+    return ""
+
+
+_MISSING: Mapping[str, Callable[[], str]] = {
+    "postgresql": _missing_postgresql,
+    "mariadb": _missing_mariadb,
+}
 
 
 def sqlite(directory: Path) -> DatabaseSettings:
@@ -183,7 +196,7 @@ def sqlite(directory: Path) -> DatabaseSettings:
     return DatabaseSettings(connection=f"sqlite:///{directory / 'store.db'}")
 
 
-def _programs() -> Path | None:
+def _postgresql_programs() -> Path | None:
     """Where the newest installed server's programs are."""
     found = Path("/usr/lib/postgresql").glob("*/bin/initdb")
     newest = sorted(found, key=lambda path: float(path.parts[-3]))
@@ -193,20 +206,12 @@ def _programs() -> Path | None:
     return Path(initdb).resolve().parent if initdb else None
 
 
-def _unprivileged() -> pwd.struct_passwd:
-    known = {entry.pw_name: entry for entry in pwd.getpwall()}
-    return known.get("postgres") or known["nobody"]
+def _which(name: str) -> str | None:
+    """Servers lie where only administrators look."""
+    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
 
-def _give_away(directory: Path) -> None:
-    if os.geteuid() == 0:
-        user = _unprivileged()
-        for path in (directory, *directory.iterdir()):
-            os.chown(path, user.pw_uid, user.pw_gid)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+def _program(name: str) -> str:
+    found = _which(name)
+    assert found
+    return found

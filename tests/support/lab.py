@@ -9,17 +9,15 @@ import json
 import os
 import shutil
 import signal
-import sqlite3
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import psycopg
-from psycopg.rows import dict_row
+from tests.support import foreign_sql
 
 from vmwright.controller import Controller
 from vmwright.request import CreateRequest
@@ -74,7 +72,7 @@ class Lab:
         return Settings(
             backend="simulated",
             state_dir=self.home,
-            database=DatabaseSettings(connection=self.url or f"sqlite:///{self.home / 'store.db'}"),
+            database=DatabaseSettings(connection=self._where),
             simulated=SimulatedSettings(
                 world_dir=self.home / "world", faults=self.faults, latency=self.latency
             ),
@@ -93,6 +91,10 @@ class Lab:
             reconcile_interval=0.2,
             power_state_interval=self.power_state_interval,
         )
+
+    @property
+    def _where(self) -> str:
+        return self.url or f"sqlite:///{self.home / 'store.db'}"
 
     def with_faults(self, *faults: str) -> "Lab":
         return replace(self, faults=faults)
@@ -141,22 +143,11 @@ class Lab:
 
     def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
         """What the store says."""
-        if self.url is not None:
-            with psycopg.connect(_driver_url(self.url), row_factory=dict_row) as server:
-                return server.execute(statement.replace("?", "%s"), values).fetchall()
-        with closing(sqlite3.connect(self.home / "store.db")) as connection:
-            connection.row_factory = sqlite3.Row
-            return [dict(row) for row in connection.execute(statement, values)]
+        return foreign_sql.rows(self._where, statement, *values)
 
     def execute(self, statement: str) -> None:
         """Change the store behind everybody's back."""
-        if self.url is not None:
-            with psycopg.connect(_driver_url(self.url)) as server:
-                server.execute(statement)
-            return
-        with closing(sqlite3.connect(self.home / "store.db")) as connection:
-            connection.execute(statement)
-            connection.commit()
+        foreign_sql.execute(self._where, statement)
 
     def world(self) -> dict[str, str]:
         """Every file that instances have in the world, with its content."""
@@ -180,10 +171,6 @@ class Lab:
             for path in self.home.rglob("*")
             if path.is_file() and MARKER in path.read_bytes()
         ]
-
-
-def _driver_url(url: str) -> str:
-    return url.replace("postgresql+psycopg://", "postgresql://")
 
 
 def request(**changes: Any) -> CreateRequest:

@@ -1,0 +1,57 @@
+"""The store as somebody else's program sees it: by the database's own driver, past the package."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import psycopg
+import pymysql
+import sqlalchemy as sa
+from psycopg.rows import dict_row
+
+
+def rows(url: str, statement: str, *values: object) -> list[dict[str, Any]]:
+    """What a statement with ``?`` for each value finds."""
+    with _cursor(sa.make_url(url)) as (cursor, mark):
+        cursor.execute(statement.replace("?", mark), *([values] if values else []))
+        return [dict(row) for row in cursor.fetchall()]
+
+
+def execute(url: str, statement: str) -> None:
+    """Change the store behind everybody's back."""
+    with _cursor(sa.make_url(url)) as (cursor, _):
+        cursor.execute(statement)
+
+
+@contextmanager
+def _cursor(url: sa.URL) -> Iterator[tuple[Any, str]]:
+    """A cursor of the database's own driver, and what stands for a value there."""
+    name = url.get_backend_name()
+    if name == "sqlite":
+        with closing(sqlite3.connect(str(url.database))) as file:
+            file.row_factory = sqlite3.Row
+            yield file.cursor(), "?"
+            file.commit()
+    elif name == "postgresql":
+        address = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        with psycopg.connect(address) as server, server.cursor(row_factory=dict_row) as cursor:
+            yield cursor, "%s"
+    else:
+        with _mariadb(url) as connection, connection.cursor() as cursor:
+            # As the others do: the standard's quotes, and nothing cut off.
+            cursor.execute("SET sql_mode = 'ANSI_QUOTES,TRADITIONAL'")
+            yield cursor, "%s"
+
+
+def _mariadb(url: sa.URL) -> "pymysql.Connection[pymysql.cursors.DictCursor]":
+    return pymysql.connect(
+        host=url.host or "",
+        port=url.port or 0,
+        user=url.username,
+        password=url.password or "",
+        database=url.database,
+        charset="utf8mb4",
+        autocommit=True,
+        cursorclass=pymysql.cursors.DictCursor,
+    )
