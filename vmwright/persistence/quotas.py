@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import mysql, postgresql, sqlite
 
-from vmwright.persistence.failures import Duplicate
 from vmwright.persistence.tables import Schema
 from vmwright.states import VmState
 
@@ -62,13 +62,8 @@ class QuotaStore:
     def hold(self, connection: sa.Connection, project: str) -> None:
         """Take the project until the transaction ends: what is counted afterwards holds all that
         was accepted before, and nobody else counts meanwhile."""
-        if self._take(connection, project):
-            return
-        try:
-            with connection.begin_nested():
-                connection.execute(sa.insert(self._projects).values(id=project, serial=1))
-        except Duplicate:
-            self._take(connection, project)
+        if not self._take(connection, project):
+            connection.execute(self._first_turn(connection.dialect.name, project))
 
     def usage(self, connection: sa.Connection, project: str) -> Usage:
         """What counts against the limits of a project: take it first, where that decides.
@@ -87,6 +82,24 @@ class QuotaStore:
             gigabytes=volume_gib + self._snapshot_gib(connection, project) + coming[1],
             fixed_ips=self._counted_ports(connection, project) + coming[2],
         )
+
+    def _first_turn(self, dialect: str, project: str) -> sa.Executable:
+        """Make the project's row, or take it if somebody else has made it meanwhile.
+
+        One statement: on MariaDB an insert that is refused leaves a lock that others have too, and
+        with which nobody may write.
+        """
+        table, first = self._projects, {"id": project, "serial": 1}
+        again = {"serial": table.c.serial + 1}
+        match dialect:
+            case "postgresql":
+                row = postgresql.insert(table).values(first)
+                return row.on_conflict_do_update(index_elements=["id"], set_=again)
+            case "sqlite":
+                line = sqlite.insert(table).values(first)
+                return line.on_conflict_do_update(index_elements=["id"], set_=again)
+            case _:
+                return mysql.insert(table).values(first).on_duplicate_key_update(again)
 
     def _take(self, connection: sa.Connection, project: str) -> bool:
         taken = connection.execute(
