@@ -69,7 +69,7 @@ class FileImageStore:
     def check(self, image: StoredImage) -> None:
         """As `ImageStore.check`: looks at the length and at the first MiB."""
         try:
-            with _opened(self.path(image.location)) as (file, length):
+            with _opened(self.path(image.location), follow=False) as (file, length):
                 inspection = Inspection()
                 inspection.feed(_read(file))
                 shape = inspection.verdict(length, image.disk_format, self._limit)
@@ -118,6 +118,8 @@ class FileImageStore:
             if not copied:
                 self._judge_head(chunk, length, declared)
             copied += len(chunk)
+            if copied > length:
+                break  # it grows, for ever perhaps
             digest.update(chunk)
             inspection.feed(chunk)
             _write_sparsely(draft, chunk)
@@ -190,11 +192,15 @@ class FileImageStore:
 
 
 @contextmanager
-def _opened(source: Path) -> Iterator[tuple[BinaryIO, int]]:
-    """The file and its length, if it is a regular one: opening a device or a pipe has effects."""
+def _opened(source: Path, *, follow: bool = True) -> Iterator[tuple[BinaryIO, int]]:
+    """The file and its length, if it is a regular one: opening a device or a pipe has effects.
+
+    Links are the user's to make, but not in our own directory: there, `follow` none.
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
     with _reading(source):
-        _refuse_irregular(source, source.stat())
-        descriptor = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        _refuse_irregular(source, source.stat(follow_symlinks=follow))
+        descriptor = os.open(source, flags if follow else flags | os.O_NOFOLLOW)
         file = os.fdopen(descriptor, "rb", buffering=0)
     with file:
         found = os.fstat(descriptor)
@@ -203,6 +209,8 @@ def _opened(source: Path) -> Iterator[tuple[BinaryIO, int]]:
 
 
 def _refuse_irregular(source: Path, found: os.stat_result) -> None:
+    if stat.S_ISLNK(found.st_mode):
+        raise InvalidRequest(f"{source} is a link")
     if not stat.S_ISREG(found.st_mode):
         raise InvalidRequest(f"{source} is not a file", hint="copy the image to a regular file")
     if not found.st_size:

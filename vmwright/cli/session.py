@@ -49,6 +49,15 @@ class Session:
         self._opened.enter_context(self._logging())
         return self._opened.enter_context(Controller(settings))
 
+    def pay_debts(self) -> int:
+        """Pay what is owed and due; returns how many debts remain. For a caller who does not
+        operate the deployment, none do: those who do pay them."""
+        from vmwright.errors import Forbidden
+
+        with suppress(Forbidden):
+            return self.controller.pay_debts()
+        return 0
+
     def tell(self, text: str) -> None:
         """A message for the person at the terminal, one line or more; none after `interrupt`."""
         if not self._interrupted.is_set():
