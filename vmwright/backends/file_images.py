@@ -17,12 +17,14 @@ from vmwright.backends.image_formats import FORMATS, Inspection, Shape
 from vmwright.backends.images import StoredImage
 from vmwright.errors import InvalidRequest, Refused, Unavailable
 from vmwright.ids import DeploymentId
+from vmwright.private_files import make_directories, refuse_foreign
 from vmwright.waiting import Wait
 
 _CHUNK = 1024 * 1024
 _ZEROS = bytes(_CHUNK)
 _DRAFT = ".draft-"
 _LOCATION = re.compile(rf"[0-9a-f]{{64}}\.(?:{'|'.join(FORMATS)})")
+_EXISTING = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -52,7 +54,7 @@ class FileImageStore:
                 hint=f"convert the image to {' or '.join(FORMATS)}",
             )
         with _opened(source) as (file, length), self._storing():
-            self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_directories(self._root)
             self._sweep()
             with self._draft() as (draft, path):
                 shape, sha256 = self._copy(file, length, draft, disk_format, wait)
@@ -169,8 +171,11 @@ class FileImageStore:
     def _sweep(self) -> None:
         """Remove the drafts of the dead."""
         for path in self._root.glob(f"{_DRAFT}*"):
+            if path.is_symlink():
+                path.unlink(missing_ok=True)  # no draft of ours
+                continue
             try:
-                with path.open("r+b") as draft:
+                with os.fdopen(os.open(path, _EXISTING), "r+b") as draft:
                     fcntl.flock(draft, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     path.unlink(missing_ok=True)
             except (BlockingIOError, FileNotFoundError):
@@ -179,6 +184,8 @@ class FileImageStore:
     @contextmanager
     def _storing(self) -> Iterator[None]:
         try:
+            for directory in (self._root.parent, self._root):
+                refuse_foreign(directory)
             yield
         except OSError as error:
             full = error.errno in _FULL
