@@ -102,7 +102,7 @@ class Session:
     def _logging(self) -> Iterator[None]:
         """Write the program's log to standard error, as loud as was asked for."""
         handler = logging.StreamHandler(self.stderr)
-        handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+        handler.setFormatter(_Lines("%(levelname)s %(name)s: %(message)s"))
         root, level = logging.getLogger(), logging.getLogger().level
         loudest = {0: logging.WARNING, 1: logging.INFO}.get(self._verbosity, logging.DEBUG)
         if not self._verbosity:
@@ -115,3 +115,10 @@ class Session:
         finally:
             root.removeHandler(handler)
             root.setLevel(level)
+
+
+class _Lines(logging.Formatter):
+    """Log lines may name what users have named."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return safe(super().format(record))
