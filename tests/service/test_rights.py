@@ -71,7 +71,7 @@ VALUES: dict[str, Any] = {
     "reason": "because",
     "properties": {},
     "hosts": [],
-    "limits": {"cores": 1},
+    "limits": {"cores": -1},
     "resources": ["cores"],
 }
 
