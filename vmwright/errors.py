@@ -3,6 +3,15 @@
 from typing import Any, ClassVar
 
 
+_LONGEST = 4096
+
+
+def _bounded(text: str) -> str:
+    """Messages repeat names, also those that nobody has checked, and end in logs and stores."""
+    cut = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
+    return cut.replace("\0", "\\0").encode(errors="backslashreplace").decode()
+
+
 class VmwrightError(Exception):
     """Root of our errors: a sentence that names the thing, and a hint at the remedy.
 
@@ -13,9 +22,9 @@ class VmwrightError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = _bounded(message)
+        self.hint = _bounded(hint)
+        super().__init__(self.message)
         self.host: str | None = None
         """The host that it happened on, where there was one."""
 

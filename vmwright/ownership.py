@@ -13,6 +13,7 @@ from vmwright.errors import StoreUnavailable, Unavailable
 from vmwright.ids import OperationId, OwnerId, new_id
 from vmwright.persistence.records import Owner
 from vmwright.persistence.stores import Stores
+from vmwright.private_files import new_file, own_directory
 
 LOG = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ def is_dead(owner: Owner, *, expired: bool, here: str) -> bool:
 
 def _lock_is_free(path: Path) -> bool:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return False
     try:
@@ -127,8 +128,8 @@ class Ownership:
 
     def _locked(self) -> int:
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            own_directory(self._path.parent)
+            descriptor = new_file(self._path)
         except OSError as error:
             raise Unavailable(
                 f"the lock {self._path} cannot be made: {error.strerror}",

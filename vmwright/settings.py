@@ -18,7 +18,8 @@ _CONFIG_VARIABLE = "VMWRIGHT_CONFIG"
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseSettings:
-    connection: str
+    connection: str = field(repr=False)
+    """Often with a password."""
     table_prefix: str = "vmwright_"
 
 

@@ -34,7 +34,8 @@ def test_what_spec_prints_is_the_request_that_the_options_make(files: Path, case
     words = [word.replace("{files}", str(files)) for word in case.words or ()]
     if fields["image"] is not None:
         words += ["--image", fields["image"]]
-    printed = CommandLine(files)("spec", fields["name"], "--flavor", fields["flavor"], *words)
+    command, flavor = CommandLine(files), fields["flavor"]
+    printed = command("spec", fields["name"], "--show-secrets", "--flavor", flavor, *words)
     assert (printed.code, printed.err) == (0, "")
     (files / "printed.yaml").write_text(printed.out)
     (request,) = read_requests(str(files / "printed.yaml"))

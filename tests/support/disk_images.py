@@ -25,9 +25,13 @@ def made(path: Path, disk_format: str, size: str, *options: str | Path) -> Path:
 def qcow2_head(
     *, size: int = 1 << 20, version: int = 3, backing: int = 0, crypt: int = 0, features: int = 0
 ) -> bytes:
-    """The first 512 bytes of a qcow2 file that describes a disk of `size` bytes."""
-    told = (version, backing, 0, 16, size, crypt)
-    head = struct.pack(">4sIQIIQIIQQIIQ", b"QFI\xfb", *told, *[0] * 6)
+    """The first 512 bytes of a qcow2 file that describes a disk of `size` bytes.
+
+    Its tables are in the first four clusters, of 64 KiB each; the file must be as long.
+    """
+    entries = -(-size // (1 << 29))
+    told = (version, backing, 0, 16, size, crypt, entries & 0xFFFFFFFF, 3 << 16, 1 << 16, 1, 0, 0)
+    head = struct.pack(">4sIQIIQIIQQIIQ", b"QFI\xfb", *told)
     return (head + struct.pack(">QQQII", features, 0, 0, 4, 104)).ljust(512, b"\0")
 
 

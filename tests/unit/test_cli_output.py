@@ -1,8 +1,13 @@
 """What the command line makes of values, consoles and the ends of operations."""
 
+import argparse
+import io
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from cliff.formatters.shell import ShellFormatter
 
 from vmwright.cli.console import lines_of
 from vmwright.cli.outcomes import exit_code_of, exit_code_of_undo, sentences, ways_on
@@ -46,6 +51,38 @@ def test_text_cannot_steer_a_terminal() -> None:
     assert shown("name", "\x9b31m", "table") == "\\x9b31m"
     assert shown("name", "\x1b", "json") == "\x1b"
     assert shown("fault", {"message": "\x1b"}, "table") == "\\x1b"
+
+
+def test_text_cannot_turn_round_what_is_read_beside_it() -> None:
+    for mark in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c":
+        assert safe(f"a{mark}b") == f"a\\u{ord(mark):04x}b"
+        assert shown("description", mark, "table").isascii()
+        assert shown("description", mark, "json") == mark
+    assert safe("a\u2028b\u2029c") == "a\\u2028b\\u2029c"
+    assert safe("né שלום 👩\u200d💻") == "né שלום 👩\u200d💻"
+
+
+def test_a_line_is_one_thing_for_whoever_reads_lines() -> None:
+    assert shown("description", "one\ntwo", "table") == "one\ntwo"
+    for formatter in ("value", "csv"):
+        assert shown("description", "one\ntwo", formatter) == "one\\ntwo"
+        assert shown("metadata", {"a": "one\ntwo"}, formatter) == "a=one\\ntwo"
+
+
+@pytest.mark.parametrize(
+    "text", ["$(touch sprung)", "`touch sprung`", '"; touch sprung; "', "\\$(touch sprung)", "a\nb"]
+)
+def test_what_a_shell_evaluates_runs_nothing(tmp_path: Path, text: str) -> None:
+    out = io.StringIO()
+    value = shown("description", text, "shell")
+    chosen = argparse.Namespace(variables=[], prefix="")
+    ShellFormatter().emit_one(["description"], [value], out, chosen)
+    script = f'{out.getvalue()}printf %s "$description"'
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == text.replace("\n", "\\n")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_console_is_lines_of_text() -> None:

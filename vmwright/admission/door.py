@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from vmwright.admission.caller import Caller
+from vmwright.admission.gate import Gate, Rights
 from vmwright.admission.guest_data import new_password
 from vmwright.admission.placement import refuse_full_group
 from vmwright.admission.quota import Amounts, granted, limits_of
@@ -24,9 +23,6 @@ from vmwright.settings import Settings
 from vmwright.spec import Spec
 from vmwright.states import ENDED, TaskState
 from vmwright.tasks.task import Means
-
-if TYPE_CHECKING:
-    from vmwright.admission.policy import Policy
 
 _DEFAULT_GROUP = "default"
 
@@ -45,8 +41,11 @@ class Reservation:
 class Door:
     """Takes requests in: each as one transaction that stores all of it, or as an error."""
 
-    def __init__(self, means: Means, settings: Settings, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, means: Means, settings: Settings, gate: Gate, clock: Callable[[], float]
+    ) -> None:
         self._means = means
+        self._gate = gate
         self._stores = means.stores
         self._settings = settings
         self._rows = Rows(means, clock)
@@ -143,11 +142,7 @@ class Door:
         Asked again while a delete is under way, that one is the answer.
         """
         instance = self._stores.instances.find(connection, name_or_id, project=caller.sees)
-        self._policy.require(
-            caller,
-            [DELETE],
-            {"project_id": instance.project_id, "user_id": instance.user_id},
-        )
+        self._gate.require(caller, [DELETE], project=instance.project_id, user=instance.user_id)
         return self._end(connection, instance, caller.user)
 
     def end(self, connection: sa.Connection, instance_id: InstanceId) -> Operation:
@@ -188,6 +183,7 @@ class Door:
         operation = self._stores.operations.get(
             connection, OperationId(operation_id), project=caller.sees
         )
+        Rights(self._gate, caller).run(operation.project_id)
         if operation.state in ENDED:
             raise Conflict(f"operation {operation.id} has ended: it is {operation.state}")
         if operation.kind != "create":
@@ -197,16 +193,8 @@ class Door:
         self._stores.operations.ask_to_cancel(connection, operation.id, reason)
         return operation
 
-    @cached_property
-    def _policy(self) -> "Policy":
-        # Loading oslo.policy takes longer than most commands.
-        from vmwright.admission.policy import Policy
-
-        return Policy(self._settings.policy_file)
-
     def _allow(self, caller: Caller, rules: Iterable[str]) -> None:
-        target = {"project_id": caller.project, "user_id": caller.user}
-        self._policy.require(caller, rules, target)
+        self._gate.require(caller, rules)
 
     def _answered(
         self, connection: sa.Connection, request: CreateRequest, caller: Caller

@@ -16,6 +16,9 @@ from vmwright.admission.rules import (
     CREATE,
     DELETE,
     FORCED_HOST,
+    OPERATE,
+    RESOURCES,
+    RUN,
     ZERO_DISK_FLAVOR,
 )
 from vmwright.errors import Forbidden, InvalidRequest
@@ -31,8 +34,9 @@ def list_rules() -> list[policy.RuleDefault]:
         policy.RuleDefault("admin_required", "role:admin", "Whoever operates the deployment."),
         policy.RuleDefault(
             "admin_or_owner",
-            "role:admin or project_id:%(project_id)s",
-            "Operators, and users of the project that the instance belongs to.",
+            "role:admin or (role:member and project_id:%(project_id)s)",
+            "Operators, and members of the project that the thing belongs to; who is only a "
+            "reader there looks.",
         ),
         policy.DocumentedRuleDefault(CREATE, _OWNER, "Build instances.", _VERB),
         policy.DocumentedRuleDefault(
@@ -56,6 +60,27 @@ def list_rules() -> list[policy.RuleDefault]:
             _OWNER,
             "Delete instances.",
             [{"path": "/v1/instances/{id}", "method": "DELETE"}],
+        ),
+        policy.DocumentedRuleDefault(
+            RUN,
+            _OWNER,
+            "Resume, retry and cancel operations; those of other projects need "
+            "vmwright:operate, too.",
+            [{"path": "/v1/operations/{id}", "method": "POST"}],
+        ),
+        policy.DocumentedRuleDefault(
+            RESOURCES,
+            _OWNER,
+            "Make, change and delete what is a project's or a user's: volumes, snapshots, ports, "
+            "key pairs, security groups, server groups.",
+            [{"path": "/v1/{noun}", "method": "POST"}],
+        ),
+        policy.DocumentedRuleDefault(
+            OPERATE,
+            "rule:admin_required",
+            "Look after the deployment: register, change and delete images, flavors, networks "
+            "and hosts, set quotas and see those of other projects, audit, pay debts.",
+            [{"path": "/v1/{noun}", "method": "POST"}],
         ),
     ]
 

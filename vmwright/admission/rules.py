@@ -11,6 +11,9 @@ ATTACH_VOLUME = "vmwright:create:attach_volume"
 FORCED_HOST = "vmwright:create:forced_host"
 ZERO_DISK_FLAVOR = "vmwright:create:zero_disk_flavor"
 DELETE = "vmwright:delete"
+RUN = "vmwright:run"
+RESOURCES = "vmwright:resources"
+OPERATE = "vmwright:operate"
 
 
 def rules_of(request: CreateRequest) -> Iterator[str]:

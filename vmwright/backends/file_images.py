@@ -17,12 +17,14 @@ from vmwright.backends.image_formats import FORMATS, Inspection, Shape
 from vmwright.backends.images import StoredImage
 from vmwright.errors import InvalidRequest, Refused, Unavailable
 from vmwright.ids import DeploymentId
+from vmwright.private_files import make_directories, refuse_foreign
 from vmwright.waiting import Wait
 
 _CHUNK = 1024 * 1024
 _ZEROS = bytes(_CHUNK)
 _DRAFT = ".draft-"
 _LOCATION = re.compile(rf"[0-9a-f]{{64}}\.(?:{'|'.join(FORMATS)})")
+_EXISTING = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -52,7 +54,7 @@ class FileImageStore:
                 hint=f"convert the image to {' or '.join(FORMATS)}",
             )
         with _opened(source) as (file, length), self._storing():
-            self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_directories(self._root)
             self._sweep()
             with self._draft() as (draft, path):
                 shape, sha256 = self._copy(file, length, draft, disk_format, wait)
@@ -69,7 +71,7 @@ class FileImageStore:
     def check(self, image: StoredImage) -> None:
         """As `ImageStore.check`: looks at the length and at the first MiB."""
         try:
-            with _opened(self.path(image.location)) as (file, length):
+            with _opened(self.path(image.location), follow=False) as (file, length):
                 inspection = Inspection()
                 inspection.feed(_read(file))
                 shape = inspection.verdict(length, image.disk_format, self._limit)
@@ -118,6 +120,8 @@ class FileImageStore:
             if not copied:
                 self._judge_head(chunk, length, declared)
             copied += len(chunk)
+            if copied > length:
+                break  # it grows, for ever perhaps
             digest.update(chunk)
             inspection.feed(chunk)
             _write_sparsely(draft, chunk)
@@ -167,8 +171,11 @@ class FileImageStore:
     def _sweep(self) -> None:
         """Remove the drafts of the dead."""
         for path in self._root.glob(f"{_DRAFT}*"):
+            if path.is_symlink():
+                path.unlink(missing_ok=True)  # no draft of ours
+                continue
             try:
-                with path.open("r+b") as draft:
+                with os.fdopen(os.open(path, _EXISTING), "r+b") as draft:
                     fcntl.flock(draft, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     path.unlink(missing_ok=True)
             except (BlockingIOError, FileNotFoundError):
@@ -177,6 +184,8 @@ class FileImageStore:
     @contextmanager
     def _storing(self) -> Iterator[None]:
         try:
+            for directory in (self._root.parent, self._root):
+                refuse_foreign(directory)
             yield
         except OSError as error:
             full = error.errno in _FULL
@@ -190,11 +199,15 @@ class FileImageStore:
 
 
 @contextmanager
-def _opened(source: Path) -> Iterator[tuple[BinaryIO, int]]:
-    """The file and its length, if it is a regular one: opening a device or a pipe has effects."""
+def _opened(source: Path, *, follow: bool = True) -> Iterator[tuple[BinaryIO, int]]:
+    """The file and its length, if it is a regular one: opening a device or a pipe has effects.
+
+    Links are the user's to make, but not in our own directory: there, `follow` none.
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
     with _reading(source):
-        _refuse_irregular(source, source.stat())
-        descriptor = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        _refuse_irregular(source, source.stat(follow_symlinks=follow))
+        descriptor = os.open(source, flags if follow else flags | os.O_NOFOLLOW)
         file = os.fdopen(descriptor, "rb", buffering=0)
     with file:
         found = os.fstat(descriptor)
@@ -203,6 +216,8 @@ def _opened(source: Path) -> Iterator[tuple[BinaryIO, int]]:
 
 
 def _refuse_irregular(source: Path, found: os.stat_result) -> None:
+    if stat.S_ISLNK(found.st_mode):
+        raise InvalidRequest(f"{source} is a link")
     if not stat.S_ISREG(found.st_mode):
         raise InvalidRequest(f"{source} is not a file", hint="copy the image to a regular file")
     if not found.st_size:

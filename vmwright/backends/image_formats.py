@@ -9,6 +9,7 @@ follow what an image refers to. What is decided here:
   sector ends as a partition table's does without holding one.
 * An ISO 9660 image is refused, also as raw: it is a CD, and its unused first 32 KiB may hold
   the head of anything.
+* Nothing is unpacked. What is compressed is raw, as a kernel and its first file system are.
 """
 
 import io
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 
 from oslo_utils.imageutils import format_inspector
 
+from vmwright.backends.qcow2_header import refuse_unsound
 from vmwright.errors import InvalidRequest
 
 FORMATS = ("qcow2", "raw")
@@ -33,7 +35,6 @@ _SIGNATURES = {
 }
 """What QEMU knows by these first bytes, and the inspectors do not always."""
 _KERNEL = (0x202, b"HdrS")
-_QCOW2_CRYPT_METHOD = slice(32, 36)
 _QCOW2_SLACK = 16
 """qcow2's own tables come to less than this part of the disk, whatever the cluster size."""
 
@@ -79,6 +80,8 @@ class Inspection:
             Shape("qcow2", found.virtual_size) if found.NAME == "qcow2" else Shape("raw", length)
         )
         _refuse_unfit(shape, length, limit)
+        if found.NAME == "qcow2":
+            refuse_unsound(self._head.ljust(_TELLING, b"\0"), length)
         return shape
 
     def _show(self, chunk: bytes) -> None:
@@ -116,10 +119,6 @@ class Inspection:
             ) from None
         except format_inspector.ImageFormatError as error:
             raise InvalidRequest(f"the image is damaged: {error}") from None
-        if found.NAME == "qcow2" and any(self._head[_QCOW2_CRYPT_METHOD]):
-            raise InvalidRequest(
-                "the image is encrypted", hint="decrypt it with qemu-img convert first"
-            )
 
     def _is_kernel(self) -> bool:
         offset, magic = _KERNEL

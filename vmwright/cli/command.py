@@ -121,7 +121,7 @@ class DeleteEach(ForgetEach):
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         super().take_action(parsed_args)
         # What lies on hosts is owed first and paid now: a host that is away gets it later.
-        remain = self.session.controller.pay_debts()
+        remain = self.session.pay_debts()
         if remain:
             self.session.tell(f"debts that remain: {remain}; see: vmwright audit")
             self.exit_code = OWING

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vmwright.request import CreateRequest
 
 _TOLD_ONCE = "admin_password"
+_SECRETS = ("admin_password", "user_data", "injected_files")
 
 
 class Create(show.ShowOne, Command):
@@ -158,6 +159,11 @@ class Spec(Command):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("name", metavar="NAME")
+        parser.add_argument(
+            "--show-secrets",
+            action="store_true",
+            help="print passwords, user data and injected files, too: in clear",
+        )
         add_request_options(parser)
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
@@ -166,6 +172,12 @@ class Spec(Command):
 
         fields = _complete(fields_of_request(parsed_args))
         CreateRequest.parse(**fields)
+        secrets = [name for name in _SECRETS if fields.get(name)]
+        if secrets and not parsed_args.show_secrets:
+            raise InvalidRequest(
+                f"{', '.join(secrets)} would be printed in clear",
+                hint="leave out the options for it and add it to the file; or say --show-secrets",
+            )
         self.session.stdout.write(written(fields))
 
 

@@ -145,7 +145,7 @@ class Resume(Lister):
         operations = controller.resume()
         _, self.exit_code = follow_all(self.session, operations, arguments.timeout)
         self._tell_what_remains(
-            controller.pay_debts(),
+            self.session.pay_debts(),
             len(controller.operations([OperationState.STUCK, OperationState.PARKED])),
         )
         known = (controller.operation(operation.id) for operation in operations)

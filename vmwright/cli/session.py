@@ -49,6 +49,15 @@ class Session:
         self._opened.enter_context(self._logging())
         return self._opened.enter_context(Controller(settings))
 
+    def pay_debts(self) -> int:
+        """Pay what is owed and due; returns how many debts remain. For a caller who does not
+        operate the deployment, none do: those who do pay them."""
+        from vmwright.errors import Forbidden
+
+        with suppress(Forbidden):
+            return self.controller.pay_debts()
+        return 0
+
     def tell(self, text: str) -> None:
         """A message for the person at the terminal, one line or more; none after `interrupt`."""
         if not self._interrupted.is_set():
@@ -93,7 +102,7 @@ class Session:
     def _logging(self) -> Iterator[None]:
         """Write the program's log to standard error, as loud as was asked for."""
         handler = logging.StreamHandler(self.stderr)
-        handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+        handler.setFormatter(_Lines("%(levelname)s %(name)s: %(message)s"))
         root, level = logging.getLogger(), logging.getLogger().level
         loudest = {0: logging.WARNING, 1: logging.INFO}.get(self._verbosity, logging.DEBUG)
         if not self._verbosity:
@@ -106,3 +115,10 @@ class Session:
         finally:
             root.removeHandler(handler)
             root.setLevel(level)
+
+
+class _Lines(logging.Formatter):
+    """Log lines may name what users have named."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return safe(super().format(record))

@@ -1,6 +1,6 @@
 """Requests in a YAML file: read with the line of whatever is wrong, and written from options."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,9 @@ INSTANCES = "instances"
 """The key of a file that describes several."""
 
 _LONGEST = 2**20
+_MOST_VALUES = 200_000
+_LONGEST_NUMBER = 64
+_TEXTS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:binary")
 
 
 def read_requests(path: str) -> list[CreateRequest]:
@@ -66,8 +69,14 @@ def _text(path: str) -> str:
 
 def _parsed(path: str, text: str) -> tuple[yaml.Node | None, Any]:
     """The file with its lines, and as values."""
+    loader = None
     try:
-        return yaml.compose(text, Loader=_Loader), yaml.load(text, Loader=_Loader)  # noqa: S506
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None, None
+        _refuse_bomb(node)
+        return node, loader.construct_document(node)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or "it is not YAML"
@@ -75,7 +84,49 @@ def _parsed(path: str, text: str) -> tuple[yaml.Node | None, Any]:
     except RecursionError:
         raise InvalidRequest(f"{path}:1: it is too deeply nested") from None
     except ValueError as error:  # a date that no calendar has
-        raise InvalidRequest(f"{path}:1: {error}") from None
+        raise InvalidRequest(f"{path}:1: {' '.join(str(error).split())}") from None
+    except (LookupError, TypeError, AttributeError, ArithmeticError):
+        # PyYAML, where a tag such as !!timestamp is given to something else
+        raise InvalidRequest(f"{path}:1: a value is not what its tag says") from None
+    finally:
+        if loader is not None:
+            loader.dispose()
+
+
+def _refuse_bomb(root: yaml.Node) -> None:
+    """Refuse a small file that is a large value: by aliases within aliases, or as a number."""
+    sizes: dict[int, int] = {}
+    under_way: set[int] = set()
+
+    def size_of(node: yaml.Node) -> int:
+        known = sizes.get(id(node))
+        if known is not None:
+            return known
+        if id(node) in under_way:
+            raise _unbounded(node, "it holds itself")
+        under_way.add(id(node))
+        size = 1 + sum(size_of(child) for child in _children(node))
+        under_way.remove(id(node))
+        if size > _MOST_VALUES:
+            raise _unbounded(node, f"with all that its aliases stand for it has over {size} values")
+        sizes[id(node)] = size
+        return size
+
+    size_of(root)
+
+
+def _children(node: yaml.Node) -> Iterable[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [part for pair in node.value for part in pair]
+    if isinstance(node, yaml.SequenceNode):
+        return list(node.value)
+    if node.tag not in _TEXTS and len(node.value) > _LONGEST_NUMBER:
+        raise _unbounded(node, f"a number or date has at most {_LONGEST_NUMBER} characters")
+    return ()
+
+
+def _unbounded(node: yaml.Node, problem: str) -> yaml.YAMLError:
+    return yaml.constructor.ConstructorError(problem=problem, problem_mark=node.start_mark)
 
 
 class _Loader(yaml.SafeLoader):

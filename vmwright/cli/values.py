@@ -1,11 +1,16 @@
 """Values as programs and as people read them."""
 
 import dataclasses
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from typing import Any
+
+_TURNS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
+_MARKS = "\u061c\u200e\u200f"
+"""What changes the direction in which a line is read."""
 
 DATA_FORMATS = frozenset({"json", "yaml"})
 """Output formats for programs: values keep their types, and nothing is left out for room."""
@@ -39,18 +44,30 @@ def shown(column: str, value: Any, formatter: str) -> Any:
         return known
     between = "\n" if formatter == "table" else "; "
     if column in _READINGS and isinstance(known, list | dict):
-        return safe(between.join(_READINGS[column](known)))
-    return _words(known, between)
+        read = safe(between.join(_READINGS[column](known)))
+    else:
+        read = _words(known, between)
+    if not isinstance(read, str) or formatter == "table":
+        return read
+    # A line is a thing to whoever reads these, and a shell runs what stands in double quotes.
+    read = read.replace("\n", "\\n")
+    return re.sub(r"([\\$`])", r"\\\1", read) if formatter == "shell" else read
 
 
 def safe(text: str) -> str:
-    """The text without characters that steer a terminal: they are spelt out."""
+    """The text without characters that steer a terminal, or turn round what stands beside them:
+    they are spelt out."""
     return "".join(
-        character
-        if character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cs")
-        else character.encode("unicode_escape").decode()
+        character.encode("unicode_escape").decode() if _steers(character) else character
         for character in text
     )
+
+
+def _steers(character: str) -> bool:
+    if character in "\n\t":
+        return False
+    category, direction = unicodedata.category(character), unicodedata.bidirectional(character)
+    return category in ("Cc", "Cs", "Zl", "Zp") or (character in _MARKS or direction in _TURNS)
 
 
 def _addresses(nics: list[dict[str, Any]]) -> Iterable[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vmwright.admission import Caller
+from vmwright.admission.gate import Gate, Rights
 from vmwright.backends.host import Backend
 from vmwright.backends.images import ImageStore
 from vmwright.ids import DeploymentId
@@ -51,8 +52,9 @@ __all__ = ["Inventory"]
 class Inventory:
     """Registers things and lets go of them. Thread-safe, and safe between processes.
 
-    Everything is checked before anything is stored: `InvalidRequest` for a rule, `Conflict` for
-    a name that is taken or a thing that is in use, `NotFound` for what does not exist. What a
+    Everything is checked before anything is stored: `Forbidden` by a policy, `InvalidRequest` for
+    a rule, `Conflict` for a name that is taken or a thing that is in use, `NotFound` for what
+    does not exist. What a
     deleted thing left on hosts is owed, and removed as debts are paid.
     """
 
@@ -65,17 +67,19 @@ class Inventory:
         settings: Settings,
         *,
         caller: Caller | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self._stores = stores
         self._rows = stores.registries
         caller = caller or Caller()
         limits = Limits(stores, caller.project, settings.quota)
         self._project = caller.project
-        self._register = Register(stores, deployment)
+        rights = Rights(gate or Gate(settings.policy_file), caller)
+        self._register = Register(stores, deployment, rights)
         self._flavors = Flavors(self._register)
         self._images = Images(self._register, images, self._project)
         self._networks = Networks(self._register)
-        self.ports = Ports(stores, limits, self._project)
+        self.ports = Ports(stores, limits, self._project, rights)
         self._volumes = Volumes(self._register, limits, caller)
         self._snapshots = Snapshots(self._register, limits, backend, caller, settings.operations)
         self._hosts = Hosts(
@@ -84,10 +88,10 @@ class Inventory:
             settings.operations.patience,
             settings.scheduler.default_availability_zone,
         )
-        self.key_pairs = KeyPairs(stores, limits, caller)
-        self.security_groups = SecurityGroups(stores, limits, caller)
-        self.server_groups = ServerGroups(stores, limits, caller)
-        self.quotas = Quotas(stores, settings.quota, caller)
+        self.key_pairs = KeyPairs(stores, limits, caller, rights)
+        self.security_groups = SecurityGroups(stores, limits, caller, rights)
+        self.server_groups = ServerGroups(stores, limits, caller, rights)
+        self.quotas = Quotas(stores, settings.quota, caller, rights)
 
     # Images.
 

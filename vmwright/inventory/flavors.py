@@ -17,11 +17,13 @@ class Flavors:
         self._rows = register.stores.registries.flavors
 
     def create(self, wish: NewFlavor) -> Flavor:
+        self._register.rights.operate()
         flavor = Flavor(id=FlavorId(new_id()), **wish.model_dump())
         with self._register.turn() as connection:
             return added(connection, self._rows, flavor)
 
     def change(self, name_or_id: str, wish: FlavorChange, without: Iterable[str]) -> Flavor:
+        self._register.rights.operate()
         with self._register.turn() as connection:
             flavor = self._rows.find(connection, name_or_id)
             changed: dict[str, Any] = {
@@ -33,6 +35,7 @@ class Flavors:
             return self._rows.find(connection, flavor.id)
 
     def delete(self, name_or_id: str) -> Flavor:
+        self._register.rights.operate()
         with self._register.turn() as connection:
             flavor = self._rows.find(connection, name_or_id)
             self._rows.remove(connection, flavor.id)

@@ -62,6 +62,7 @@ class Hosts:
         self._default_zone = default_zone
 
     def create(self, wish: NewHost) -> HostRecord:
+        self._register.rights.operate()
         self._register.refuse_taken(self._rows, name=wish.name)
         self._register.refuse_taken(self._rows, connection_uri=wish.uri)
         return self._registered(wish, self._facts(wish.uri))
@@ -93,12 +94,14 @@ class Hosts:
             raise errors[0]
 
     def set(self, name_or_id: str, wish: HostChange) -> HostRecord:
+        self._register.rights.operate()
         with self._register.turn() as connection:
             host = self._rows.find(connection, name_or_id)
             self._rows.change(connection, host.id, **wish.values_for(host.traits))
             return self._rows.find(connection, host.id)
 
     def drain(self, name_or_id: str) -> HostRecord:
+        self._register.rights.operate()
         with self._register.turn() as connection:
             host = self._rows.find(connection, name_or_id)
             self._rows.change(connection, host.id, draining=True)
@@ -137,6 +140,7 @@ class Hosts:
         ]
 
     def delete(self, name_or_id: str) -> HostRecord:
+        self._register.rights.operate()
         with self._stores.database.read() as connection:
             host = self._rows.find(connection, name_or_id)
             self._refuse_used(connection, host)

@@ -34,6 +34,7 @@ class Images:
         self._project = project
 
     def create(self, wish: NewImage, source: Path, disk_format: str | None, wait: Wait) -> Image:
+        self._register.rights.operate()
         self._register.refuse_taken(self._rows, name=wish.name)
         while True:
             stored = self._images.add(source, disk_format, wait)
@@ -43,6 +44,7 @@ class Images:
                 return image
 
     def change(self, name_or_id: str, wish: ImageChange, without: Iterable[str]) -> Image:
+        self._register.rights.operate()
         with self._register.turn() as connection:
             image = self._rows.find(connection, name_or_id)
             properties = merged(image.properties, wish.properties, without)
@@ -50,6 +52,7 @@ class Images:
             return self._rows.find(connection, image.id)
 
     def delete(self, name_or_id: str) -> Image:
+        self._register.rights.operate()
         with self._register.turn() as connection:
             image = self._rows.find(connection, name_or_id)
             self._rows.remove(connection, image.id)

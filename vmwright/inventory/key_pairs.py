@@ -8,6 +8,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
 from vmwright.admission import Caller
+from vmwright.admission.gate import Rights
 from vmwright.errors import InvalidRequest
 from vmwright.ids import KeyPairId, new_id
 from vmwright.inventory.limits import Limits
@@ -27,10 +28,11 @@ class NewKeyPair(Model):
 class KeyPairs:
     """The key pairs of the caller, whatever project they work in."""
 
-    def __init__(self, stores: Stores, limits: Limits, caller: Caller) -> None:
+    def __init__(self, stores: Stores, limits: Limits, caller: Caller, rights: Rights) -> None:
         self._database = stores.database
         self._rows = stores.key_pairs
         self._limits = limits
+        self._rights = rights
         self._caller = caller
 
     def create(self, name: str, public_key: str) -> KeyPair:
@@ -39,6 +41,7 @@ class KeyPairs:
         `InvalidRequest` if it is no key, `Conflict` if the name is taken, `QuotaExceeded` if the
         user has too many.
         """
+        self._rights.change()
         wish = NewKeyPair.parse(name=name, public_key=public_key)
         pair = KeyPair(
             id=KeyPairId(new_id()),
@@ -64,6 +67,7 @@ class KeyPairs:
 
     def delete(self, name_or_id: str) -> KeyPair:
         """Forget a key pair; instances keep the key that they were built with."""
+        self._rights.change()
         with self._database.write() as connection:
             pair = self._rows.find(connection, self._caller.user, name_or_id)
             self._rows.remove(connection, pair.id)

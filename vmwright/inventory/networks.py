@@ -23,6 +23,7 @@ class Networks:
         self._rows = register.stores.registries.networks
 
     def create(self, wish: NewNetwork) -> NetworkRecord:
+        self._register.rights.operate()
         first, last = wish.pool or (None, None)
         network = NetworkRecord(
             id=NetworkId(new_id()),
@@ -55,6 +56,7 @@ class Networks:
 
         Instances that are on it stay where they are.
         """
+        self._register.rights.operate()
         with self._register.turn() as connection:
             network = self._rows.find(connection, name_or_id)
             bound = self._named(connection, hosts)
@@ -63,6 +65,7 @@ class Networks:
         return network
 
     def delete(self, name_or_id: str) -> NetworkRecord:
+        self._register.rights.operate()
         with self._register.turn() as connection:
             network = self._rows.find(connection, name_or_id)
             users = self._stores.ports.uses_of_network(connection, network.id)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from vmwright.admission.gate import Rights
 from vmwright.errors import InvalidRequest
 from vmwright.ids import PortId, new_id
 from vmwright.inventory.limits import Limits
@@ -16,8 +17,9 @@ from vmwright.persistence.stores import Stores
 class Ports:
     """The ports of one project, also those that were made with an instance."""
 
-    def __init__(self, stores: Stores, limits: Limits, project: str) -> None:
+    def __init__(self, stores: Stores, limits: Limits, project: str, rights: Rights) -> None:
         self._limits = limits
+        self._rights = rights
         self._stores = stores
         self._rows = stores.ports
         self._project = project
@@ -30,6 +32,7 @@ class Ports:
         `InvalidRequest` if the network cannot give that address, `Conflict` if somebody has it,
         `QuotaExceeded` if the project may have no more.
         """
+        self._rights.change()
         wish = NewPort.parse(name=name, network=network, ip=ip, mac=mac)
         with self._stores.database.write() as connection:
             found = self._stores.registries.networks.pin(connection, wish.network)
@@ -49,6 +52,7 @@ class Ports:
 
     def delete(self, name_or_id: str) -> Port:
         """Forget a port that no instance has."""
+        self._rights.change()
         with self._stores.database.write() as connection:
             port = self._rows.find(connection, self._project, name_or_id)
             self._rows.remove(connection, port.id)

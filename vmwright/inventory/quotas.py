@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from pydantic import Field
 
 from vmwright.admission import Caller
+from vmwright.admission.gate import Rights
 from vmwright.errors import InvalidRequest
 from vmwright.persistence.stores import Stores
 from vmwright.request.fields import Name
@@ -37,15 +38,20 @@ class Quota:
 class Quotas:
     """The quotas of projects: of the caller's, if none is named."""
 
-    def __init__(self, stores: Stores, configured: QuotaSettings, caller: Caller) -> None:
+    def __init__(
+        self, stores: Stores, configured: QuotaSettings, caller: Caller, rights: Rights
+    ) -> None:
         self._stores = stores
         self._rows = stores.quotas
         self._configured = configured
+        self._rights = rights
         self._project = caller.project
 
     def list(self, project: str | None = None) -> Sequence[Quota]:
         """Every limit of a project with its use."""
         project = project or self._project
+        if project != self._project:
+            self._rights.operate()
         with self._stores.database.read() as connection:
             own = self._rows.limits(connection, project)
             in_use = self._in_use(connection, project)
@@ -63,6 +69,7 @@ class Quotas:
     def set(self, limits: Mapping[str, int], project: str | None = None) -> None:
         """Let these limits stand for the configured ones. What is there already stays there,
         also where a limit is now lower. `InvalidRequest` for a resource that has none."""
+        self._rights.operate()
         _refuse_unknown(limits)
         wishes = {
             resource: NewLimit.parse(project=project or self._project, limit=limit)
@@ -74,6 +81,7 @@ class Quotas:
 
     def unset(self, resources: Iterable[str], project: str | None = None) -> None:
         """Let the configured limits stand again."""
+        self._rights.operate()
         chosen = tuple(resources)
         _refuse_unknown(chosen)
         with self._stores.database.write() as connection:

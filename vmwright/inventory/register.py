@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
+from vmwright.admission.gate import Rights
 from vmwright.backends.removal import Kind
 from vmwright.ids import DeploymentId, HostId, InstanceId, Whose
 from vmwright.persistence.registries import R, Registry
@@ -14,8 +15,9 @@ from vmwright.persistence.stores import Stores
 class Register:
     """The rows of everything that is registered in a deployment."""
 
-    def __init__(self, stores: Stores, deployment: DeploymentId) -> None:
+    def __init__(self, stores: Stores, deployment: DeploymentId, rights: Rights) -> None:
         self.stores = stores
+        self.rights = rights
         self.deployment = deployment
 
     @contextmanager

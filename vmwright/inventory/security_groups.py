@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from pydantic import BeforeValidator, Field, model_validator
 
 from vmwright.admission import Caller
+from vmwright.admission.gate import Rights
 from vmwright.errors import Conflict
 from vmwright.ids import SecurityGroupId, new_id
 from vmwright.inventory.limits import Limits
@@ -108,11 +109,12 @@ class NewRule(Model):
 class SecurityGroups:
     """The security groups of the caller's project. They are told to guests, and not enforced."""
 
-    def __init__(self, stores: Stores, limits: Limits, caller: Caller) -> None:
+    def __init__(self, stores: Stores, limits: Limits, caller: Caller, rights: Rights) -> None:
         self._stores = stores
         self._database = stores.database
         self._rows = stores.security_groups
         self._limits = limits
+        self._rights = rights
         self._project = caller.project
 
     def create(self, name: str, description: str = "") -> SecurityGroup:
@@ -120,6 +122,7 @@ class SecurityGroups:
 
         `Conflict` if the name is taken, `QuotaExceeded` if there are too many.
         """
+        self._rights.change()
         wish = NewSecurityGroup.parse(name=name, description=description)
         group = SecurityGroup(
             id=SecurityGroupId(new_id()),
@@ -156,6 +159,7 @@ class SecurityGroups:
 
     def delete(self, name_or_id: str) -> SecurityGroup:
         """Forget a group that no living instance is in and no other group's rule names."""
+        self._rights.change()
         with self._database.write() as connection:
             group = self._find(connection, name_or_id)
             self._refuse_used(connection, group)
@@ -168,6 +172,7 @@ class SecurityGroups:
         `InvalidRequest` for what no packet could match, `Conflict` if the group has such a rule,
         `QuotaExceeded` if there are too many.
         """
+        self._rights.change()
         wish = NewRule.parse(direction=direction, **wishes)
         self._ensure_default()
         with self._database.write() as connection:
@@ -187,6 +192,7 @@ class SecurityGroups:
 
     def remove_rule(self, identifier: str) -> SecurityGroupRule:
         """Forget a rule, by its id."""
+        self._rights.change()
         with self._database.write() as connection:
             rule = self._rows.find_rule(connection, self._project, identifier)
             self._rows.remove_rule(connection, rule.id)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from vmwright.admission import Caller
+from vmwright.admission.gate import Rights
 from vmwright.errors import Conflict
 from vmwright.ids import InstanceId, ServerGroupId, new_id
 from vmwright.inventory.limits import Limits
@@ -32,10 +33,11 @@ class NewServerGroup(Model):
 class ServerGroups:
     """The server groups of the caller's project."""
 
-    def __init__(self, stores: Stores, limits: Limits, caller: Caller) -> None:
+    def __init__(self, stores: Stores, limits: Limits, caller: Caller, rights: Rights) -> None:
         self._database = stores.database
         self._rows = stores.server_groups
         self._limits = limits
+        self._rights = rights
         self._caller = caller
 
     def create(self, name: str, policy: str, max_server_per_host: int | None = None) -> ServerGroup:
@@ -44,6 +46,7 @@ class ServerGroups:
         The soft policies are kept to where hosts have room. `Conflict` if the name is taken,
         `QuotaExceeded` if there are too many.
         """
+        self._rights.change()
         wish = NewServerGroup.parse(
             name=name, policy=policy, max_server_per_host=max_server_per_host
         )
@@ -76,6 +79,7 @@ class ServerGroups:
 
     def delete(self, name_or_id: str) -> ServerGroup:
         """Forget a group that no living instance is in."""
+        self._rights.change()
         with self._database.write() as connection:
             group = self._rows.find(connection, self._caller.project, name_or_id)
             members = len(self._rows.members(connection, group.id))

@@ -35,6 +35,7 @@ class Volumes:
         self._sees = caller.sees
 
     def create(self, wish: NewVolume) -> VolumeRecord:
+        self._register.rights.change()
         with self._register.turn() as connection:
             volume = self._begun(connection, wish)
             self._limits.refuse_more(connection, volumes=1, gigabytes=volume.size_gib)
@@ -55,6 +56,7 @@ class Volumes:
             return self._rows.find(connection, name_or_id, project=self._sees)
 
     def delete(self, name_or_id: str) -> VolumeRecord:
+        self._register.rights.change()
         with self._stores.database.write() as connection:
             volume = self._rows.find(connection, name_or_id, project=self._sees)
             self._rows.bury(connection, volume.id)
@@ -122,6 +124,7 @@ class Snapshots:
         self._settings = settings
 
     def create(self, wish: NewSnapshot, wait: Wait) -> Snapshot:
+        self._register.rights.change()
         limit = self._settings.deadline
         with self._stores.database.write() as connection:
             volume = self._stores.volumes.find(connection, wish.volume, project=self._sees)
@@ -145,6 +148,7 @@ class Snapshots:
             return self._rows.find(connection, self._project, name_or_id)
 
     def delete(self, name_or_id: str) -> Snapshot:
+        self._register.rights.change()
         with self._register.turn() as connection:
             snapshot = self._rows.find(connection, self._project, name_or_id)
             self._rows.bury(connection, snapshot.id)

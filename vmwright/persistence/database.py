@@ -1,8 +1,9 @@
 """The store's engines, built by oslo.db: one that writes and one that reads."""
 
+import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ from sqlalchemy import pool
 from vmwright.errors import InvalidRequest, PackageMissing, StoreUnavailable
 from vmwright.persistence.failures import translated
 from vmwright.persistence.tables import Schema
+from vmwright.private_files import make_directories, new_file
 from vmwright.settings import DatabaseSettings
 
 _BUSY_SECONDS = 30
@@ -149,9 +151,11 @@ def _check_driver(url: sa.URL) -> None:
 def _prepare_sqlite_file(path: Path) -> None:
     """Make the file ours alone before SQLite could make it with the umask's mode."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_directories(path.parent)
         if not path.exists():
-            path.touch(mode=0o600, exist_ok=True)
+            with suppress(FileExistsError):  # another process was faster
+                os.close(new_file(path))
+            path.stat()  # a link to nothing would have SQLite make what it points to
     except OSError as error:
         raise StoreUnavailable(
             f"the database {path} cannot be made: {error.strerror}",

@@ -1,6 +1,7 @@
 """Bringing a database to the schema that this version writes, and saying where it stands."""
 
 import functools
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from alembic.script import ScriptDirectory
 
 from vmwright.errors import SchemaMismatch
 from vmwright.persistence.database import Database
+from vmwright.private_files import new_file
 
 _ADVISORY_LOCK = 0x766D7772
 """Any number, the same in every process: 'vmwr'."""
@@ -138,9 +140,15 @@ def _locked(connection: sa.Connection) -> Iterator[None]:
 def _copy_of(path: Path, version: str) -> str:
     """A copy beside the file, made while nobody else can write."""
     target = path.with_name(f"{path.name}.{version}.{int(time.time())}.bak")
-    shutil.copy2(path, target)
+    _copy(path, target)
     for suffix in ("-wal",):
         log = path.with_name(path.name + suffix)
         if log.exists():
-            shutil.copy2(log, target.with_name(target.name + suffix))
+            _copy(log, target.with_name(target.name + suffix))
     return str(target)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Nobody else may read it, and what is there already is never written to."""
+    with source.open("rb") as file, os.fdopen(new_file(target), "wb") as copy:
+        shutil.copyfileobj(file, copy)

@@ -2,6 +2,7 @@
 
 import hmac
 import os
+import stat
 import tempfile
 from collections.abc import Collection
 from contextlib import suppress
@@ -14,7 +15,9 @@ from vmwright.errors import NotFound, Unavailable
 from vmwright.ids import InstanceId
 from vmwright.persistence.database import now
 from vmwright.persistence.tables import Schema
+from vmwright.private_files import make_directories
 
+_LONGEST_KEY = 1024
 _REMEDY = "run where the key file of this deployment is, or bring it back from a backup"
 
 
@@ -98,9 +101,17 @@ class SecretStore:
 
     def _key(self) -> bytes:
         try:
-            return self._key_file.read_bytes()
+            with self._key_file.open("rb") as file:
+                mode = os.fstat(file.fileno()).st_mode
+                key = file.read(_LONGEST_KEY)
         except OSError as error:
             raise self._no_key() from error
+        if mode & stat.S_IRWXO:
+            raise Unavailable(
+                f"everybody may use the key file {self._key_file}",
+                hint=f"if nobody has it yet: chmod 600 {self._key_file}",
+            )
+        return key
 
     def _no_key(self) -> Unavailable:
         return Unavailable(
@@ -111,7 +122,7 @@ class SecretStore:
         """Make the key, durable and whole. Of several that make it at once, one wins."""
         directory = self._key_file.parent
         try:
-            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_directories(directory)
             with tempfile.NamedTemporaryFile(dir=directory, prefix=".key-") as draft:
                 draft.write(Fernet.generate_key())
                 draft.flush()

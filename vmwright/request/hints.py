@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
@@ -12,7 +13,11 @@ from vmwright.request.model import Model
 MOST_HINTS, LONGEST_HINT = 32, 4096
 """Unbounded hints once took Nova's scheduler down (OSSA-2012-009)."""
 
+DEEPEST_HINT = 32
+"""Readers of JSON have limits, too."""
+
 _OWN = "_nova"
+_JSON = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
 
 
 def _several(value: object) -> object:
@@ -30,12 +35,32 @@ def _prefix(text: str) -> str:
 _Instances = Annotated[tuple[NameOrId, ...], BeforeValidator(_several), Field(max_length=64)]
 
 
-def _written(value: object) -> bytes:
-    """As every store can hold it."""
+def _length(value: object) -> int:
+    """In bytes, as every store can hold it; once it is too long, so far. In YAML a list can hold
+    another one many times over, and each of those again."""
+    length = 0
     try:
-        return json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+        for piece in _JSON.iterencode(value):
+            length += len(piece.encode())
+            if length > LONGEST_HINT:
+                break
     except (TypeError, ValueError, RecursionError):
         raise ValueError("a hint is text, a number, or a list or mapping of such") from None
+    return length
+
+
+def _is_deep(value: object) -> bool:
+    """Whether too many lists and mappings are within each other. Only for what is not long."""
+    level = [value]
+    for _ in range(DEEPEST_HINT):
+        level = [inner for outer in level for inner in _inside(outer)]
+    return any(isinstance(value, dict | list | tuple) for value in level)
+
+
+def _inside(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list | tuple) else ()
 
 
 class SchedulerHints(Model):
@@ -60,8 +85,10 @@ class SchedulerHints(Model):
         if len(kept) > MOST_HINTS:
             raise ValueError(f"at most {MOST_HINTS} hints are allowed, these are {len(kept)}")
         for name, value in kept.items():
-            if len(str(name)) > 255 or len(_written(value)) > LONGEST_HINT:
+            if len(str(name)) > 255 or _length(value) > LONGEST_HINT:
                 raise ValueError(f"hint {str(name)[:40]!r} is longer than {LONGEST_HINT}")
+            if _is_deep(value):
+                raise ValueError(f"hint {str(name)[:40]!r} is deeper than {DEEPEST_HINT} lists")
         return kept
 
     @property

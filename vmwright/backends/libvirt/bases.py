@@ -85,7 +85,7 @@ class Bases:
     def _opened(self, base: Base, source: Path) -> Iterator[File]:
         what = f"{self._host}: the file of image {self._name(base)}"
         try:
-            descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError as error:
             raise Refused(f"{what} cannot be read: {error.strerror}") from error
         try:

@@ -14,6 +14,7 @@ from vmwright.backends.libvirt.connection import HostConnection
 from vmwright.backends.libvirt.guest_probe import guest_runs
 from vmwright.backends.libvirt.line import Connect
 from vmwright.backends.libvirt.pool import Pool
+from vmwright.private_files import make_directories, new_file
 from vmwright.waiting import Wait
 
 LOG = logging.getLogger(__name__)
@@ -97,8 +98,10 @@ def _remembered(file: Path, versions: str) -> str | None:
 def _remember(file: Path, versions: str, virt_type: str) -> None:
     draft = file.with_name(f"{file.name}.{os.getpid()}")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(json.dumps({"versions": versions, "virt_type": virt_type}))
+        make_directories(file.parent)
+        draft.unlink(missing_ok=True)
+        with os.fdopen(new_file(draft), "w") as written:
+            json.dump({"versions": versions, "virt_type": virt_type}, written)
         draft.replace(file)
     except OSError as error:
         LOG.warning("%s cannot be written (%s): KVM will be tried again", file, error.strerror)
