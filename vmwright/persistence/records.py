@@ -1,5 +1,6 @@
 """Rows as frozen values: what stores return and the rest of the program reads."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
@@ -313,6 +314,11 @@ class Owner(Record):
     lock_path: str
     started_at: float
     expires_at: float
+    flows: Sequence[Sequence[Any]] | None = None
+    """Names and versions of the flows that it can run; None of one of an earlier release."""
+
+    def knows(self, flow: str, version: int) -> bool:
+        return [flow, version] in [list(known) for known in self.flows or ()]
 
 
 @dataclass(frozen=True, kw_only=True)
