@@ -32,9 +32,7 @@ STAMPS = {"vmwright_alembic_version", "vmwright_schema_revision"}
 
 def stamp(database: Database, version: str, table: str = "alembic_version") -> None:
     with database.write() as connection:
-        connection.execute(
-            sa.text(f"UPDATE vmwright_{table} SET version_num = :v"), {"v": version}
-        )
+        connection.execute(sa.text(f"UPDATE vmwright_{table} SET version_num = :v"), {"v": version})
 
 
 def tables(database: Database) -> set[str]:

@@ -14,7 +14,9 @@ ME, OTHER, GONE = (OwnerId(new_id()) for _ in range(3))
 OURS, NEWER = ("create_instance", 1), ("create_instance", 2)
 
 
-def operation(state: OperationState, *, owner: OwnerId | None = None, version: int = 1) -> Operation:
+def operation(
+    state: OperationState, *, owner: OwnerId | None = None, version: int = 1
+) -> Operation:
     made = an_operation(InstanceId(new_id()), state=state, owner_id=owner)
     return replace(made, flow_version=version)
 

@@ -1,6 +1,6 @@
 """The door: every name becomes an id, every rule is checked, and nothing is stored before that."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -196,6 +196,11 @@ class Door:
             )
         self._stores.operations.ask_to_cancel(connection, operation.id, reason)
         return operation
+
+    def require(self, caller: Caller, rule: str, target: Mapping[str, str]) -> None:
+        """`Forbidden` unless the policy allows it. `target` names the project and the user that
+        the thing belongs to, as `project_id` and `user_id`."""
+        self._policy.require(caller, [rule], target)
 
     @cached_property
     def _policy(self) -> "Policy":

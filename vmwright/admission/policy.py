@@ -14,8 +14,10 @@ from vmwright.admission.rules import (
     ATTACH_NETWORK,
     ATTACH_VOLUME,
     CREATE,
+    DEBTS,
     DELETE,
     FORCED_HOST,
+    GIVE_UP,
     ZERO_DISK_FLAVOR,
 )
 from vmwright.errors import Forbidden, InvalidRequest
@@ -56,6 +58,28 @@ def list_rules() -> list[policy.RuleDefault]:
             _OWNER,
             "Delete instances.",
             [{"path": "/v1/instances/{id}", "method": "DELETE"}],
+        ),
+        *_operators_rules(),
+    ]
+
+
+def _operators_rules() -> list[policy.RuleDefault]:
+    return [
+        policy.DocumentedRuleDefault(
+            GIVE_UP,
+            "rule:admin_required",
+            "Skip a task that an operation is stuck in, or abandon an operation that is stuck or "
+            "parked: what it leaves on hosts is owed.",
+            [{"path": "/v1/operations/{id}", "method": "POST"}],
+        ),
+        policy.DocumentedRuleDefault(
+            DEBTS,
+            "rule:admin_required",
+            "See what is owed on hosts, and drop what nobody will ever pay.",
+            [
+                {"path": "/v1/debts", "method": "GET"},
+                {"path": "/v1/debts/{id}", "method": "DELETE"},
+            ],
         ),
     ]
 

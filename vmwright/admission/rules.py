@@ -11,6 +11,8 @@ ATTACH_VOLUME = "vmwright:create:attach_volume"
 FORCED_HOST = "vmwright:create:forced_host"
 ZERO_DISK_FLAVOR = "vmwright:create:zero_disk_flavor"
 DELETE = "vmwright:delete"
+GIVE_UP = "vmwright:operation:give_up"
+DEBTS = "vmwright:debts"
 
 
 def rules_of(request: CreateRequest) -> Iterator[str]:

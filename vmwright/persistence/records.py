@@ -7,11 +7,13 @@ from typing import Any, Self
 import sqlalchemy as sa
 
 from vmwright.ids import (
+    DeploymentId,
     FlavorId,
     HostId,
     ImageId,
     InstanceId,
     KeyPairId,
+    Mark,
     NetworkId,
     OperationId,
     OwnerId,
@@ -20,6 +22,7 @@ from vmwright.ids import (
     ServerGroupId,
     SnapshotId,
     VolumeId,
+    Whose,
 )
 from vmwright.networks import Addresses, NetworkKind
 from vmwright.states import AttemptOutcome, OperationState, PowerState, TaskState, VmState
@@ -187,6 +190,23 @@ class Operation(Record):
     finished_at: float | None = None
     request_digest: str | None = None
     """Of the body that came with the idempotency key: it must come again with it."""
+
+    def mark(self, deployment: DeploymentId) -> Mark:
+        """What it writes on what it makes in its latest attempt."""
+        return Mark(
+            deployment=deployment,
+            instance=self.instance_id,
+            operation=self.id,
+            attempt=self.attempt,
+        )
+
+    def whose(self, deployment: DeploymentId) -> Whose:
+        """What it may remove: a build what it made itself, a delete whatever the instance has."""
+        return Whose(
+            deployment=deployment,
+            instance=self.instance_id,
+            operation=self.id if self.kind == "create" else None,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
