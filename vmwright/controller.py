@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -17,9 +16,10 @@ from vmwright.backends.file_images import FileImageStore, images_of
 from vmwright.backends.loading import load_backend
 from vmwright.descriptions import Descriptions
 from vmwright.errors import Conflict, DeadlinePassed, StoreUnavailable
-from vmwright.flows import NO_HOOKS, RECIPES, stored_flow
+from vmwright.graphs import Graphs
 from vmwright.ids import InstanceId, OperationId
 from vmwright.inventory import Inventory
+from vmwright.operator import Operator
 from vmwright.persistence import schema_version
 from vmwright.persistence.database import Database
 from vmwright.persistence.deployment import deployment_of
@@ -30,12 +30,10 @@ from vmwright.planning import Plan, Planner
 from vmwright.reconcilers.audit import Audit
 from vmwright.request import CreateRequest
 from vmwright.settings import Settings
-from vmwright.spec import Spec
 from vmwright.states import CLAIMABLE, OperationState
 from vmwright.tasks.placement import Placement
 from vmwright.tasks.task import Means
-from vmwright.views.graph import Graph, flow_graph, operation_graph
-from vmwright.views.records import records_of
+from vmwright.views.graph import Graph
 from vmwright.waiting import Wait
 from vmwright.worker import Worker
 
@@ -102,6 +100,8 @@ class Controller:
         )
         self._door = Door(self._means, settings, gate, time.time)
         self._describe = Descriptions(self._stores)
+        self._graphs = Graphs(self._means, self._describe)
+        self._operator = Operator(self._means, self.deployment, settings, gate, self._caller)
         self._worker = Worker(self._means, self.deployment, settings, self._end)
 
     def __enter__(self) -> Self:
@@ -198,6 +198,16 @@ class Controller:
         self._move(known, OperationState.INTERRUPTED, undo_tries=0, not_before=0.0)
         return self._begin(self.operation(operation))
 
+    def skip(self, operation: str, task: str, why: str) -> Operation:
+        """Give up what an operation is stuck in: what this task cannot remove is owed, and the
+        operation goes on here. `Conflict` unless it is stuck in this task."""
+        return self._begin(self._operator.skip(operation, task, why))
+
+    def abandon(self, operation: str, why: str) -> Operation:
+        """End an operation that is stuck or parked: whatever it leaves is owed, and its instance
+        is in error. `Conflict` for any other one, and if its guest has been active."""
+        return self._operator.abandon(operation, why)
+
     def wait(self, operation: str, timeout: float | None = None) -> Operation:
         """Return once nothing more happens to it by itself; `DeadlinePassed` at the timeout."""
         for _ in self._ticks(operation, timeout):
@@ -268,25 +278,15 @@ class Controller:
             return self._describe.instance(connection, instance)
 
     def describe_operation(self, operation: Operation) -> dict[str, Any]:
-        """An operation and what it owes, as users see it."""
+        """An operation, what it owes, and what it holds if it stands still, as users see it."""
         with self._database.read() as connection:
-            return self._describe.operation(connection, operation)
+            held = self._operator.held(connection, operation)
+            return self._describe.operation(connection, operation) | {"held": held}
 
     def graph(self, operation_or_flow: str) -> Graph:
         """The graph of a flow by its name, or of an operation as it stands, by its id."""
-        for known in reversed(RECIPES):  # the newest version of a flow
-            if known.name == operation_or_flow:
-                return flow_graph(known.make(self._means, NO_HOOKS))
-        operation = self.operation(operation_or_flow)
-        hooks = Spec.from_store(self.instance_of(operation).request).hooks
-        flow = stored_flow(operation.flow_name, operation.flow_version, self._means, hooks)
-        with self._database.read() as connection:
-            facts = self._describe.facts(connection, operation)
-        return operation_graph(
-            flow_graph(flow),
-            records_of(map(_dated, self._all_events(operation.id))),
-            facts,
-            now=datetime.now(UTC),
+        return self._graphs.of_flow(operation_or_flow) or self._graphs.of_operation(
+            self.operation(operation_or_flow)
         )
 
     def console(self, instance: str, wait: Wait) -> Iterator[bytes]:
@@ -302,6 +302,14 @@ class Controller:
         self._rights.operate()
         audit = Audit(self._means, self.deployment, self.settings.operations.undo_deadline)
         return [leftover.to_store() for leftover in audit.leftovers()]
+
+    def debts(self) -> Sequence[dict[str, Any]]:
+        """Everything that is owed, the oldest first, as operators see it."""
+        return self._operator.debts()
+
+    def drop_debt(self, debt: str, why: str) -> None:
+        """Have nobody pay this any more, as what is owed is not there, or never goes."""
+        self._operator.drop_debt(debt, why)
 
     def pay_debts(self) -> int:
         """Make absent what is owed and due; returns how many debts remain."""
@@ -347,7 +355,7 @@ class Controller:
 
     def _move(self, operation: Operation, state: OperationState, **values: object) -> None:
         with self._database.write() as connection:
-            if not self._stores.operations.move(connection, operation.id, state, **values):
+            if not self._stores.operations.move_as_read(connection, operation, state, **values):
                 raise Conflict(f"operation {operation.id} is {operation.state} no more")
 
     def _unfinished(self) -> Iterator[Operation]:
@@ -372,12 +380,6 @@ class Controller:
                 connection, OperationId(operation), after=after, limit=_PAGE
             )
 
-    def _all_events(self, operation: str) -> list[Event]:
-        found: list[Event] = []
-        while page := self._events(operation, found[-1].seq if found else 0):
-            found += page
-        return found
-
     def _ticks(self, operation: str, timeout: float | None) -> Iterator[None]:
         ends = None if timeout is None else time.monotonic() + timeout
         while True:
@@ -397,7 +399,3 @@ class Controller:
 def _only(reservations: Sequence[Reservation]) -> Operation:
     ((operation,),) = (reservation.operations for reservation in reservations)
     return operation
-
-
-def _dated(event: Event) -> dict[str, Any]:
-    return event.values() | {"seq": event.seq, "at": datetime.fromtimestamp(event.at, UTC)}

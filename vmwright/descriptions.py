@@ -64,6 +64,7 @@ class Descriptions:
             "error": operation.error,
             "owes": [
                 {
+                    "id": debt.id,
                     "kind": debt.kind,
                     "key": debt.key,
                     "host": self._host_name(connection, debt.host_id),
@@ -73,6 +74,8 @@ class Descriptions:
                 }
                 for debt in debts
             ],
+            "undo_tries": operation.undo_tries,
+            "not_before": moment(operation.not_before or None),
             "cancel_reason": operation.cancel_reason,
             "ended": operation.state in ENDED,
             "created_at": moment(operation.created_at),

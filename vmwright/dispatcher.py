@@ -18,8 +18,8 @@ from vmwright.errors import (
     UnknownFlow,
     VmwrightError,
 )
-from vmwright.flows import RECIPES, stored_flow
-from vmwright.ids import DeploymentId, Mark, OperationId, Whose
+from vmwright.flows import known_flows, stored_flow
+from vmwright.ids import DeploymentId, OperationId
 from vmwright.outcomes import Ending
 from vmwright.ownership import Ownership, is_dead, machine
 from vmwright.persistence.database import now
@@ -176,8 +176,8 @@ class Dispatcher:
             me=self._ownership.id,
             active=active,
             dead=dead,
-            living={owner.id for owner, _ in owners} - dead,
-            flows={(known.name, known.version) for known in RECIPES},
+            living=[owner for owner, _ in owners if owner.id not in dead],
+            flows=known_flows(),
             now=clock,
         )
 
@@ -314,21 +314,9 @@ class Dispatcher:
         )
 
     def _identity(self, operation: Operation) -> Run:
-        mark = Mark(
-            deployment=self._deployment,
-            instance=operation.instance_id,
-            operation=operation.id,
-            attempt=operation.attempt,
-        )
-        # A create's undo touches what it made itself, a delete whatever the instance has.
-        whose = Whose(
-            deployment=self._deployment,
-            instance=operation.instance_id,
-            operation=operation.id if operation.kind == "create" else None,
-        )
         return Run(
-            mark=mark,
-            whose=whose,
+            mark=operation.mark(self._deployment),
+            whose=operation.whose(self._deployment),
             wait=Wait(self._settings.deadline),
             late_effect=self._settings.late_effect,
         )

@@ -13,12 +13,14 @@ from vmwright.flows import tasks_of
 from vmwright.ids import OperationId
 from vmwright.persistence.attempts import decisive_fault
 from vmwright.persistence.database import now
+from vmwright.persistence.kept import give_back_kept
 from vmwright.persistence.records import Attempt, Operation
 from vmwright.persistence.stores import Stores
 from vmwright.persistence.unit_of_work import Fenced, UnitOfWork
 from vmwright.runner import Outcome
 from vmwright.settings import OperationSettings
 from vmwright.states import AttemptOutcome, OperationState
+from vmwright.tasks.task import Task
 
 _LONGEST_PAUSE = 60.0
 
@@ -40,7 +42,7 @@ class Ending:
         self._detail = detail
         self._work = work
         self._settings = settings
-        self._gives_back = {task.name: task.gives_back for task in tasks_of(flow)}
+        self._tasks = tasks_of(flow)
 
     def record(self, fenced: Fenced, outcome: Outcome, reason: dict[str, Any] | None) -> None:
         """Write the end. `reason` says what blocks the run, if something does."""
@@ -63,6 +65,8 @@ class Ending:
         )
         if operation.after_id is not None:
             self._end_predecessor(fenced, operation.after_id)
+        if operation.kind == "delete" or self._work.attempt > 1:
+            give_back_kept(stores, fenced.connection, operation.instance_id)
 
     def _end_predecessor(self, fenced: Fenced, predecessor: OperationId) -> None:
         """A delete has removed what its predecessor, stuck or parked, could not."""
@@ -85,6 +89,7 @@ class Ending:
         stores.instances.fail(fenced.connection, operation.instance_id, fault)
         stores.instances.let_go(fenced.connection, operation.instance_id, operation.id)
         stores.secrets.erase(fenced.connection, operation.instance_id)
+        give_back_kept(stores, fenced.connection, operation.instance_id)
 
     def _blocked(self, fenced: Fenced, reason: dict[str, Any]) -> None:
         """Try again after a pause, a bounded number of times; then somebody must look."""
@@ -109,34 +114,8 @@ class Ending:
             self._stores.instances.fail(fenced.connection, self._operation.instance_id, fault)
 
     def _fault(self, fenced: Fenced, error: Mapping[str, Any]) -> dict[str, Any]:
-        """What a user needs to know: what failed, where, why, what came back, what is owed."""
         connection, operation = fenced.connection, self._operation.id
-        debts = self._stores.debts.of_operation(connection, operation)
-        attempts = self._stores.attempts.of_operation(connection, operation)
-        return {
-            **(decisive_fault(attempts) or {}),
-            **error,
-            "attempts": [self._told(fenced, attempt) for attempt in attempts],
-            "given_back": self._given_back(fenced),
-            "owed": [f"{debt.kind} {debt.key}" for debt in debts],
-        }
-
-    def _told(self, fenced: Fenced, attempt: Attempt) -> dict[str, Any]:
-        fault, hosts = attempt.fault or {}, self._stores.registries.hosts
-        host = attempt.host_id and hosts.get(fenced.connection, attempt.host_id)
-        return {
-            "number": attempt.number,
-            "host": host.name if host else None,
-            "task": fault.get("task"),
-            "message": fault.get("message"),
-        }
-
-    def _given_back(self, fenced: Fenced) -> Sequence[str]:
-        """What was taken back, in this attempt and in those before it."""
-        undone = self._stores.operations.taken_back(fenced.connection, self._operation.id)
-        undone |= {atom.name for atom in self._detail if atom.state == taskflow_states.REVERTED}
-        given_back = {self._gives_back.get(name) for name in undone}
-        return sorted(words for words in given_back if words)
+        return fault_of(self._stores, connection, operation, error, self._detail, self._tasks)
 
     def _move(self, fenced: Fenced, state: OperationState, **values: object) -> None:
         moved = self._stores.operations.move(fenced.connection, self._operation.id, state, **values)
@@ -145,3 +124,37 @@ class Ending:
         fenced.events.append(
             self._work.event("operation", state, error=values.get("error") or self._work.error)
         )
+
+
+def fault_of(
+    stores: Stores,
+    connection: Any,
+    operation: OperationId,
+    error: Mapping[str, Any],
+    detail: models.FlowDetail,
+    tasks: Sequence[Task],
+) -> dict[str, Any]:
+    """What a user needs to know: what failed, where, why, what came back, what is owed."""
+    debts = stores.debts.of_operation(connection, operation)
+    attempts = stores.attempts.of_operation(connection, operation)
+    undone = stores.operations.taken_back(connection, operation)
+    undone |= {atom.name for atom in detail if atom.state == taskflow_states.REVERTED}
+    given_back = {task.gives_back for task in tasks if task.name in undone}
+    return {
+        **(decisive_fault(attempts) or {}),
+        **error,
+        "attempts": [_told(stores, connection, attempt) for attempt in attempts],
+        "given_back": sorted(words for words in given_back if words),
+        "owed": [f"{debt.kind} {debt.key}" for debt in debts],
+    }
+
+
+def _told(stores: Stores, connection: Any, attempt: Attempt) -> dict[str, Any]:
+    fault, hosts = attempt.fault or {}, stores.registries.hosts
+    host = attempt.host_id and hosts.get(connection, attempt.host_id)
+    return {
+        "number": attempt.number,
+        "host": host.name if host else None,
+        "task": fault.get("task"),
+        "message": fault.get("message"),
+    }

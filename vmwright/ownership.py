@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from vmwright.errors import StoreUnavailable, Unavailable
+from vmwright.flows import known_flows
 from vmwright.ids import OperationId, OwnerId, new_id
 from vmwright.persistence.records import Owner
 from vmwright.persistence.stores import Stores
@@ -149,6 +150,7 @@ class Ownership:
                     machine=machine(),
                     lock_path=str(self._path),
                     lease=self._lease,
+                    flows=known_flows(),
                 )
         self._renewed = began
 

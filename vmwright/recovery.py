@@ -2,14 +2,16 @@
 
 An operation that nobody runs is claimed, whether it never began, was put down, or lost its owner
 with its process. It is never claimed before its time (a pause between tries), before its
-predecessor on the same instance has ended, or by code that does not know its flow.
+predecessor on the same instance has ended, or by code that does not know its flow. Such code
+leaves it to a living process that knows it, as a newer release beside an older one does, and parks
+it if there is none.
 """
 
 from collections.abc import Collection, Iterable, Set
 from dataclasses import dataclass, field
 
 from vmwright.ids import OperationId, OwnerId
-from vmwright.persistence.records import Operation
+from vmwright.persistence.records import Operation, Owner
 from vmwright.states import CLAIMABLE, ENDED, HELD, OperationState
 
 
@@ -27,7 +29,7 @@ class Plan:
 
     claim: list[Operation] = field(default_factory=list)
     park: list[Operation] = field(default_factory=list)
-    """Of flows that this code does not know."""
+    """Of flows that neither this code knows nor any process that lives."""
     over: list[OperationId] = field(default_factory=list)
     """Nothing will happen to these by itself any more."""
 
@@ -38,42 +40,45 @@ def plan_recovery(
     me: OwnerId,
     active: Collection[OperationId],
     dead: Set[OwnerId],
-    living: Set[OwnerId],
+    living: Collection[Owner],
     flows: Set[tuple[str, int]],
     now: float,
 ) -> Plan:
-    """Decide for each candidate. `active` are those that this process runs right now.
+    """Decide for each candidate. `active` are those that this process runs right now, `flows`
+    those that it knows.
 
     An owner that is neither `dead` nor `living` has no row: it is gone.
     """
     plan = Plan()
+    alive = {owner.id for owner in living} - dead
     for candidate in candidates:
         operation = candidate.operation
         if operation.state not in CLAIMABLE:
             plan.over.append(operation.id)
         elif (operation.flow_name, operation.flow_version) not in flows:
-            if not _held_by_other(operation, me, dead, living):
+            known = any(
+                owner.knows(operation.flow_name, operation.flow_version)
+                for owner in living
+                if owner.id != me
+            )
+            if not known and not _held_by_other(operation, me, alive):
                 plan.park.append(operation)
-        elif operation.id not in active and _may_claim(candidate, me, dead, living, now):
+        elif operation.id not in active and _may_claim(candidate, me, alive, now):
             plan.claim.append(operation)
     return plan
 
 
-def _may_claim(
-    candidate: Candidate, me: OwnerId, dead: Set[OwnerId], living: Set[OwnerId], now: float
-) -> bool:
+def _may_claim(candidate: Candidate, me: OwnerId, alive: Set[OwnerId], now: float) -> bool:
     operation = candidate.operation
     if operation.not_before > now or not may_follow(candidate):
         return False
-    return not _held_by_other(operation, me, dead, living)
+    return not _held_by_other(operation, me, alive)
 
 
-def _held_by_other(
-    operation: Operation, me: OwnerId, dead: Set[OwnerId], living: Set[OwnerId]
-) -> bool:
+def _held_by_other(operation: Operation, me: OwnerId, alive: Set[OwnerId]) -> bool:
     if operation.state not in HELD or operation.owner_id in (None, me):
         return False
-    return operation.owner_id in living and operation.owner_id not in dead
+    return operation.owner_id in alive
 
 
 def may_follow(candidate: Candidate) -> bool:

@@ -96,12 +96,12 @@ def test_claim_is_found_and_released_by_its_operation(stores, host):
     operation = claimed(stores, host, instance=instance)
     other = OperationId(new_id())
     with stores.database.write() as connection:
-        assert stores.claims.held(connection, instance, operation) == host.id
-        assert stores.claims.held(connection, instance, other) is None
+        assert stores.claims.held(connection, instance, operation, attempt=1) == host.id
+        assert stores.claims.held(connection, instance, other, attempt=1) is None
         stores.claims.release(connection, instance, other)
-        assert stores.claims.held(connection, instance, operation) == host.id
+        assert stores.claims.held(connection, instance, operation, attempt=1) == host.id
         stores.claims.release(connection, instance, operation)
-        assert stores.claims.held(connection, instance, operation) is None
+        assert stores.claims.held(connection, instance, operation, attempt=1) is None
 
 
 def test_twenty_threads_never_overcommit(stores, host):

@@ -11,7 +11,9 @@ from vmwright.ids import OwnerId, new_id
 def owner(stores):
     owner = OwnerId(new_id())
     with stores.database.write() as connection:
-        stores.owners.add(connection, owner, machine="m", lock_path="/locks/x", lease=60.0)
+        stores.owners.add(
+            connection, owner, machine="m", lock_path="/locks/x", lease=60.0, flows=set()
+        )
     return owner
 
 
@@ -37,7 +39,7 @@ def test_lease_is_counted_by_the_database_whatever_time_the_process_has(stores, 
     monkeypatch.setattr("time.time", lambda: 0.0)
     owner = OwnerId(new_id())
     with stores.database.write() as connection:
-        stores.owners.add(connection, owner, machine="m", lock_path="/l", lease=60.0)
+        stores.owners.add(connection, owner, machine="m", lock_path="/l", lease=9.0, flows=set())
     assert expired(stores) == {owner: False}
 
 
@@ -70,6 +72,6 @@ def test_owner_of_running_operations_is_not_forgotten(stores, owner):
 def test_clock_of_the_database_has_fractions_of_seconds(stores):
     owner = OwnerId(new_id())
     with stores.database.write() as connection:
-        stores.owners.add(connection, owner, machine="m", lock_path="/l", lease=0.25)
+        stores.owners.add(connection, owner, machine="m", lock_path="/l", lease=0.25, flows=set())
         row = connection.execute(sa.select(stores.database.schema.owners)).one()
     assert row.expires_at - row.started_at == pytest.approx(0.25, abs=0.05)

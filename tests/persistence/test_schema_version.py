@@ -27,11 +27,12 @@ def blank(empty):
     database.close()
 
 
-def stamp(database: Database, version: str) -> None:
+STAMPS = {"vmwright_alembic_version", "vmwright_schema_revision"}
+
+
+def stamp(database: Database, version: str, table: str = "alembic_version") -> None:
     with database.write() as connection:
-        connection.execute(
-            sa.text("UPDATE vmwright_alembic_version SET version_num = :v"), {"v": version}
-        )
+        connection.execute(sa.text(f"UPDATE vmwright_{table} SET version_num = :v"), {"v": version})
 
 
 def tables(database: Database) -> set[str]:
@@ -80,7 +81,7 @@ def test_upgrade_makes_every_table_from_nothing(blank):
     assert schema_version.upgrade(blank) is None
     schema_version.check(blank)
     assert schema_version.current_version(blank) == schema_version.newest_version()
-    assert tables(blank) == set(blank.schema.metadata.tables) | {"vmwright_alembic_version"}
+    assert tables(blank) == set(blank.schema.metadata.tables) | STAMPS
 
 
 def test_upgrade_again_changes_nothing(blank):
@@ -98,7 +99,27 @@ def test_newer_schema_is_refused_and_left_alone(blank):
             verb(blank)
         assert "9999" in refused.value.message
         assert refused.value.hint
+    assert schema_version.oldest_version(blank) == "9999"
+
+
+def test_newer_schema_that_only_adds_is_worked_on_and_left_alone(blank):
+    """As the release before sees what a newer one beside it has made of the database."""
+    schema_version.upgrade(blank)
+    stamp(blank, "9999", "schema_revision")
+    for verb in (schema_version.check, schema_version.make_ready):
+        verb(blank)
+    with pytest.raises(SchemaMismatch, match="9999"):
+        schema_version.upgrade(blank)
     assert schema_version.current_version(blank) == "9999"
+
+
+def test_release_before_0003_finds_the_version_that_it_writes(blank):
+    """It reads one table, and takes no other version than its own."""
+    schema_version.upgrade(blank)
+    with blank.read() as connection:
+        (seen,) = connection.execute(sa.text("SELECT version_num FROM vmwright_alembic_version"))
+    assert seen.version_num == "0002"
+    assert schema_version.current_version(blank) == schema_version.newest_version()
 
 
 @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
@@ -121,7 +142,7 @@ def test_tables_carry_the_prefix_of_the_settings(empty):
     database = Database.open(settings)
     schema_version.upgrade(database)
     deployment_of(database)
-    assert {"other_instances", "other_alembic_version"} <= tables(database)
+    assert {"other_instances", "other_alembic_version", "other_schema_revision"} <= tables(database)
     database.close()
 
 
@@ -208,7 +229,7 @@ def test_upgrade_goes_on_after_a_process_was_killed_in_it(empty):
     database = Database.open(empty)
     schema_version.upgrade(database)
     schema_version.check(database)
-    assert tables(database) == set(database.schema.metadata.tables) | {"vmwright_alembic_version"}
+    assert tables(database) == set(database.schema.metadata.tables) | STAMPS
     database.close()
 
 

@@ -32,7 +32,7 @@ def _compared(thing, name, kind, _reflected, _other) -> bool:
     if kind == "unique_constraint":
         # TaskFlow asks for one on each primary key; PostgreSQL does not make it twice.
         return {column.name for column in thing.columns} != {"uuid"}
-    return kind != "table" or not name.endswith("alembic_version")
+    return kind != "table" or not name.endswith(("alembic_version", "schema_revision"))
 
 
 def stock_backend(database: Database) -> impl_sqlalchemy.SQLAlchemyBackend:

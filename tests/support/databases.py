@@ -60,6 +60,7 @@ class PostgreSQL(Server):
             rows = connection.execute(
                 "SELECT tablename FROM pg_tables"
                 " WHERE schemaname = 'public' AND tablename NOT LIKE '%alembic_version'"
+                " AND tablename NOT LIKE '%schema_revision'"
             )
             tables = sql.SQL(", ").join(sql.Identifier(table) for (table,) in rows)
             connection.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY").format(tables))

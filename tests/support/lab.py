@@ -21,6 +21,7 @@ from tests.support import foreign_sql
 from vmwright.controller import Controller
 from vmwright.request import CreateRequest
 from vmwright.settings import (
+    CallerSettings,
     DatabaseSettings,
     HookSettings,
     OperationSettings,
@@ -65,6 +66,8 @@ class Lab:
     parallel: int = 4
     server_group_members: int = 10
     power_state_interval: float = 30.0
+    reconcile_interval: float = 0.2
+    roles: tuple[str, ...] = ("admin", "member", "reader")
     hooks: HookSettings = field(default_factory=HookSettings)
 
     @property
@@ -88,7 +91,8 @@ class Lab:
             ),
             hooks=self.hooks,
             quota=QuotaSettings(server_group_members=self.server_group_members),
-            reconcile_interval=0.2,
+            reconcile_interval=self.reconcile_interval,
+            caller=CallerSettings(roles=self.roles),
             power_state_interval=self.power_state_interval,
         )
 

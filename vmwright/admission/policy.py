@@ -14,8 +14,10 @@ from vmwright.admission.rules import (
     ATTACH_NETWORK,
     ATTACH_VOLUME,
     CREATE,
+    DEBTS,
     DELETE,
     FORCED_HOST,
+    GIVE_UP,
     OPERATE,
     RESOURCES,
     RUN,
@@ -75,12 +77,34 @@ def list_rules() -> list[policy.RuleDefault]:
             "key pairs, security groups, server groups.",
             [{"path": "/v1/{noun}", "method": "POST"}],
         ),
+        *_operators_rules(),
+    ]
+
+
+def _operators_rules() -> list[policy.RuleDefault]:
+    return [
         policy.DocumentedRuleDefault(
             OPERATE,
             "rule:admin_required",
             "Look after the deployment: register, change and delete images, flavors, networks "
             "and hosts, set quotas and see those of other projects, audit, pay debts.",
             [{"path": "/v1/{noun}", "method": "POST"}],
+        ),
+        policy.DocumentedRuleDefault(
+            GIVE_UP,
+            "rule:admin_required",
+            "Skip a task that an operation is stuck in, or abandon an operation that is stuck or "
+            "parked: what it leaves on hosts is owed.",
+            [{"path": "/v1/operations/{id}", "method": "POST"}],
+        ),
+        policy.DocumentedRuleDefault(
+            DEBTS,
+            "rule:admin_required",
+            "See what is owed on hosts, and drop what nobody will ever pay.",
+            [
+                {"path": "/v1/debts", "method": "GET"},
+                {"path": "/v1/debts/{id}", "method": "DELETE"},
+            ],
         ),
     ]
 

@@ -14,6 +14,8 @@ DELETE = "vmwright:delete"
 RUN = "vmwright:run"
 RESOURCES = "vmwright:resources"
 OPERATE = "vmwright:operate"
+GIVE_UP = "vmwright:operation:give_up"
+DEBTS = "vmwright:debts"
 
 
 def rules_of(request: CreateRequest) -> Iterator[str]:

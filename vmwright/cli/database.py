@@ -13,21 +13,25 @@ if TYPE_CHECKING:
 
 
 class Version(ShowOne):
-    """Show which schema the database has, and which one this vmwright writes."""
+    """Show which schema the database has, which one this vmwright writes, and which is the oldest
+    whose vmwright may work on it as it is."""
 
-    shown_columns = ("current", "newest")
+    shown_columns = ("current", "newest", "oldest")
 
     def describe(self, arguments: argparse.Namespace) -> Mapping[str, Any]:
         from vmwright.persistence import schema_version
 
         del arguments
         with _database(self.session) as database:
-            current = schema_version.current_version(database)
-        return {"current": current, "newest": schema_version.newest_version()}
+            return {
+                "current": schema_version.current_version(database),
+                "newest": schema_version.newest_version(),
+                "oldest": schema_version.oldest_version(database),
+            }
 
 
 class Check(Command):
-    """End with 0 if the database has the schema that this vmwright writes, else with 7."""
+    """End with 0 if this vmwright may work on the database's schema, else with 7."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         from vmwright.persistence import schema_version
@@ -38,7 +42,8 @@ class Check(Command):
 
 
 class Upgrade(Command):
-    """Bring the database to the newest schema. Stop every other vmwright first."""
+    """Bring the database to the newest schema. The release before may go on meanwhile if the
+    changelog says so; stop every older vmwright first."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         from vmwright.persistence import schema_version

@@ -6,7 +6,7 @@ from typing import Any
 
 from vmwright.cli import parsing
 from vmwright.cli.command import Lister, ShowOne
-from vmwright.cli.outcomes import OWING, exit_code_of, exit_code_of_undo
+from vmwright.cli.outcomes import OWING, exit_code_of, exit_code_of_undo, sentences
 from vmwright.errors import Conflict
 from vmwright.states import ENDED, OperationState
 
@@ -18,13 +18,16 @@ COLUMNS = (
     "attempt",
     "attempts",
     "error",
+    "held",
     "owes",
+    "undo_tries",
+    "not_before",
     "cancel_reason",
     "created_at",
     "started_at",
     "finished_at",
 )
-SHORT_COLUMNS = ("id", "kind", "state", "instance_id", "attempt", "owes")
+SHORT_COLUMNS = ("id", "kind", "state", "instance_id", "attempt", "held", "owes")
 
 
 class List(Lister):
@@ -127,6 +130,48 @@ class Retry(ShowOne):
         ended = follow(self.session, operation, arguments.timeout)
         self.exit_code = exit_code_of_undo(ended)
         return ended
+
+
+class Skip(ShowOne):
+    """Give up the undo of the task that an operation is stuck in: what it should have removed is
+    owed, and the operation goes on."""
+
+    shown_columns = COLUMNS
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        _add_operation(parser)
+        parser.add_argument("task", metavar="TASK", help="as operation show names it")
+        parser.add_argument("--why", required=True, metavar="TEXT", help="kept with its events")
+
+    def describe(self, arguments: argparse.Namespace) -> Mapping[str, Any]:
+        from vmwright.cli.progress import follow
+
+        controller = self.session.controller
+        operation = controller.skip(arguments.operation, arguments.task, arguments.why)
+        ended = follow(self.session, operation, arguments.timeout)
+        self.exit_code = exit_code_of_undo(ended)
+        return ended
+
+
+class Abandon(ShowOne):
+    """End an operation that is stuck or parked: whatever it leaves is owed, and its instance is
+    in error. Ends with 3 if anything is."""
+
+    shown_columns = COLUMNS
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("operation", metavar="ID")
+        parser.add_argument("--why", required=True, metavar="TEXT", help="kept with the fault")
+
+    def describe(self, arguments: argparse.Namespace) -> Mapping[str, Any]:
+        controller = self.session.controller
+        ended = controller.abandon(arguments.operation, arguments.why)
+        description = controller.describe_operation(ended)
+        instance = controller.instance_of(ended)
+        for line in sentences(description, instance.name, instance.fault):
+            self.session.tell(line)
+        self.exit_code = exit_code_of_undo(description)
+        return description
 
 
 class Resume(Lister):

@@ -41,8 +41,10 @@ def sentences(
     `name` and `fault` are the instance's; a fault is about its build.
     """
     state = OperationState(operation["state"])
+    abandoned = (operation["error"] or {}).get("abandoned")
     if state in _WORDS:
-        yield f"vmwright: {operation['kind']} of {name!r} {_WORDS[state]}"
+        word = f"was abandoned by {abandoned['by']}" if abandoned else _WORDS[state]
+        yield f"vmwright: {operation['kind']} of {name!r} {word}"
         yield f"  operation: {operation['id']}"
         error = (fault if operation["kind"] == "create" else None) or operation["error"] or {}
         yield from _facts(error)
@@ -51,6 +53,7 @@ def sentences(
     elif operation["owes"]:
         yield f"vmwright: {operation['kind']} of {name!r} is done, but something is still owed"
         yield f"  operation: {operation['id']}"
+    yield from (f"  held: {_held(remnant)}" for remnant in operation["held"])
     yield from (f"  owed: {_debt(debt)}" for debt in operation["owes"])
     yield from _next_steps(operation, state)
 
@@ -86,10 +89,20 @@ def _debt(debt: Mapping[str, Any]) -> str:
     return f"{debt['kind']} {debt['key']} on {debt['host']} ({debt['reason']})"
 
 
+def _held(remnant: Mapping[str, Any]) -> str:
+    where = f" on {remnant['host']}" if remnant["host"] else ""
+    return f"{', '.join(remnant['things']) or 'nothing outside'}{where} (task {remnant['task']})"
+
+
 def _next_steps(operation: Mapping[str, Any], state: OperationState) -> Iterator[str]:
     if state is OperationState.STUCK:
         yield f"  next: vmwright operation retry {operation['id']}"
+        blocked = (operation["error"] or {}).get("blocked") or {}
+        if blocked.get("task"):
+            yield f"  or: vmwright operation skip {operation['id']} {blocked['task']} --why TEXT"
+        yield f"  or: vmwright operation abandon {operation['id']} --why TEXT"
     elif state is OperationState.PARKED:
         yield f"  next: vmwright operation resume {operation['id']}, with a version that knows it"
+        yield f"  or: vmwright operation abandon {operation['id']} --why TEXT"
     elif operation["owes"]:
-        yield "  next: vmwright resume, once the host answers"
+        yield "  next: vmwright resume, once the host answers; see: vmwright debt list"

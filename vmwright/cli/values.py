@@ -88,12 +88,19 @@ def _debts(debts: list[dict[str, Any]]) -> Iterable[str]:
     return (f"{number} {kind} on {host}" for (kind, host), number in kinds.items())
 
 
+def _held(remnants: list[dict[str, Any]]) -> Iterable[str]:
+    for remnant in remnants:
+        where = f" on {remnant['host']}" if remnant["host"] else ""
+        yield f"{remnant['task']}{where}: {', '.join(remnant['things']) or 'nothing outside'}"
+
+
 _READINGS: dict[str, Callable[[Any], Iterable[str]]] = {
     "addresses": _addresses,
     "volumes": _volumes,
     "fault": _error,
     "error": _error,
     "owes": _debts,
+    "held": _held,
 }
 """How people read the columns that hold structures; programs get them whole."""
 

@@ -57,6 +57,11 @@ RECIPES = (
 """Every flow that operations may have begun with; the versions of one in order."""
 
 
+def known_flows() -> frozenset[tuple[str, int]]:
+    """Name and version of every flow that can be run here."""
+    return frozenset((known.name, known.version) for known in RECIPES)
+
+
 def recipe(name: str, version: int) -> Recipe:
     """The flow that a stored operation began with; `UnknownFlow` means: park it."""
     for known in RECIPES:

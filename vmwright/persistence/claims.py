@@ -25,12 +25,20 @@ class ClaimStore:
         self._hosts = schema.hosts
 
     def held(
-        self, connection: sa.Connection, instance: InstanceId, operation: OperationId
+        self,
+        connection: sa.Connection,
+        instance: InstanceId,
+        operation: OperationId,
+        *,
+        attempt: int,
     ) -> HostId | None:
-        """The host that this operation has claimed for the instance."""
+        """The host that this operation has claimed for the instance in this attempt."""
+        column = self._claims.c
         return connection.execute(
-            sa.select(self._claims.c.host_id).where(
-                self._claims.c.instance_id == instance, self._claims.c.operation_id == operation
+            sa.select(column.host_id).where(
+                column.instance_id == instance,
+                column.operation_id == operation,
+                column.attempt == attempt,
             )
         ).scalar()
 
@@ -113,12 +121,20 @@ class ClaimStore:
         return Demand(vcpus=int(row[0]), memory_mib=int(row[1]), disk_gib=int(row[2]))
 
     def release(
-        self, connection: sa.Connection, instance: InstanceId, operation: OperationId | None
+        self,
+        connection: sa.Connection,
+        instance: InstanceId,
+        operation: OperationId | None,
+        *,
+        before: int | None = None,
     ) -> None:
-        """Give claims of an instance back; with an operation, only those that it made."""
+        """Give claims of an instance back; with an operation, only those that it made, and of
+        them only those of attempts before this one."""
         condition = self._claims.c.instance_id == instance
         if operation is not None:
             condition &= self._claims.c.operation_id == operation
+        if before is not None:
+            condition &= self._claims.c.attempt < before
         connection.execute(sa.delete(self._claims).where(condition))
 
     def _fits(self, demand: Demand) -> list[sa.ColumnElement[bool]]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from vmwright.errors import NotFound
 from vmwright.ids import HostId, InstanceId, OperationId, new_id
 from vmwright.persistence.database import now
 from vmwright.persistence.records import Debt
@@ -14,6 +15,11 @@ HOST_AWAY, LATE_EFFECT = "host away", "late effect"
 """Why something is owed: its host could not be asked, or a lost call may still make it."""
 BEING_MADE = "being made"
 """Why a snapshot is owed until its row is there: whoever makes it may die."""
+GIVEN_UP = "given up"
+"""Why something is owed that its host refuses to remove: somebody had the operation go on."""
+
+_USE_ADDRESSES = ("domain", "reservation")
+_USE_ROOM = ("domain",)
 
 
 class DebtStore:
@@ -83,6 +89,37 @@ class DebtStore:
         rows = connection.execute(sa.select(self._table).where(self._table.c.host_id == host))
         return [Debt.of(row) for row in rows]
 
+    def get(self, connection: sa.Connection, debt: str) -> Debt:
+        """By id; `NotFound`."""
+        row = connection.execute(
+            sa.select(self._table).where(self._table.c.id == debt)
+        ).one_or_none()
+        if row is None:
+            raise NotFound(f"no debt {debt!r}", hint="see: vmwright debt list")
+        return Debt.of(row)
+
+    def keep_addresses(self, connection: sa.Connection, instance: InstanceId) -> bool:
+        """Whether something may still use the instance's addresses somewhere."""
+        return self._owes(connection, instance, self._table.c.kind.in_(_USE_ADDRESSES))
+
+    def keep_room(self, connection: sa.Connection, instance: InstanceId) -> bool:
+        """Whether a guest may still use its room on a host that takes others.
+
+        A host that was away takes none before it is clean, and gives room back at once.
+        """
+        column = self._table.c
+        given_up = column.kind.in_(_USE_ROOM) & (column.reason == GIVEN_UP)
+        return self._owes(connection, instance, given_up)
+
+    def _owes(
+        self, connection: sa.Connection, instance: InstanceId, condition: sa.ColumnElement[bool]
+    ) -> bool:
+        column = self._table.c
+        row = connection.execute(
+            sa.select(column.seq).where(column.instance_id == instance, condition)
+        ).first()
+        return row is not None
+
     def left_while_away(self, connection: sa.Connection, host: HostId) -> int:
         """How many things are surely still there: the host was away when they were to go."""
         column = self._table.c
@@ -149,6 +186,10 @@ class DebtStore:
             )
         )
         return gone.rowcount == 1
+
+    def forgive(self, connection: sa.Connection, debt: Debt) -> None:
+        """Nobody is to pay it any more."""
+        connection.execute(sa.delete(self._table).where(self._table.c.id == debt.id))
 
     def postpone(
         self, connection: sa.Connection, debt: Debt, *, delay: float, error: dict[str, Any]

@@ -160,6 +160,13 @@ class InstanceStore:
         )
         return taken.rowcount == 1
 
+    def hold(self, connection: sa.Connection, instance: InstanceId) -> None:
+        """Keep the row from others until our transaction has ended."""
+        column = self._table.c
+        connection.execute(
+            sa.update(self._table).where(column.id == instance).values(name=column.name)
+        )
+
     def let_go(
         self, connection: sa.Connection, instance: InstanceId, operation: OperationId
     ) -> None:
@@ -241,6 +248,15 @@ class InstanceStore:
                 ),
                 fault=fault,
             )
+        )
+
+    def end_deleting(self, connection: sa.Connection, instance: InstanceId) -> None:
+        """It is not being deleted any more, and is not deleted."""
+        column = self._table.c
+        connection.execute(
+            sa.update(self._table)
+            .where(column.id == instance, column.task_state == TaskState.DELETING)
+            .values(task_state=None)
         )
 
     def build_again(self, connection: sa.Connection, instance: InstanceId) -> None:

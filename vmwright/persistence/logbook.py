@@ -16,6 +16,9 @@ from vmwright.ids import new_id
 from vmwright.persistence.stores import Stores
 from vmwright.states import AttemptOutcome
 
+_GIVEN_UP = "given_up"
+"""In a task's stored metadata: who gave its undo up, when and why."""
+
 
 def new_flow_rows(
     connection: sa.Connection,
@@ -48,6 +51,47 @@ def new_flow_rows(
             }
             for atom in atoms
         ],
+    )
+
+
+def note_given_up(
+    connection: sa.Connection, stores: Stores, atom: models.AtomDetail, why: dict[str, Any]
+) -> None:
+    """The run passes over this task: it does not say that it was undone, or done."""
+    _change(
+        connection,
+        stores,
+        atom,
+        state=taskflow_states.IGNORE,
+        meta={**(atom.meta or {}), _GIVEN_UP: why},
+    )
+
+
+def note_done(
+    connection: sa.Connection, stores: Stores, atom: models.AtomDetail, results: object
+) -> None:
+    """This task was done outside of its run."""
+    _change(connection, stores, atom, state=taskflow_states.SUCCESS, results=results, failure=None)
+
+
+def note_undone(connection: sa.Connection, stores: Stores, atom: models.AtomDetail) -> None:
+    """This task was taken back outside of its run."""
+    _change(connection, stores, atom, state=taskflow_states.REVERTED)
+
+
+def is_given_up(atom: models.AtomDetail) -> bool:
+    """Whether the run passes over it: no task of ours is passed over for another reason."""
+    return bool(atom.state == taskflow_states.IGNORE)
+
+
+def _change(
+    connection: sa.Connection, stores: Stores, atom: models.AtomDetail, **values: object
+) -> None:
+    table = stores.database.schema.logbook.atomdetails
+    connection.execute(
+        sa.update(table)
+        .where(table.c.uuid == atom.uuid)
+        .values(updated_at=timeutils.utcnow(), **values)
     )
 
 

@@ -10,7 +10,7 @@ from vmwright.ids import InstanceId, OperationId, OwnerId
 from vmwright.persistence.database import now
 from vmwright.persistence.records import Event, Operation
 from vmwright.persistence.tables import Schema
-from vmwright.states import CLAIMABLE, HELD, OperationState, sources_of
+from vmwright.states import CLAIMABLE, HELD, OperationState, may_move, sources_of
 
 _UNDONE = "REVERTED"
 """What TaskFlow, and so the event, calls a task that was taken back."""
@@ -168,6 +168,29 @@ class OperationStore:
         )
         return moved.rowcount == 1
 
+    def move_as_read(
+        self,
+        connection: sa.Connection,
+        operation: Operation,
+        state: OperationState,
+        **values: object,
+    ) -> bool:
+        """Move to `state` if the table allows it and nobody has moved or claimed it since it was
+        read."""
+        column = self._operations.c
+        if not may_move(operation.state, state):
+            return False
+        moved = connection.execute(
+            sa.update(self._operations)
+            .where(
+                column.id == operation.id,
+                column.epoch == operation.epoch,
+                column.state == operation.state,
+            )
+            .values(state=state, **values)
+        )
+        return moved.rowcount == 1
+
     def change(self, connection: sa.Connection, operation: OperationId, **values: object) -> None:
         connection.execute(
             sa.update(self._operations).where(self._operations.c.id == operation).values(values)
@@ -250,6 +273,20 @@ class OperationStore:
             .limit(1)
         ).first()
         return row is not None
+
+    def begun_at(self, connection: sa.Connection, operation: Operation) -> dict[str, float]:
+        """When each task of the latest attempt first began, in seconds since the epoch."""
+        column = self._events.c
+        rows = connection.execute(
+            sa.select(column.task, sa.func.min(column.at).label("began"))
+            .where(
+                column.operation_id == operation.id,
+                column.kind == "task",
+                column.attempt == operation.attempt,
+            )
+            .group_by(column.task)
+        )
+        return {row.task: row.began for row in rows}
 
     def taken_back(self, connection: sa.Connection, operation: OperationId) -> set[str]:
         """The tasks that were undone in any attempt."""

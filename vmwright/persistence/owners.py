@@ -1,6 +1,6 @@
 """Processes that run operations, and how long their word is good."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 import sqlalchemy as sa
 
@@ -26,7 +26,9 @@ class OwnerStore:
         machine: str,
         lock_path: str,
         lease: float,
+        flows: Set[tuple[str, int]],
     ) -> None:
+        """`flows` are the names and versions of those that it can run."""
         connection.execute(
             sa.insert(self._owners).values(
                 id=owner,
@@ -34,6 +36,7 @@ class OwnerStore:
                 lock_path=lock_path,
                 started_at=now(),
                 expires_at=now() + lease,
+                flows=sorted(flows),
             )
         )
 

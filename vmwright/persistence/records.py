@@ -1,16 +1,19 @@
 """Rows as frozen values: what stores return and the rest of the program reads."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 import sqlalchemy as sa
 
 from vmwright.ids import (
+    DeploymentId,
     FlavorId,
     HostId,
     ImageId,
     InstanceId,
     KeyPairId,
+    Mark,
     NetworkId,
     OperationId,
     OwnerId,
@@ -19,6 +22,7 @@ from vmwright.ids import (
     ServerGroupId,
     SnapshotId,
     VolumeId,
+    Whose,
 )
 from vmwright.networks import Addresses, NetworkKind
 from vmwright.states import AttemptOutcome, OperationState, PowerState, TaskState, VmState
@@ -187,6 +191,23 @@ class Operation(Record):
     request_digest: str | None = None
     """Of the body that came with the idempotency key: it must come again with it."""
 
+    def mark(self, deployment: DeploymentId) -> Mark:
+        """What it writes on what it makes in its latest attempt."""
+        return Mark(
+            deployment=deployment,
+            instance=self.instance_id,
+            operation=self.id,
+            attempt=self.attempt,
+        )
+
+    def whose(self, deployment: DeploymentId) -> Whose:
+        """What it may remove: a build what it made itself, a delete whatever the instance has."""
+        return Whose(
+            deployment=deployment,
+            instance=self.instance_id,
+            operation=self.id if self.kind == "create" else None,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt(Record):
@@ -313,6 +334,11 @@ class Owner(Record):
     lock_path: str
     started_at: float
     expires_at: float
+    flows: Sequence[Sequence[Any]] | None = None
+    """Names and versions of the flows that it can run; None of one of an earlier release."""
+
+    def knows(self, flow: str, version: int) -> bool:
+        return [flow, version] in [list(known) for known in self.flows or ()]
 
 
 @dataclass(frozen=True, kw_only=True)

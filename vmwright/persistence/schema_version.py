@@ -1,4 +1,10 @@
-"""Bringing a database to the schema that this version writes, and saying where it stands."""
+"""Bringing a database to the schema that this version writes, and saying where it stands.
+
+Two small tables say so. One holds the revision of the schema. The other one, which the first
+releases took for the revision, holds the oldest revision whose code may still work on it: a
+migration that only adds leaves it alone, and a release that does not know it goes on beside one
+that does.
+"""
 
 import functools
 import os
@@ -6,6 +12,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -32,18 +39,24 @@ def current_version(database: Database) -> str | None:
 
 def newest_version() -> str:
     """The version that this code writes."""
-    newest, _ = _versions_in(_MIGRATIONS)
-    return newest
+    return _versions_in(_MIGRATIONS).newest
+
+
+def oldest_version(database: Database) -> str | None:
+    """The oldest version whose code may work on the database as it is; None without tables."""
+    with database.read() as connection:
+        return _stamp_of(connection, _floor_table(database))
 
 
 def check(database: Database) -> None:
-    """Return if the schema is ours, else raise `SchemaMismatch` that says what to do."""
-    version = current_version(database)
+    """Return if this code may work on the schema, else raise `SchemaMismatch` that says what to
+    do. It may on a newer one whose migrations only added to what it knows."""
+    version, oldest = current_version(database), oldest_version(database)
     if version is None:
         raise SchemaMismatch("the database has no vmwright tables", hint="run: vmwright db upgrade")
-    if version not in _known_versions():
-        raise _unknown(version)
-    if version != newest_version():
+    if oldest not in _known_versions():
+        raise _unknown(str(oldest))
+    if version in _known_versions() and version != newest_version():
         raise SchemaMismatch(
             f"the database is at version {version}, this vmwright writes {newest_version()}",
             hint="stop older processes, then run: vmwright db upgrade",
@@ -71,18 +84,30 @@ def upgrade(database: Database) -> str | None:
     """
     with database.write() as connection, _locked(connection):
         version = _version_of(connection, database)
-        if version is not None and version not in _known_versions():
-            raise _unknown(version)
+        for stamp in (version, _stamp_of(connection, _floor_table(database))):
+            if stamp is not None and stamp not in _known_versions():
+                raise _unknown(stamp)
         copy = None
         if version not in (None, newest_version()) and connection.dialect.name == "sqlite":
             copy = _copy_of(Path(str(database.writer.url.database)), str(version))
-        config = Config()
-        config.attributes["connection"] = connection
-        config.attributes["version_table"] = _version_table(database)
-        config.attributes["prefix"] = database.schema.prefix
-        _script(config, _MIGRATIONS)
-        command.upgrade(config, "head")
+        _migrate(connection, database, version)
     return copy
+
+
+def _migrate(connection: sa.Connection, database: Database, version: str | None) -> None:
+    """Where DDL is not transactional, whoever is killed in it is gone on for: so older code is
+    shut out before what it cannot bear, and let in only once all is there."""
+    oldest = _versions_in(_MIGRATIONS).oldest
+    if version is not None:
+        _stamp(connection, _version_table(database), version)
+        _stamp(connection, _floor_table(database), oldest)
+    config = Config()
+    config.attributes["connection"] = connection
+    config.attributes["version_table"] = _version_table(database)
+    config.attributes["prefix"] = database.schema.prefix
+    _script(config, _MIGRATIONS)
+    command.upgrade(config, "head")
+    _stamp(connection, _floor_table(database), oldest)
 
 
 def _unknown(version: str) -> SchemaMismatch:
@@ -97,30 +122,61 @@ def _script(config: Config, location: Path) -> ScriptDirectory:
     return ScriptDirectory.from_config(config)
 
 
+@dataclass(frozen=True)
+class _Versions:
+    """The migrations of a directory."""
+
+    newest: str
+    oldest: str
+    """Of those whose code may work on the newest."""
+    known: frozenset[str]
+
+
 def _known_versions() -> frozenset[str]:
-    _, known = _versions_in(_MIGRATIONS)
-    return known
+    return _versions_in(_MIGRATIONS).known
 
 
 @functools.cache
-def _versions_in(location: Path) -> tuple[str, frozenset[str]]:
-    """The newest version, and all. They are modules, which take a while to find and to read."""
+def _versions_in(location: Path) -> _Versions:
+    """They are modules, which take a while to find and to read."""
     script = _script(Config(), location)
-    head = script.get_current_head()
-    assert head is not None
-    return head, frozenset(found.revision for found in script.walk_revisions())
+    newest = script.get_current_head()
+    assert newest is not None
+    found = list(script.walk_revisions())
+    # A migration that does not say which code it suits suits only its own.
+    bearable = (getattr(one.module, "compatible_from", one.revision) for one in found)
+    return _Versions(newest, max(bearable), frozenset(one.revision for one in found))
 
 
 def _version_table(database: Database) -> str:
+    return f"{database.schema.prefix or 'vmwright_'}schema_revision"
+
+
+def _floor_table(database: Database) -> str:
     """Never alembic's default name: an embedder's own alembic may use that."""
     return f"{database.schema.prefix or 'vmwright_'}alembic_version"
 
 
 def _version_of(connection: sa.Connection, database: Database) -> str | None:
-    context = MigrationContext.configure(
-        connection, opts={"version_table": _version_table(database)}
-    )
+    """Before there were two tables, the floor was the version."""
+    version = _stamp_of(connection, _version_table(database))
+    return _stamp_of(connection, _floor_table(database)) if version is None else version
+
+
+def _stamp_of(connection: sa.Connection, table: str) -> str | None:
+    context = MigrationContext.configure(connection, opts={"version_table": table})
     return context.get_current_revision()
+
+
+def _stamp(connection: sa.Connection, name: str, version: str) -> None:
+    """Have exactly this in the table, which is made as alembic makes it."""
+    number = sa.Column("version_num", sa.String(32), nullable=False)
+    table = sa.Table(
+        name, sa.MetaData(), number, sa.PrimaryKeyConstraint(number, name=f"{name}_pkc")
+    )
+    table.create(connection, checkfirst=True)
+    if not connection.execute(sa.update(table).values(version_num=version)).rowcount:
+        connection.execute(sa.insert(table).values(version_num=version))
 
 
 @contextmanager

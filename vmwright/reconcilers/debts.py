@@ -7,6 +7,7 @@ import time
 from vmwright.backends.removal import Removal
 from vmwright.errors import Cancelled, Internal, StoreUnavailable, Unavailable, VmwrightError
 from vmwright.ids import HostId
+from vmwright.persistence.kept import give_back_kept
 from vmwright.persistence.records import Debt, Event, HostRecord
 from vmwright.tasks.task import Means
 from vmwright.waiting import Wait
@@ -74,8 +75,11 @@ def _pay(means: Means, debt: Debt, host: HostRecord, wait: Wait) -> None:
     removal.settle(place, wait)
     removal.carry_out(place, wait)
     with means.stores.database.write() as connection:
-        if means.stores.debts.paid(connection, debt) and debt.operation_id and debt.instance_id:
-            paid = Event(
+        paid = means.stores.debts.paid(connection, debt)
+        if paid and debt.instance_id:
+            give_back_kept(means.stores, connection, debt.instance_id)
+        if paid and debt.operation_id and debt.instance_id:
+            event = Event(
                 operation_id=debt.operation_id,
                 instance_id=debt.instance_id,
                 kind="debt",
@@ -83,7 +87,7 @@ def _pay(means: Means, debt: Debt, host: HostRecord, wait: Wait) -> None:
                 at=time.time(),
                 detail={"host": host.name, "what": removal.describe()},
             )
-            means.stores.operations.append(connection, [paid])
+            means.stores.operations.append(connection, [event])
     LOG.info("paid on host %s: %s is absent", host.name, removal.describe())
 
 

@@ -10,13 +10,15 @@ from taskflow.flow import Flow
 from taskflow.persistence import models
 
 from vmwright.errors import VmwrightError
+from vmwright.persistence.logbook import is_given_up
 from vmwright.pools import Pools
 from vmwright.runner.assignment import Assignment, Outcome
 from vmwright.runner.executor import Executor
 
 LOG = logging.getLogger(__name__)
 
-_TAKEN_BACK = frozenset({taskflow_states.PENDING, taskflow_states.REVERTED, taskflow_states.IGNORE})
+_OVER = frozenset({taskflow_states.PENDING, taskflow_states.REVERTED, taskflow_states.IGNORE})
+_ENDS = {taskflow_states.SUCCESS: Outcome.DONE, taskflow_states.REVERTED: Outcome.UNDONE}
 
 
 def drive(flow: Flow, detail: models.FlowDetail, assignment: Assignment, pools: Pools) -> Outcome:
@@ -51,17 +53,17 @@ class _Engine(action_engine.ActionEngine):  # type: ignore[misc]  # TaskFlow is 
         self._recorded = Outcome.STOPPED
 
     def _change_state(self, state: str) -> None:
-        if state == taskflow_states.FAILURE or (
-            state == taskflow_states.REVERTED and not self._all_taken_back()
-        ):
-            # TaskFlow says REVERTED also after a graceful stop or a cancelled future, and
-            # FAILURE for a run that anybody may go on with.
+        end = _ENDS.get(state)
+        if state == taskflow_states.FAILURE or (end is Outcome.UNDONE and not self._is_reverted()):
+            # TaskFlow says REVERTED also after a graceful stop or a cancelled future, and where
+            # the undo of a task was given up; and FAILURE for a run that anybody may go on with.
+            if not self._is_over():
+                end = None
             super()._change_state(taskflow_states.SUSPENDING)
             state = taskflow_states.SUSPENDED
         super()._change_state(state)
-        ends = {taskflow_states.SUCCESS: Outcome.DONE, taskflow_states.REVERTED: Outcome.UNDONE}
-        if state in ends:
-            self._record(ends[state])
+        if end is not None:
+            self._record(end)
 
     def outcome(self, executor: Executor) -> Outcome:
         """How it ended; a run that is not over is put down durably first."""
@@ -75,5 +77,10 @@ class _Engine(action_engine.ActionEngine):  # type: ignore[misc]  # TaskFlow is 
         self._assignment.work.commit(lambda fenced: finish(fenced, outcome, reason))
         self._recorded = outcome
 
-    def _all_taken_back(self) -> bool:
-        return all(atom.state in _TAKEN_BACK for atom in self._flow_detail)
+    def _is_over(self) -> bool:
+        """Whether nothing is left to undo: each task was taken back, or given up."""
+        return all(atom.state in _OVER for atom in self._flow_detail)
+
+    def _is_reverted(self) -> bool:
+        """Whether TaskFlow's word is true: each task was taken back."""
+        return self._is_over() and not any(is_given_up(atom) for atom in self._flow_detail)

@@ -92,8 +92,11 @@ class MapBlockDevices(Task):
         )
 
     def revert(self, run: Run, spec: Spec, host: dict[str, Any], **_: Any) -> None:
+        run.remove(self._means.backend, host, self.removals(run, spec))
+
+    def removals(self, run: Run, spec: Spec, **_: Any) -> list[Removal]:
         names = [location_of(run.mark, wish.volume) for wish in spec.volumes]
-        run.remove(self._means.backend, host, removals(names, run))
+        return [Removal(kind=Kind.VOLUME, key=name, whose=run.whose) for name in names]
 
     def forget(self, run: Run, spec: Spec, **_: Any) -> None:
         volumes = self._means.stores.volumes
@@ -112,17 +115,20 @@ class ReleaseBlockDevices(RemovingTask):
 
     def execute(self, run: Run, spec: Spec, host: dict[str, Any] | None) -> None:
         del spec  # for the store half
+        if host is not None:
+            run.remove(self._means.backend, host, self.removals(run))
+
+    def removals(self, run: Run, **_: Any) -> list[Removal]:
+        found = []
         doomed = [volume for volume in self._doomed(run) if volume.location]
-        if host is None or not doomed:
-            return
         # Volumes kept from another instance carry that one's mark: the row says they are ours.
         for volume in doomed:
             mark = mark_of_volume(str(volume.location))
             whose = run.whose
             if mark is not None:
                 whose = Whose(deployment=run.whose.deployment, instance=mark.instance)
-            removal = Removal(kind=Kind.VOLUME, key=str(volume.location), whose=whose)
-            run.remove(self._means.backend, host, [removal])
+            found.append(Removal(kind=Kind.VOLUME, key=str(volume.location), whose=whose))
+        return found
 
     def forget(self, run: Run, spec: Spec, **_: Any) -> None:
         stores = self._means.stores
@@ -158,11 +164,6 @@ class ReleaseBlockDevices(RemovingTask):
             for known in operations
             if known.kind == "create" and known.state is not OperationState.DONE
         }
-
-
-def removals(names: Sequence[str], run: Run) -> list[Removal]:
-    """The volumes of these names, as far as this run may remove them."""
-    return [Removal(kind=Kind.VOLUME, key=name, whose=run.whose) for name in names]
 
 
 def _users_own(spec: Spec) -> list[VolumeId]:

@@ -48,7 +48,10 @@ class Spawn(Task):
         return int(place.hypervisor.ensure_running(run.instance, run.mark, run.wait))
 
     def revert(self, run: Run, spec: Spec, host: dict[str, Any], **_: Any) -> None:
-        run.remove(self._means.backend, host, _remains(run, spec, [run.mark]))
+        run.remove(self._means.backend, host, self.removals(run, spec))
+
+    def removals(self, run: Run, spec: Spec, **_: Any) -> list[Removal]:
+        return _remains(run, spec, [run.mark])
 
     def _runs(self, run: Run, place: Host) -> bool:
         """Whether a run before us came this far: then no disk may be touched any more."""
@@ -87,8 +90,12 @@ class DestroyGuest(RemovingTask):
     def execute(
         self, run: Run, spec: Spec, host: dict[str, Any] | None, marks: list[dict[str, Any]]
     ) -> None:
-        if host is None:
-            return
+        if host is not None:
+            run.remove(self._means.backend, host, self.removals(run, spec, marks))
+
+    def removals(
+        self, run: Run, spec: Spec, marks: list[dict[str, Any]], **_: Any
+    ) -> list[Removal]:
         makers = [
             Mark(
                 deployment=run.mark.deployment,
@@ -98,7 +105,7 @@ class DestroyGuest(RemovingTask):
             )
             for mark in marks
         ]
-        run.remove(self._means.backend, host, _remains(run, spec, makers))
+        return _remains(run, spec, makers)
 
 
 def _remains(run: Run, spec: Spec, makers: list[Mark]) -> list[Removal]:

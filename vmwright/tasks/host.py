@@ -24,7 +24,9 @@ class ClaimHost(StoreTask):
 
     def execute(self, run: Run, spec: Spec) -> dict[str, Any]:
         stores, group = self._means.stores, spec.placement.group
-        held = stores.claims.held(run.connection, run.instance, run.operation)
+        held = stores.claims.held(
+            run.connection, run.instance, run.operation, attempt=run.mark.attempt
+        )
         if held is not None:
             return host_value(stores.registries.hosts.find(run.connection, held))
         if group is not None:
@@ -43,7 +45,9 @@ class ClaimHost(StoreTask):
 
     def revert(self, run: Run, **_: Any) -> None:
         stores = self._means.stores
-        stores.claims.release(run.connection, run.instance, run.whose.operation)
+        # A guest that could not be removed, and that nobody keeps away from, still needs its room.
+        if not stores.debts.keep_room(run.connection, run.instance):
+            stores.claims.release(run.connection, run.instance, run.whose.operation)
         stores.instances.place(run.connection, run.instance, None)
 
     def _tried(self, run: Run) -> dict[HostId, str]:
@@ -85,4 +89,6 @@ class ReleaseHost(StoreTask, RemovingTask):
     task_name = "release_host"
 
     def execute(self, run: Run) -> None:
-        self._means.stores.claims.release(run.connection, run.instance, None)
+        stores = self._means.stores
+        if not stores.debts.keep_room(run.connection, run.instance):
+            stores.claims.release(run.connection, run.instance, None)

@@ -59,7 +59,10 @@ class AllocateNetwork(StoreTask):
         return self._means.stores.ports.allocate(run.connection, wanted)
 
     def revert(self, run: Run, **_: Any) -> None:
-        self._means.stores.ports.release(run.connection, run.instance, run.whose.operation)
+        stores = self._means.stores
+        # What may still use them on a host that could not be cleaned keeps them from others.
+        if not stores.debts.keep_addresses(run.connection, run.instance):
+            stores.ports.release(run.connection, run.instance, run.whose.operation)
 
 
 class PlugNetwork(Task):
@@ -95,9 +98,14 @@ class PlugNetwork(Task):
         network_info: list[dict[str, Any]],
         **_: Any,
     ) -> None:
+        run.remove(self._means.backend, host, self.removals(run, spec, network_info))
+
+    def removals(
+        self, run: Run, spec: Spec, network_info: list[dict[str, Any]], **_: Any
+    ) -> list[Removal]:
         ours = _ours(spec, network_info)
         pairs = [(port["network"], port["mac"], port["ip"]) for port in ours]
-        run.remove(self._means.backend, host, _reservations(pairs, run.whose))
+        return _reservations(pairs, run.whose)
 
 
 class UnplugNetwork(RemovingTask):
@@ -106,14 +114,16 @@ class UnplugNetwork(RemovingTask):
     task_name = "unplug_network"
 
     def execute(self, run: Run, host: dict[str, Any] | None) -> None:
-        if host is None:
-            return
+        if host is not None:
+            run.remove(self._means.backend, host, self.removals(run))
+
+    def removals(self, run: Run, **_: Any) -> list[Removal]:
         stores = self._means.stores
         with stores.database.read() as connection:
             ours = {known.id for known in stores.registries.networks.where(connection, kind="nat")}
             ports = stores.ports.of_instance(connection, run.instance)
         pairs = [(port.network_id, port.mac, port.ip) for port in ports if port.network_id in ours]
-        run.remove(self._means.backend, host, _reservations(pairs, run.whose))
+        return _reservations(pairs, run.whose)
 
 
 class ReleaseAddresses(StoreTask, RemovingTask):
@@ -122,7 +132,9 @@ class ReleaseAddresses(StoreTask, RemovingTask):
     task_name = "release_addresses"
 
     def execute(self, run: Run) -> None:
-        self._means.stores.ports.release(run.connection, run.instance, None)
+        stores = self._means.stores
+        if not stores.debts.keep_addresses(run.connection, run.instance):
+            stores.ports.release(run.connection, run.instance, None)
 
 
 def _ours(spec: Spec, network_info: list[dict[str, Any]]) -> list[dict[str, Any]]:

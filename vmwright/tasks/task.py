@@ -130,6 +130,14 @@ class Task(task.Task):  # type: ignore[misc]  # TaskFlow is untyped
     def forget(self, *_: Any, **__: Any) -> None:
         """Nothing to write down. Called with what `revert` is called with."""
 
+    def removals(self, *_: Any, **__: Any) -> list[Removal]:
+        """What `revert` makes absent from `host`, or `execute` of a `RemovingTask`: what holds
+        others first. Called with what that is called with; it only looks.
+
+        What nobody can remove now is owed by these, once somebody gives that up.
+        """
+        return []
+
 
 class StoreTask(Task):
     """A task whose whole effect lies in the store: it runs inside the fenced transaction.

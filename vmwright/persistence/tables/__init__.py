@@ -61,6 +61,7 @@ class Schema(OwnedTables):
             Column("lock_path", TEXT, nullable=False),
             time("started_at"),
             time("expires_at"),
+            Column("flows", JSON),
             self._unique("owners", "id"),
         )
         self.attempts = self._table(

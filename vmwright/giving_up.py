@@ -1,0 +1,359 @@
+"""Giving up what cannot be undone: what is left of an operation becomes debts.
+
+Nobody does this but a person who says why. Nothing says afterwards that it was undone: TaskFlow's
+word on the run stays SUSPENDED, and events and debts tell what was left to whom.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from taskflow import states as taskflow_states
+from taskflow.flow import Flow
+from taskflow.persistence import models
+
+from vmwright.backends.removal import Removal
+from vmwright.descriptions import moment
+from vmwright.errors import Cancelled, Conflict, UnknownFlow
+from vmwright.flows import NO_HOOKS, newest, stored_flow, tasks_of
+from vmwright.ids import DeploymentId, HostId
+from vmwright.outcomes import fault_of
+from vmwright.persistence.database import now
+from vmwright.persistence.debts import GIVEN_UP
+from vmwright.persistence.kept import give_back_kept
+from vmwright.persistence.logbook import load_flow, note_done, note_given_up, note_undone
+from vmwright.persistence.records import Event, Instance, Operation
+from vmwright.settings import OperationSettings
+from vmwright.spec import Spec
+from vmwright.states import AttemptOutcome, OperationState
+from vmwright.tasks.hooks import is_hook
+from vmwright.tasks.instance import LocateGuest, host_value
+from vmwright.tasks.task import Means, RemovingTask, Run, StoreTask, Task
+from vmwright.waiting import Wait
+
+_UNDER_WAY = frozenset({taskflow_states.RUNNING, taskflow_states.REVERTING})
+_UNDONE = frozenset({taskflow_states.PENDING, taskflow_states.REVERTED, taskflow_states.IGNORE})
+_DONE = frozenset({taskflow_states.SUCCESS, taskflow_states.IGNORE})
+_STANDING_STILL = frozenset({OperationState.STUCK, OperationState.PARKED})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Word:
+    """Who gives something up, and why."""
+
+    by: str
+    why: str
+
+    def to_store(self) -> dict[str, Any]:
+        return {"by": self.by, "why": self.why}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remnant:
+    """A task whose effect is still there, and what its store half is called with."""
+
+    task: Task
+    atom: models.AtomDetail | None
+    """None where its flow is not known, and the task stands for what any version makes."""
+    arguments: Mapping[str, Any]
+    whole: bool
+    """Whether these are all the arguments that it wants."""
+    forward: bool
+    """Whether it is a task of a delete, which is left until it is done."""
+
+    @property
+    def host(self) -> Mapping[str, Any]:
+        return self.arguments.get("host") or {}
+
+    @property
+    def may_be_late(self) -> bool:
+        """Whether a call of it may still land that nobody waits for."""
+        return self.atom is None or self.atom.state in _UNDER_WAY or "late" in self.atom.meta
+
+    def removals(self) -> Sequence[Removal]:
+        if not self.host or not self.whole:
+            return []
+        return self.task.removals(**self.arguments)
+
+    def forget(self) -> Any:
+        """Its store half; of a task that changes nothing but the store, all of it."""
+        if not isinstance(self.task, StoreTask):
+            return self.task.forget(**self.arguments)
+        return (self.task.execute if self.forward else self.task.revert)(**self.arguments)
+
+
+class GivingUp:
+    """What is left of operations that stand still, and the verbs that turn it into debts.
+
+    Each works in the caller's transaction.
+    """
+
+    def __init__(self, means: Means, deployment: DeploymentId, settings: OperationSettings) -> None:
+        self._means = means
+        self._stores = means.stores
+        self._deployment = deployment
+        self._settings = settings
+
+    def held(self, connection: sa.Connection, operation: Operation) -> list[dict[str, Any]]:
+        """What an operation that stands still has not made absent, task by task: `task`, `host`
+        (its name), `things`, and `since` when they may be there. Empty for any other one.
+        """
+        if operation.state not in _STANDING_STILL:
+            return []
+        try:
+            remnants = self._remnants(connection, operation)
+        except UnknownFlow:
+            return []  # not even what it was to make can be read here: its error says so
+        since = self._stores.operations.begun_at(connection, operation)
+        return [
+            {
+                "task": remnant.task.name,
+                "host": remnant.host.get("name"),
+                "things": [removal.describe() for removal in remnant.removals()],
+                "since": moment(since.get(remnant.task.name)),
+            }
+            for remnant in remnants
+        ]
+
+    def skip(self, connection: sa.Connection, operation: Operation, task: str, word: Word) -> None:
+        """Give up what one task cannot remove; the operation goes on behind it.
+
+        `Conflict` unless the operation is stuck in this task. A task of the store alone is done
+        here and now, and raises what hinders it.
+        """
+        _expect(operation, frozenset({OperationState.STUCK}))
+        stuck = {
+            remnant.task.name: remnant
+            for remnant in self._remnants(connection, operation)
+            if remnant.atom is not None and remnant.atom.state in _UNDER_WAY
+        }
+        if task not in stuck:
+            raise Conflict(
+                f"operation {operation.id} is not stuck in {task!r}",
+                hint=f"it is stuck in {', '.join(stuck) or 'nothing that is known here'}",
+            )
+        error = {key: told for key, told in (operation.error or {}).items() if key != "blocked"}
+        self._move(
+            connection,
+            operation,
+            OperationState.INTERRUPTED,
+            undo_tries=0,
+            not_before=0.0,
+            error=error or None,
+        )
+        remnant = stuck[task]
+        self._owe(connection, operation, remnant, word)
+        self._pass_over(connection, remnant, remnant.forget(), word)
+
+    def abandon(self, connection: sa.Connection, operation: Operation, word: Word) -> None:
+        """End an operation that stands still, whatever it left: that is owed.
+
+        A build's instance is in error, and so is one that was to be deleted: it keeps what is
+        its own until a delete ends well. `Conflict` for an operation that runs, has ended, or
+        whose guest has been active: that is its user's.
+        """
+        _expect(operation, _STANDING_STILL)
+        instance = self._stores.instances.get(connection, operation.instance_id)
+        if operation.kind == "create" and instance.launched_at is not None:
+            raise Conflict(
+                f"the guest of operation {operation.id} has been active: it is its user's",
+                hint=f"delete it: vmwright delete {instance.id}",
+            )
+        error = {**(operation.error or {}), "abandoned": word.to_store()}
+        # First, so that nobody retries it meanwhile.
+        self._move(connection, operation, OperationState.UNDONE, finished_at=now(), error=error)
+        for remnant in self._remnants(connection, operation):
+            self._owe(connection, operation, remnant, word)
+            if operation.kind == "create":
+                remnant.forget()
+        self._end(connection, operation, instance, error)
+
+    def _move(
+        self,
+        connection: sa.Connection,
+        operation: Operation,
+        state: OperationState,
+        **values: object,
+    ) -> None:
+        if not self._stores.operations.move_as_read(connection, operation, state, **values):
+            raise Conflict(f"operation {operation.id} is {operation.state} no more")
+        told = _event(operation, "operation", state=state, error=values.get("error"))
+        self._stores.operations.append(connection, [told])
+
+    def _owe(
+        self, connection: sa.Connection, operation: Operation, remnant: Remnant, word: Word
+    ) -> None:
+        removals = remnant.removals()
+        for removal in removals:
+            self._stores.debts.owe(
+                connection,
+                host=HostId(remnant.host["id"]),
+                kind=removal.kind,
+                key=removal.key,
+                whose=removal.whose.to_store(),
+                reason=GIVEN_UP,
+                delay=self._settings.late_effect if remnant.may_be_late else 0.0,
+                operation=operation.id,
+                instance=operation.instance_id,
+            )
+        told = {
+            **word.to_store(),
+            "host": remnant.host.get("name"),
+            "owed": [removal.describe() for removal in removals],
+            # A plug-in that does not say what it removes: whoever wrote it has to look.
+            "unnamed": is_hook(remnant.task.name) and not removals,
+        }
+        event = _event(operation, "skip", state="given up", task=remnant.task.name, detail=told)
+        self._stores.operations.append(connection, [event])
+
+    def _pass_over(
+        self, connection: sa.Connection, remnant: Remnant, result: Any, word: Word
+    ) -> None:
+        """What the run finds in the place of the task: what is true of it, and nothing else."""
+        assert remnant.atom is not None, "only such a task is skipped"
+        if not isinstance(remnant.task, StoreTask):
+            note_given_up(connection, self._stores, remnant.atom, word.to_store())
+        elif remnant.forward:
+            note_done(connection, self._stores, remnant.atom, result)
+        else:
+            note_undone(connection, self._stores, remnant.atom)
+
+    def _end(
+        self,
+        connection: sa.Connection,
+        operation: Operation,
+        instance: Instance,
+        error: dict[str, Any],
+    ) -> None:
+        stores = self._stores
+        (*_, last) = stores.attempts.of_operation(connection, operation.id)
+        abandoned = Cancelled(f"abandoned: {error['abandoned']['why']}").to_store()
+        if last.ended_at is None:
+            cancelled = AttemptOutcome.CANCELLED
+            stores.attempts.end(connection, operation.id, last.number, cancelled, abandoned)
+        detail = load_flow(connection, stores, operation.flow_detail_id)
+        try:
+            flow = tasks_of(self._flow(operation, Spec.from_store(instance.request)))
+        except UnknownFlow:
+            flow = []
+        fault = fault_of(stores, connection, operation.id, {**abandoned, **error}, detail, flow)
+        stores.instances.fail(connection, operation.instance_id, fault)
+        stores.instances.let_go(connection, operation.instance_id, operation.id)
+        if operation.kind == "delete":
+            stores.instances.end_deleting(connection, operation.instance_id)
+        else:
+            stores.secrets.erase(connection, operation.instance_id)
+            give_back_kept(stores, connection, operation.instance_id)
+
+    def _flow(self, operation: Operation, spec: Spec) -> Flow:
+        return stored_flow(operation.flow_name, operation.flow_version, self._means, spec.hooks)
+
+    def _remnants(self, connection: sa.Connection, operation: Operation) -> list[Remnant]:
+        """What is left, in the order in which it is to go. `UnknownFlow` if the request of the
+        instance cannot be read here."""
+        instance = self._stores.instances.get(connection, operation.instance_id)
+        spec = Spec.from_store(instance.request)
+        values = {"run": self._run(connection, operation), "spec": spec}
+        detail = load_flow(connection, self._stores, operation.flow_detail_id)
+        try:
+            tasks = tasks_of(self._flow(operation, spec))
+        except UnknownFlow:
+            return self._as_far_as_known(connection, operation, instance, detail, values)
+        atoms = {atom.name: atom for atom in detail}
+        for task in tasks:
+            values |= _provided(task, atoms[task.name])
+        over = _UNDONE if operation.kind == "create" else _DONE
+        left = [task for task in tasks if atoms[task.name].state not in over]
+        return _in_order(operation, [_remnant(task, atoms[task.name], values) for task in left])
+
+    def _as_far_as_known(
+        self,
+        connection: sa.Connection,
+        operation: Operation,
+        instance: Instance,
+        detail: models.FlowDetail,
+        values: dict[str, Any],
+    ) -> list[Remnant]:
+        """Of a flow that is not known here, what every version of it makes, by the rows: to owe
+        what was never made, or is gone, costs nothing."""
+        if all(atom.state == taskflow_states.PENDING for atom in detail):
+            return []
+        stores, run = self._stores, values["run"]
+        if operation.kind == "delete":
+            host, marks = LocateGuest(self._means).execute(run)
+            values |= {"host": host, "marks": marks}
+        else:
+            known = instance.host_id and stores.registries.hosts.get(connection, instance.host_id)
+            ports = stores.ports.of_instance(connection, instance.id)
+            network_info = [
+                {"port": port.id, "network": port.network_id, "mac": port.mac, "ip": port.ip}
+                for port in ports
+            ]
+            values |= {"host": host_value(known) if known else None}
+            if len(network_info) == len(values["spec"].nics):
+                values |= {"network_info": network_info}
+        tasks = tasks_of(newest(operation.kind).make(self._means, NO_HOOKS))
+        return _in_order(operation, [_remnant(task, None, values) for task in tasks])
+
+    def _run(self, connection: sa.Connection, operation: Operation) -> Run:
+        def note(kind: str, state: str) -> None:
+            told = _event(operation, kind, state=state)
+            self._stores.operations.append(connection, [told])
+
+        return Run(
+            mark=operation.mark(self._deployment),
+            whose=operation.whose(self._deployment),
+            wait=Wait(0.0),
+            late_effect=self._settings.late_effect,
+            store_connection=connection,
+            note=note,
+        )
+
+
+def _expect(operation: Operation, states: frozenset[OperationState]) -> None:
+    if operation.state not in states:
+        words = " or ".join(sorted(states))
+        raise Conflict(
+            f"operation {operation.id} is not {words}: it is {operation.state}",
+            hint="only what stands still can be given up; a build that runs can be cancelled",
+        )
+
+
+def _event(operation: Operation, kind: str, **more: Any) -> Event:
+    return Event(
+        operation_id=operation.id,
+        instance_id=operation.instance_id,
+        kind=kind,
+        attempt=operation.attempt,
+        at=time.time(),
+        **more,
+    )
+
+
+def _in_order(operation: Operation, remnants: list[Remnant]) -> list[Remnant]:
+    return remnants if operation.kind == "delete" else remnants[::-1]
+
+
+def _provided(task: Task, atom: models.AtomDetail) -> dict[str, Any]:
+    """The values that a task has handed on, by name."""
+    if atom.results is None or atom.state in (taskflow_states.PENDING, taskflow_states.FAILURE):
+        return {}
+    return {
+        name: atom.results if index is None else atom.results[index]
+        for name, index in task.save_as.items()
+    }
+
+
+def _remnant(task: Task, atom: models.AtomDetail | None, values: dict[str, Any]) -> Remnant:
+    forward = isinstance(task, RemovingTask)
+    wanted = task.rebind if forward else task.revert_rebind
+    arguments = {argument: values[name] for argument, name in wanted.items() if name in values}
+    return Remnant(
+        task=task,
+        atom=atom,
+        arguments=arguments,
+        whole=len(arguments) == len(wanted),
+        forward=forward,
+    )

@@ -1,0 +1,62 @@
+"""Graphs of flows, and of operations as they stand."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from vmwright.descriptions import Descriptions
+from vmwright.flows import NO_HOOKS, RECIPES, stored_flow
+from vmwright.persistence.records import Event, Operation
+from vmwright.spec import Spec
+from vmwright.tasks.task import Means
+from vmwright.views.graph import Graph, flow_graph, operation_graph
+from vmwright.views.records import records_of
+
+_PAGE = 500
+
+
+class Graphs:
+    """What a picture is drawn from."""
+
+    def __init__(self, means: Means, describe: Descriptions) -> None:
+        self._means = means
+        self._stores = means.stores
+        self._describe = describe
+
+    def of_flow(self, name: str) -> "Graph | None":
+        """The newest version of a flow; None if none has this name."""
+        for known in reversed(RECIPES):
+            if known.name == name:
+                return flow_graph(known.make(self._means, NO_HOOKS))
+        return None
+
+    def of_operation(self, operation: Operation) -> Graph:
+        """`UnknownFlow` for an operation of a flow that is not known here."""
+        database = self._stores.database
+        with database.read() as connection:
+            instance = self._stores.instances.get(connection, operation.instance_id)
+            facts = self._describe.facts(connection, operation)
+        hooks = Spec.from_store(instance.request).hooks
+        flow = stored_flow(operation.flow_name, operation.flow_version, self._means, hooks)
+        return operation_graph(
+            flow_graph(flow),
+            records_of(map(_dated, self._events(operation))),
+            facts,
+            now=datetime.now(UTC),
+        )
+
+    def _events(self, operation: Operation) -> list[Event]:
+        found: list[Event] = []
+        while page := self._page(operation, found[-1].seq if found else 0):
+            found += page
+        return found
+
+    def _page(self, operation: Operation, after: int) -> Sequence[Event]:
+        with self._stores.database.read() as connection:
+            return self._stores.operations.events(
+                connection, operation.id, after=after, limit=_PAGE
+            )
+
+
+def _dated(event: Event) -> dict[str, Any]:
+    return event.values() | {"seq": event.seq, "at": datetime.fromtimestamp(event.at, UTC)}
