@@ -15,11 +15,7 @@ from vmwright.admission.several import single
 from vmwright.backends.file_images import FileImageStore, images_of
 from vmwright.backends.loading import load_backend
 from vmwright.descriptions import Descriptions
-from vmwright.errors import (
-    Conflict,
-    DeadlinePassed,
-    StoreUnavailable,
-)
+from vmwright.errors import Conflict, DeadlinePassed, StoreUnavailable
 from vmwright.flows import NO_HOOKS, RECIPES, stored_flow
 from vmwright.ids import InstanceId, OperationId
 from vmwright.inventory import Inventory
@@ -40,7 +36,7 @@ from vmwright.tasks.task import Means
 from vmwright.views.graph import Graph, flow_graph, operation_graph
 from vmwright.views.records import records_of
 from vmwright.waiting import Wait
-from vmwright.worker import Worker
+from vmwright.worker import Standing, Worker, unheard
 
 T = TypeVar("T")
 
@@ -99,7 +95,7 @@ class Controller:
         )
         self._door = Door(self._means, settings, time.time)
         self._describe = Descriptions(self._stores)
-        self._worker = Worker(self._means, self.deployment, settings, self._end)
+        self._worker = Worker(self._means, self.deployment, settings, self._end, self.audit)
 
     def __enter__(self) -> Self:
         return self
@@ -190,6 +186,15 @@ class Controller:
             raise Conflict(f"operation {known.id} is not stuck: it is {known.state}")
         self._move(known, OperationState.INTERRUPTED, undo_tries=0, not_before=0.0)
         return self._begin(self.operation(operation))
+
+    def serve_until(
+        self, stop: threading.Event, tick: Callable[[Standing], object] = unheard
+    ) -> None:
+        """Run whatever this store holds, of all projects and whoever submitted it, and keep
+        reality like the wish, until `stop` is set or this controller is closed: that puts down
+        what runs. `tick` is told how it stands, at once and every second.
+        """
+        self._worker.serve_until(stop, tick)
 
     def wait(self, operation: str, timeout: float | None = None) -> Operation:
         """Return once nothing more happens to it by itself; `DeadlinePassed` at the timeout."""

@@ -23,6 +23,7 @@ _COMMANDS = {
     "operation cancel": "operations:Cancel",
     "operation retry": "operations:Retry",
     "resume": "operations:Resume",
+    "serve": "serve:Serve",
     "graph": "graph:Graph",
     "audit": "audit:Audit",
     "image create": "images:Create",
