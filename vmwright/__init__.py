@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from vmwright.admission import Caller
     from vmwright.controller import Controller
     from vmwright.errors import VmwrightError
+    from vmwright.limits import QuotaSettings
     from vmwright.planning import Plan
     from vmwright.request import CreateRequest, NetworkRequest, VolumeRequest
     from vmwright.settings import (
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
         HookSettings,
         LibvirtSettings,
         OperationSettings,
-        QuotaSettings,
         SchedulerSettings,
         Settings,
         SimulatedSettings,
@@ -48,7 +48,7 @@ _HOMES = {
     "NetworkRequest": "request",
     "OperationSettings": "settings",
     "Plan": "planning",
-    "QuotaSettings": "settings",
+    "QuotaSettings": "limits",
     "SchedulerSettings": "settings",
     "Settings": "settings",
     "SimulatedSettings": "settings",

@@ -35,7 +35,7 @@ from vmwright.tasks.placement import Placement
 from vmwright.tasks.task import Means
 from vmwright.views.graph import Graph
 from vmwright.waiting import Wait
-from vmwright.worker import Worker
+from vmwright.worker import Standing, Worker, unheard
 
 T = TypeVar("T")
 
@@ -102,7 +102,7 @@ class Controller:
         self._describe = Descriptions(self._stores)
         self._graphs = Graphs(self._means, self._describe)
         self._operator = Operator(self._means, self.deployment, settings, gate, self._caller)
-        self._worker = Worker(self._means, self.deployment, settings, self._end)
+        self._worker = Worker(self._means, self.deployment, settings, self._end, self.audit)
 
     def __enter__(self) -> Self:
         return self
@@ -207,6 +207,15 @@ class Controller:
         """End an operation that is stuck or parked: whatever it leaves is owed, and its instance
         is in error. `Conflict` for any other one, and if its guest has been active."""
         return self._operator.abandon(operation, why)
+
+    def serve_until(
+        self, stop: threading.Event, tick: Callable[[Standing], object] = unheard
+    ) -> None:
+        """Run whatever this store holds, of all projects and whoever submitted it, and keep
+        reality like the wish, until `stop` is set or this controller is closed: that puts down
+        what runs. `tick` is told how it stands, at once and every second.
+        """
+        self._worker.serve_until(stop, tick)
 
     def wait(self, operation: str, timeout: float | None = None) -> Operation:
         """Return once nothing more happens to it by itself; `DeadlinePassed` at the timeout."""

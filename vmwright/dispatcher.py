@@ -4,34 +4,32 @@ import logging
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
 
 from taskflow.flow import Flow
 from taskflow.persistence import models
 
+from vmwright.backlog import Sweep
+from vmwright.claims import Claims
 from vmwright.errors import (
     ClaimLost,
     Internal,
-    NotFound,
     StoreUnavailable,
-    UnknownFlow,
     VmwrightError,
 )
-from vmwright.flows import known_flows, stored_flow
+from vmwright.flows import refuse_other_rows, stored_flow
 from vmwright.ids import DeploymentId, OperationId
 from vmwright.outcomes import Ending
-from vmwright.ownership import Ownership, is_dead, machine
-from vmwright.persistence.database import now
+from vmwright.ownership import Ownership
 from vmwright.persistence.logbook import load_flow
-from vmwright.persistence.records import Event, Operation
+from vmwright.persistence.outage import Outage
+from vmwright.persistence.records import Operation
 from vmwright.persistence.unit_of_work import Fenced, UnitOfWork
 from vmwright.pools import Pools
-from vmwright.recovery import Candidate, Plan, may_follow, plan_recovery
 from vmwright.runner import Assignment, Outcome, drive
 from vmwright.settings import OperationSettings
 from vmwright.spec import Spec
-from vmwright.states import HELD, OperationState
+from vmwright.states import HELD
 from vmwright.tasks.task import Means, Owed, Run
 from vmwright.waiting import Wait
 
@@ -71,9 +69,14 @@ class Dispatcher:
         self._settings = settings
         self._ownership = ownership
         self._pools = pools
+        self._claims = Claims(means.stores, settings, ownership)
         self._wanted: dict[OperationId, None] = {}
+        self._sweep: Sweep | None = None
+        self._poll: float | None = None
+        self._turned = time.monotonic()
         self._active: dict[OperationId, _Active] = {}
         self._lock = threading.Lock()
+        self._outage = Outage("the store is not asked for work")
         self._bell = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(
@@ -89,6 +92,27 @@ class Dispatcher:
             self._wanted.update(dict.fromkeys(operations))
         self._bell.set()
 
+    def take_up_everything(self, poll: float) -> None:
+        """Run whatever the store has that may be run, whoever submitted it; look for it at least
+        every `poll` seconds."""
+        with self._lock:
+            self._sweep, self._poll = Sweep(self._stores), poll
+        self._bell.set()
+
+    def leave_the_rest(self) -> None:
+        """Take nothing more from the store but what `see_through` names; what runs goes on."""
+        with self._lock:
+            self._sweep, self._poll = None, None
+
+    def running(self) -> int:
+        """How many operations run here now."""
+        with self._lock:
+            return len(self._active)
+
+    def idle_for(self) -> float:
+        """Seconds since the thread last came round; it does every `poll` seconds at least."""
+        return time.monotonic() - self._turned
+
     def beat(self, ours: Mapping[OperationId, str | None], as_of: float) -> None:
         """After each renewal: pass on what others want, and publish what has happened."""
         with self._lock:
@@ -103,13 +127,18 @@ class Dispatcher:
     def close(self) -> None:
         """Put every run down where it is; what has begun is recorded."""
         self._stopping.set()
+        self._interrupt_all()
+        self._bell.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        # Also what it was about to claim.
+        self._interrupt_all()
+
+    def _interrupt_all(self) -> None:
         with self._lock:
             active = list(self._active.values())
         for run in active:
             run.cancelled.set()
-        self._bell.set()
-        if self._thread.is_alive():
-            self._thread.join()
 
     def _publish(self, run: _Active) -> None:
         if run.work is None:
@@ -130,104 +159,78 @@ class Dispatcher:
     def _work_until_closed(self) -> None:
         while not self._stopping.is_set():
             self._bell.clear()
+            self._turned = time.monotonic()
             try:
-                waiting = self._round()
+                pause = self._round()
+                self._outage.over()
             except StoreUnavailable as error:
-                LOG.warning("the store was not asked for work: %s", error)
-                waiting = True
+                self._outage.noticed(error)
+                pause = _LOOK_AGAIN
             except Exception:
                 # A thread that ended here would leave everything that is wanted undone.
                 LOG.exception("a round of the dispatcher failed")
-                waiting = True
-            self._bell.wait(_LOOK_AGAIN if waiting else None)
+                pause = _LOOK_AGAIN
+            self._bell.wait(pause)
 
-    def _round(self) -> bool:
-        """Look at what is wanted, claim what may be claimed. True if some of it still waits."""
+    def _round(self) -> float | None:
+        """Claim what may be claimed. Returns in how many seconds to look again at the latest."""
+        if self._room() and (wanted := self._next_wanted()):
+            self._take_up(wanted)
         with self._lock:
-            room = self._settings.parallel - len(self._active)
+            sweep, poll = self._sweep, self._poll
+        if sweep is not None and (room := self._room()):
+            living = {owner.id for owner in self._claims.others().living}
+            found = sweep.take(room, left_to=living, active=self._ids())
+            if self._take_up(found) or sweep.has_more:
+                return 0.0
+        with self._lock:
+            return _LOOK_AGAIN if self._wanted else poll
+
+    def _room(self) -> int:
+        """How many more operations may run here."""
+        return max(0, self._settings.parallel - self.running())
+
+    def _ids(self) -> list[OperationId]:
+        with self._lock:
+            return list(self._active)
+
+    def _next_wanted(self) -> list[OperationId]:
+        """Some of what is wanted; those that are left out come first next time."""
+        with self._lock:
             batch = [wanted for wanted in self._wanted if wanted not in self._active][:_PER_ROUND]
-        if batch:
-            plan = self._plan(batch)
-            for operation in plan.park:
-                self._park(operation, UnknownFlow(_unknown(operation)))
-            self._forget([*plan.over, *(operation.id for operation in plan.park)])
-            for operation in plan.claim[: max(0, room)]:
-                self._claim(operation)
-            self._rotate(batch)
-        with self._lock:
-            return bool(self._wanted)
-
-    def _plan(self, batch: list[OperationId]) -> Plan:
-        stores = self._stores
-        with stores.database.read() as connection:
-            candidates = self._candidates(connection, batch)
-            owners = stores.owners.all(connection)
-            clock = connection.execute(now().select()).scalar_one()
-        here = machine()
-        dead = {
-            owner.id
-            for owner, expired in owners
-            if owner.id != self._ownership.id and is_dead(owner, expired=expired, here=here)
-        }
-        with self._lock:
-            active = list(self._active)
-        return plan_recovery(
-            candidates,
-            me=self._ownership.id,
-            active=active,
-            dead=dead,
-            living=[owner for owner, _ in owners if owner.id not in dead],
-            flows=known_flows(),
-            now=clock,
-        )
-
-    def _candidates(self, connection: Any, batch: list[OperationId]) -> list[Candidate]:
-        candidates = []
-        for wanted in batch:
-            try:
-                candidates.append(self._candidate(connection, wanted))
-            except (Internal, NotFound) as error:
-                LOG.error("operation %s is left alone: %s", wanted, error)
-                self._forget([wanted])
-        return candidates
-
-    def _candidate(self, connection: Any, wanted: OperationId) -> Candidate:
-        operations = self._stores.operations
-        operation = operations.get(connection, wanted)
-        predecessor = None
-        if operation.after_id is not None:
-            predecessor = operations.get(connection, operation.after_id).state
-        return Candidate(operation=operation, predecessor=predecessor)
-
-    def _rotate(self, batch: list[OperationId]) -> None:
-        """Let those that were not looked at come first next time."""
-        with self._lock:
             for operation in batch:
-                if operation in self._wanted:
-                    del self._wanted[operation]
-                    self._wanted[operation] = None
+                del self._wanted[operation]
+                self._wanted[operation] = None
+        return batch
+
+    def _take_up(self, batch: list[OperationId]) -> int:
+        """Do with each of these what is to be done now; returns how many were claimed."""
+        if not batch:
+            return 0
+        plan = self._claims.plan(batch, self._ids())
+        self._forget(plan.over)
+        return sum(self._begin(operation) for operation in plan.claim[: self._room()])
 
     def _forget(self, operations: Iterable[OperationId]) -> None:
         with self._lock:
             for operation in operations:
                 self._wanted.pop(operation, None)
 
-    def _claim(self, operation: Operation) -> None:
-        stores = self._stores
-        with stores.database.write() as connection:
-            # Looked at again: a stuck predecessor may have been told to go on meanwhile.
-            followed = operation.after_id is not None
-            if followed and not may_follow(self._candidate(connection, operation.id)):
-                return
-            free = stores.instances.take(
-                connection, operation.instance_id, operation.id, instead_of=operation.after_id
-            )
-            epoch = (
-                stores.operations.claim(connection, operation, self._ownership.id) if free else None
-            )
-        if epoch is None:
-            return
-        claimed = replace(operation, epoch=epoch, owner_id=self._ownership.id)
+    def _begin(self, operation: Operation) -> bool:
+        """Claim it, if it can be, and run it; a broken one must not keep the others waiting."""
+        try:
+            claimed = self._claims.claim(operation)
+        except StoreUnavailable:
+            raise
+        except VmwrightError as error:
+            self._claims.park(operation, error)
+            return False
+        except Exception:
+            LOG.exception("operation %s cannot be claimed", operation.id)
+            self._claims.park(operation, _broken())
+            return False
+        if claimed is None:
+            return False
         with self._lock:
             self._active[operation.id] = _Active()
         try:
@@ -238,6 +241,7 @@ class Dispatcher:
                 self._active.pop(operation.id)
         if operation.owner_id not in (None, self._ownership.id):
             self._ownership.forget_the_dead()
+        return True
 
     def _run(self, operation: Operation) -> None:
         """In an engine's thread: one operation, as far as it goes here."""
@@ -247,11 +251,11 @@ class Dispatcher:
         except (ClaimLost, StoreUnavailable) as error:
             LOG.warning("operation %s was put down: %s", operation.id, error)
         except VmwrightError as error:
-            self._park(operation, error)
+            self._claims.park(operation, error)
         except Exception:
             # One broken operation must not end the others.
             LOG.exception("operation %s is broken", operation.id)
-            self._park(operation, Internal("its rows could not be run; the log says why"))
+            self._claims.park(operation, _broken())
         finally:
             with self._lock:
                 self._active.pop(operation.id, None)
@@ -262,8 +266,10 @@ class Dispatcher:
         with stores.database.read() as connection:
             instance = stores.instances.get(connection, operation.instance_id)
             detail = load_flow(connection, stores, operation.flow_detail_id)
+            stores.attempts.of_operation(connection, operation.id)  # damaged, it is not begun
         spec = Spec.from_store(instance.request)
         flow = stored_flow(operation.flow_name, operation.flow_version, self._means, spec.hooks)
+        refuse_other_rows(flow, (atom.name for atom in detail))
         active.work = UnitOfWork(stores, operation, detail, trusted=self._ownership.trusted)
         return drive(
             flow,
@@ -321,26 +327,9 @@ class Dispatcher:
             late_effect=self._settings.late_effect,
         )
 
-    def _park(self, operation: Operation, error: VmwrightError) -> None:
-        """Nobody touches it until someone says so: what it needs is not to be had here."""
-        operations = self._stores.operations
-        with self._stores.database.write() as connection:
-            # Read again: a failure that was committed meanwhile says which way to go on.
-            known = operations.get(connection, operation.id)
-            event = Event(
-                operation_id=operation.id,
-                instance_id=operation.instance_id,
-                kind="operation",
-                state=OperationState.PARKED,
-                attempt=known.attempt,
-                at=time.time(),
-                error=error.to_store(),
-            )
-            reason = {**(known.error or {}), "parked": error.to_store()}
-            if operations.park(connection, operation, reason):
-                operations.append(connection, [event])
-        LOG.error("operation %s is parked: %s", operation.id, error)
 
-
-def _unknown(operation: Operation) -> str:
-    return f"flow {operation.flow_name!r} version {operation.flow_version} is not known here"
+def _broken() -> Internal:
+    return Internal(
+        "its rows could not be run; the log says why",
+        hint="mend what the log names, then: vmwright operation resume ID",
+    )

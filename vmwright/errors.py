@@ -122,5 +122,21 @@ class ClaimLost(VmwrightError):
     """Another process owns the operation now. Nothing that we do may be written."""
 
 
+class Damaged(VmwrightError):
+    """Rows of the store say what no vmwright writes. What they are about is parked, never
+    guessed at; the message names table and column, and never what lies there."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(
+            message,
+            hint=hint
+            or "put these rows back from a backup of the store, then: vmwright operation resume ID",
+        )
+
+
+class ProcessesDied(VmwrightError):
+    """Process after process died while it ran the operation, and none got any further."""
+
+
 class UnknownFlow(VmwrightError):
     """The operation was started by code that we are not. It is parked, never guessed at."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from vmwright.errors import StoreUnavailable, Unavailable
 from vmwright.flows import known_flows
 from vmwright.ids import OperationId, OwnerId, new_id
+from vmwright.persistence.outage import Outage
 from vmwright.persistence.records import Owner
 from vmwright.persistence.stores import Stores
 from vmwright.private_files import new_file, own_directory
@@ -72,6 +73,7 @@ class Ownership:
         self._path = state_dir / "owners" / f"{self.id}.lock"
         self._lease = lease
         self._renewed = 0.0
+        self._outage = Outage(f"owner {self.id} cannot be renewed")
         self._closing = threading.Event()
         self._descriptor: int | None = None
         self._thread: threading.Thread | None = None
@@ -93,6 +95,10 @@ class Ownership:
     def trusted(self) -> bool:
         """Whether nobody can have taken over what is ours for want of a renewal."""
         return time.monotonic() < self._renewed + self._lease
+
+    def is_kept(self) -> bool:
+        """Whether the thread that renews it is there."""
+        return self._thread is not None and self._thread.is_alive()
 
     def forget_the_dead(self) -> None:
         """Remove rows and locks of those who are gone and whom no operation names."""
@@ -159,8 +165,9 @@ class Ownership:
             try:
                 began = time.monotonic()
                 beat(self._renew(), began)
+                self._outage.over()
             except StoreUnavailable as error:
-                LOG.warning("owner %s could not be renewed: %s", self.id, error)
+                self._outage.noticed(error)
             except Exception:
                 # A thread that ended here would have everything of ours taken over.
                 LOG.exception("owner %s could not be renewed", self.id)

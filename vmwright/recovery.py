@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from vmwright.ids import OperationId, OwnerId
 from vmwright.persistence.records import Operation, Owner
-from vmwright.states import CLAIMABLE, ENDED, HELD, OperationState
+from vmwright.states import CLAIMABLE, HELD, OVER, OperationState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +21,8 @@ class Candidate:
 
     operation: Operation
     predecessor: OperationState | None = None
+    missing: str | None = None
+    """What it refers to and the store does not have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +32,8 @@ class Plan:
     claim: list[Operation] = field(default_factory=list)
     park: list[Operation] = field(default_factory=list)
     """Of flows that neither this code knows nor any process that lives."""
+    damaged: list[tuple[Operation, str]] = field(default_factory=list)
+    """To park as well, each with what is wrong with its rows."""
     over: list[OperationId] = field(default_factory=list)
     """Nothing will happen to these by itself any more."""
 
@@ -53,8 +57,12 @@ def plan_recovery(
     alive = {owner.id for owner in living} - dead
     for candidate in candidates:
         operation = candidate.operation
+        damage = candidate.missing or unreadable_column(operation)
         if operation.state not in CLAIMABLE:
             plan.over.append(operation.id)
+        elif damage is not None:
+            if operation.id not in active and not _held_by_other(operation, me, alive):
+                plan.damaged.append((operation, damage))
         elif (operation.flow_name, operation.flow_version) not in flows:
             known = any(
                 owner.knows(operation.flow_name, operation.flow_version)
@@ -83,6 +91,16 @@ def _held_by_other(operation: Operation, me: OwnerId, alive: Set[OwnerId]) -> bo
 
 def may_follow(candidate: Candidate) -> bool:
     """Whether nothing more happens to its predecessor by itself."""
-    return candidate.predecessor is None or candidate.predecessor in (
-        ENDED | {OperationState.STUCK, OperationState.PARKED}
-    )
+    return candidate.predecessor is None or candidate.predecessor in OVER
+
+
+def unreadable_column(operation: Operation) -> str | None:
+    """Which column of its row holds what no vmwright writes, if any does."""
+    for column in ("flow_version", "epoch", "attempt", "undo_tries"):
+        if not isinstance(getattr(operation, column), int):
+            return f"operations.{column} is no whole number"
+    if not isinstance(operation.not_before, int | float):
+        return "operations.not_before is no time"
+    if not isinstance(operation.error, dict | None):
+        return "operations.error is no JSON object"
+    return None

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from oslo_config import cfg
 from oslo_config import types as option_types
 
 from vmwright.errors import InvalidRequest
+from vmwright.limits import QUOTAS, QuotaSettings
 
 _APP = "vmwright"
 _CONFIG_VARIABLE = "VMWRIGHT_CONFIG"
@@ -49,8 +50,22 @@ class OperationSettings:
     undo_backoff: float = 1.0
     late_effect: float = 90.0
     max_attempts: int = 3
+    takeovers: int = 10
     parallel: int = 4
     threads_per_host: int = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceSettings:
+    """Of a process that runs whatever its store holds."""
+
+    poll_interval: float = 1.0
+    stop_timeout: float = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditSettings:
+    interval: float = 600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,33 +79,6 @@ class CallerSettings:
 class HookSettings:
     pre_create: tuple[str, ...] = ()
     post_create: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class QuotaSettings:
-    """What a project may have, and what a request may hold; -1 is unlimited."""
-
-    instances: int = -1
-    cores: int = -1
-    ram: int = -1
-    volumes: int = -1
-    gigabytes: int = -1
-    fixed_ips: int = -1
-    injected_files: int = 5
-    injected_file_path_bytes: int = 255
-    injected_file_content_bytes: int = 10240
-    metadata_items: int = 128
-    key_pairs: int = 100
-    security_groups: int = 10
-    security_group_rules: int = 100
-    server_groups: int = 10
-    server_group_members: int = 10
-    max_local_block_devices: int = 3
-
-    def overridden(self, limits: Mapping[str, int]) -> "QuotaSettings":
-        """With what was set for a project, by resource, in the place of what is configured."""
-        known = {field.name for field in fields(self)}
-        return replace(self, **{name: limits[name] for name in known & limits.keys()})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +125,8 @@ class Settings:
     simulated: SimulatedSettings
     libvirt: LibvirtSettings = field(default_factory=LibvirtSettings)
     operations: OperationSettings = field(default_factory=OperationSettings)
+    audit: AuditSettings = field(default_factory=AuditSettings)
+    service: ServiceSettings = field(default_factory=ServiceSettings)
     caller: CallerSettings = field(default_factory=CallerSettings)
     hooks: HookSettings = field(default_factory=HookSettings)
     policy_file: Path | None = None
@@ -167,29 +157,8 @@ class Settings:
             ) from error
 
 
-_QUOTAS = {
-    "instances": "Instances of a project.",
-    "cores": "Virtual processors of a project's instances.",
-    "ram": "MiB of memory of a project's instances.",
-    "volumes": "Volumes of a project.",
-    "gigabytes": "GiB of a project's volumes and snapshots.",
-    "fixed_ips": "Addresses of a project.",
-    "injected_files": "Injected files of a request.",
-    "injected_file_path_bytes": "Length of an injected file's path.",
-    "injected_file_content_bytes": "Length of an injected file.",
-    "metadata_items": "Metadata items of an instance.",
-    "key_pairs": "Key pairs of a user.",
-    "security_groups": "Security groups of a project.",
-    "security_group_rules": "Rules of all security groups of a project.",
-    "server_groups": "Server groups of a project.",
-    "server_group_members": "Instances of a server group.",
-    "max_local_block_devices": "Disks of an instance that are no volumes.",
-}
 _LIMITS = QuotaSettings()
 _SCHEDULER = SchedulerSettings()
-
-PROJECT_QUOTAS = tuple(name for name in _QUOTAS if name != "max_local_block_devices")
-"""Those that operators may set otherwise for a project."""
 
 OPTIONS: dict[str, list[cfg.Opt]] = {
     "DEFAULT": [
@@ -277,12 +246,39 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
             "late_effect", default=90.0, min=0.0, help="Seconds in which a lost call may land."
         ),
         cfg.IntOpt("max_attempts", default=3, min=1, help="Hosts that a build is tried on."),
+        cfg.IntOpt(
+            "takeovers",
+            default=10,
+            min=1,
+            help="Processes that may die in a row while they run an operation, and get no further, "
+            "before it is parked.",
+        ),
         cfg.IntOpt("parallel", default=4, min=1, help="Operations run side by side."),
         cfg.IntOpt("threads_per_host", default=4, min=1, help="Tasks on one host at once."),
     ],
+    "service": [
+        cfg.FloatOpt(
+            "poll_interval",
+            default=1.0,
+            min=0.05,
+            help="Seconds after which the store is asked for new work at the latest.",
+        ),
+        cfg.FloatOpt(
+            "stop_timeout",
+            default=60.0,
+            min=0.0,
+            help="Seconds in which what runs is put down when the service is stopped; "
+            "what is not is cut off then.",
+        ),
+    ],
+    "audit": [
+        cfg.FloatOpt(
+            "interval", default=600.0, min=0.05, help="Seconds between two rounds of a service."
+        ),
+    ],
     "quota": [
         cfg.IntOpt(name, default=getattr(_LIMITS, name), min=-1, help=f"{help} -1 is unlimited.")
-        for name, help in _QUOTAS.items()
+        for name, help in QUOTAS.items()
     ],
     "scheduler": [
         cfg.ListOpt(
@@ -354,6 +350,8 @@ def _settings(conf: cfg.ConfigOpts) -> Settings:
             faults=tuple(conf.simulated.faults),
         ),
         operations=OperationSettings(**_values(conf, "operations")),
+        audit=AuditSettings(**_values(conf, "audit")),
+        service=ServiceSettings(**_values(conf, "service")),
         caller=CallerSettings(
             project=conf.caller.project, user=conf.caller.user, roles=tuple(conf.caller.roles)
         ),

@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError
 
-from vmwright.errors import UnknownFlow
+from vmwright.errors import Damaged, UnknownFlow
 from vmwright.ids import (
     FlavorId,
     HostId,
@@ -201,14 +201,30 @@ class Spec(Model):
 
     @classmethod
     def from_store(cls, stored: dict[str, Any]) -> Self:
-        """Read one of any version that is known; `UnknownFlow` else: a newer one wrote it."""
+        """Read one of any version that is known; `UnknownFlow` if a newer one wrote it, `Damaged`
+        if none can have."""
+        if not isinstance(stored, dict):
+            raise Damaged("the request of its instance (instances.request) is no JSON object")
         try:
             return cls.model_validate(stored)
-        except ValidationError:
-            raise UnknownFlow(
-                f"request of version {stored.get('version')!r} is not known here",
-                hint="run a vmwright that knows it",
+        except ValidationError as error:
+            version = stored.get("version")
+            if isinstance(version, int) and version > VERSION:
+                raise UnknownFlow(
+                    f"request of version {version} is not known here",
+                    hint="run a vmwright that knows it",
+                ) from None
+            raise Damaged(
+                "the request of its instance (instances.request) cannot be read: "
+                + _first_complaint(error)
             ) from None
+
+
+def _first_complaint(error: ValidationError) -> str:
+    """Where, and what kind of thing is wrong: what lies there could be secret."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    where = ".".join(str(part) for part in first["loc"]) or "all of it"
+    return f"{where}: {first['type'].replace('_', ' ')}"
 
 
 def hostname_of(name: str, instance: str) -> str:

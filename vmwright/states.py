@@ -75,6 +75,9 @@ HELD = frozenset({OperationState.RUNNING, OperationState.UNDOING})
 CLAIMABLE = frozenset({OperationState.QUEUED, OperationState.INTERRUPTED}) | HELD
 """What a process may take up: those in `HELD` only once their owner is dead."""
 
+OVER = ENDED | {OperationState.STUCK, OperationState.PARKED}
+"""Nothing more happens to these by itself."""
+
 _MOVES: dict[OperationState, frozenset[OperationState]] = {
     OperationState.QUEUED: frozenset(
         {OperationState.RUNNING, OperationState.PARKED, OperationState.CANCELLED}

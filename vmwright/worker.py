@@ -2,19 +2,39 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from vmwright.dispatcher import Dispatcher
-from vmwright.errors import Cancelled, Conflict, StoreUnavailable
+from vmwright.errors import Conflict
 from vmwright.ids import DeploymentId, InstanceId, OperationId
 from vmwright.ownership import Ownership
 from vmwright.pools import Pools
 from vmwright.reconcilers.debts import pay_debts
 from vmwright.reconcilers.power_states import sync_power_states
+from vmwright.reconcilers.rounds import Round, Rounds
 from vmwright.settings import Settings
 from vmwright.tasks.task import Means
 
 LOG = logging.getLogger(__name__)
+
+_TICK = 1.0
+"""Seconds between two words of a service on how it stands."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """How a service stands at one moment."""
+
+    running: int
+    """Operations that it runs."""
+    silent_for: float
+    """Seconds since it last looked for work; infinite if one of its threads has died."""
+
+
+def unheard(_standing: Standing) -> None:
+    """Nobody asked."""
 
 
 class Worker:
@@ -26,43 +46,51 @@ class Worker:
         deployment: DeploymentId,
         settings: Settings,
         end: Callable[[InstanceId], object],
+        look: Callable[[], Sequence[Mapping[str, Any]]],
     ) -> None:
-        """`end` has an instance deleted that has powered itself off and asked for that."""
+        """`end` has an instance deleted that has powered itself off and asked for that; `look`
+        is an audit, which a service repeats."""
         operations = settings.operations
         self._means = means
         self._settings = settings
         self._lock = threading.Lock()
         self._ending = threading.Lock()
         self._started = False
+        self._serves = False
         self._closing = threading.Event()
         self._pools = Pools(engines=operations.parallel, tasks_per_host=operations.threads_per_host)
         self._ownership = Ownership(means.stores, settings.state_dir, operations.lease)
         self._dispatcher = Dispatcher(means, deployment, operations, self._ownership, self._pools)
         self._end = end
-        self._rounds = [
-            threading.Thread(
-                target=self._repeat_until_closed, args=(what, pause), name=name, daemon=True
-            )
-            for name, what, pause in (
-                ("vmwright-debts", self.pay_debts, settings.reconcile_interval),
-                ("vmwright-power", self._sync_power_states, settings.power_state_interval),
-            )
-        ]
+        self._look = look
+        self._rounds = Rounds(self._closing)
 
     def see_through(self, operations: Iterable[OperationId]) -> None:
         """Run these, as soon as they may be run, until nothing more happens to them."""
-        with self._lock:
-            if self._closing.is_set():
-                raise Conflict(
-                    "this controller was closed", hint="any other one on its store goes on"
-                )
-            if not self._started:
-                self._ownership.start(self._dispatcher.beat)
-                self._dispatcher.start()
-                for thread in self._rounds:
-                    thread.start()
-                self._started = True
+        self._start()
         self._dispatcher.see_through(operations)
+
+    def serve_until(self, stop: threading.Event, tick: Callable[[Standing], object]) -> None:
+        """Run whatever the store holds, and repeat what only a service repeats."""
+        self._start()
+        with self._lock:
+            first, self._serves = not self._serves, True
+            if first:
+                self._rounds.start(self._rounds_of_services())
+        self._dispatcher.take_up_everything(self._settings.service.poll_interval)
+        try:
+            tick(self._standing())
+            while not stop.wait(_TICK) and not self._closing.is_set():
+                tick(self._standing())
+        finally:
+            self._dispatcher.leave_the_rest()
+
+    def _standing(self) -> Standing:
+        alive = self._rounds.all_alive() and self._ownership.is_kept()
+        return Standing(
+            running=self._dispatcher.running(),
+            silent_for=self._dispatcher.idle_for() if alive else float("inf"),
+        )
 
     def pay_debts(self) -> int:
         """Pay what is due; returns how many debts remain."""
@@ -83,22 +111,50 @@ class Worker:
             if started:
                 self._dispatcher.close()
                 self._pools.close()
-                for thread in self._rounds:
-                    thread.join()
+                self._rounds.join()
             self._ownership.close()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._closing.is_set():
+                raise Conflict(
+                    "this controller was closed", hint="any other one on its store goes on"
+                )
+            if not self._started:
+                self._ownership.start(self._dispatcher.beat)
+                self._dispatcher.start()
+                self._rounds.start(self._rounds_of_all())
+                self._started = True
+
+    def _rounds_of_all(self) -> Sequence[Round]:
+        """What every process repeats that runs operations."""
+        settings = self._settings
+        return (
+            Round(name="debts", what=self.pay_debts, pause=settings.reconcile_interval),
+            Round(name="power", what=self._sync_power_states, pause=settings.power_state_interval),
+        )
+
+    def _rounds_of_services(self) -> Sequence[Round]:
+        """What only a service repeats, besides."""
+        settings = self._settings
+        return (
+            Round(
+                name="leases",
+                what=self._ownership.forget_the_dead,
+                pause=settings.reconcile_interval,
+            ),
+            Round(name="audit", what=self._audit, pause=settings.audit.interval),
+        )
 
     def _sync_power_states(self) -> None:
         patience = self._settings.operations.undo_deadline
         sync_power_states(self._means, patience=patience, end=self._end, stopping=self._closing)
 
-    def _repeat_until_closed(self, what: Callable[[], object], pause: float) -> None:
-        while not self._closing.wait(pause):
-            try:
-                what()
-            except Cancelled:
-                return
-            except StoreUnavailable as error:
-                LOG.warning("the store was not asked for what is to be mended: %s", error)
-            except Exception:
-                # A thread that ended here would leave every later round undone.
-                LOG.exception("a round of a reconciler failed")
+    def _audit(self) -> None:
+        """Tell what is not as it should be. Nothing is changed."""
+        found = self._look()
+        for one in found:
+            LOG.warning(
+                "audit: %s", ", ".join(f"{name}={value}" for name, value in one.items() if value)
+            )
+        LOG.info("audit: %d found; see: vmwright audit", len(found))

@@ -9,11 +9,11 @@ from vmwright.admission.caller import Caller
 from vmwright.admission.images import GIB, BootImages, image_spec, refuse_small_memory
 from vmwright.errors import InvalidRequest, QuotaExceeded
 from vmwright.ids import VolumeId, new_id
+from vmwright.limits import QuotaSettings
 from vmwright.persistence.records import Flavor, VolumeRecord
 from vmwright.persistence.stores import Stores
 from vmwright.request import BlockDevice, CreateRequest
 from vmwright.request.block_devices import SWAP
-from vmwright.settings import QuotaSettings
 from vmwright.spec import DiskSpec, ImageSpec, SnapshotSpec, VolumeSpec
 
 UNLIMITED = -1

@@ -9,10 +9,10 @@ import sqlalchemy as sa
 
 from vmwright.admission.caller import Caller
 from vmwright.errors import NotFound, QuotaExceeded
+from vmwright.limits import QuotaSettings
 from vmwright.persistence.records import SecurityGroupRule
 from vmwright.persistence.stores import Stores
 from vmwright.request import CreateRequest, InjectedFile
-from vmwright.settings import QuotaSettings
 from vmwright.spec import RuleSpec, SecurityGroupSpec
 
 UNLIMITED = -1

@@ -8,10 +8,10 @@ from vmwright.admission.caller import Caller
 from vmwright.errors import InvalidRequest, NotFound, QuotaExceeded
 from vmwright.host_query import checked_query
 from vmwright.ids import HostId, InstanceId, ServerGroupId
+from vmwright.limits import QuotaSettings
 from vmwright.persistence.records import HostRecord, ServerGroup
 from vmwright.persistence.stores import Stores
 from vmwright.request import CreateRequest, SchedulerHints
-from vmwright.settings import QuotaSettings
 from vmwright.spec import PlacementSpec
 
 UNLIMITED = -1

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from vmwright.errors import QuotaExceeded
+from vmwright.limits import QuotaSettings
 from vmwright.persistence.stores import Stores
-from vmwright.settings import QuotaSettings
 from vmwright.spec import Spec
 
 UNLIMITED = -1

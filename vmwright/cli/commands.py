@@ -27,6 +27,7 @@ _COMMANDS = {
     "debt list": "debts:List",
     "debt drop": "debts:Drop",
     "resume": "operations:Resume",
+    "serve": "serve:Serve",
     "graph": "graph:Graph",
     "audit": "audit:Audit",
     "image create": "images:Create",

@@ -4,11 +4,15 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import redirect_stderr, redirect_stdout
-from typing import NoReturn, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO
+
+if TYPE_CHECKING:
+    from vmwright.cli.shell import Shell
 
 _INTERRUPTED = 130
+_TOO_LATE = 6
 
 
 def main() -> int:
@@ -48,8 +52,23 @@ def _run_interruptibly() -> int:
     try:
         return code.result()
     except KeyboardInterrupt:
+        patience = shell.stop()
+        if patience is not None:
+            return _stopped(shell, code, patience)
         shell.interrupt()
         _leave_at_once()
+
+
+def _stopped(shell: "Shell", code: Future[int], patience: float) -> int:
+    """The exit code of a service that was told to stop, once it has."""
+    try:
+        return code.result(timeout=patience)
+    except TimeoutError:
+        shell.session.tell(
+            f"vmwright: not stopped within {patience:g} seconds: what still runs is cut off "
+            "(whoever serves or resumes this store goes on with it)"
+        )
+        _leave_at_once(_TOO_LATE)
 
 
 def _prepare_streams() -> None:
@@ -62,10 +81,10 @@ def _prepare_streams() -> None:
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
 
-def _leave_at_once() -> NoReturn:
+def _leave_at_once(code: int = _INTERRUPTED) -> NoReturn:
     """End without waiting for threads: what they still do is safe to cut off."""
     _let_go_of_broken_pipes()
-    os._exit(_INTERRUPTED)
+    os._exit(code)
 
 
 def _let_go_of_broken_pipes() -> None:

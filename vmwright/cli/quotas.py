@@ -8,7 +8,7 @@ from typing import Any
 from vmwright.cli.command import Lister
 from vmwright.cli.parsing import number
 from vmwright.errors import InvalidRequest
-from vmwright.settings import PROJECT_QUOTAS
+from vmwright.limits import PROJECT_QUOTAS
 
 _COLUMNS = ("resource", "limit", "in_use", "configured")
 _SHORT_COLUMNS = ("resource", "limit", "in_use")

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -34,6 +35,8 @@ class Session:
         self._opened = ExitStack()
         self._closing = threading.Lock()
         self._interrupted = threading.Event()
+        self._stop: threading.Event | None = None
+        self._patience = 0.0
 
     @cached_property
     def settings(self) -> "Settings":
@@ -57,6 +60,21 @@ class Session:
         with suppress(Forbidden):
             return self.controller.pay_debts()
         return 0
+
+    def stop_on_interrupt(self) -> threading.Event:
+        """From now on an interruption only sets this: the command ends by itself, with its own
+        exit code. What it logs is told as a service's is: from INFO on."""
+        self._patience = self.settings.service.stop_timeout
+        self._stop = threading.Event()
+        return self._stop
+
+    def stop(self) -> float | None:
+        """Have the command end by itself; within how many seconds. None if it is not one of
+        those that do. For another thread to call."""
+        if self._stop is None:
+            return None
+        self._stop.set()
+        return self._patience
 
     def tell(self, text: str) -> None:
         """A message for the person at the terminal, one line or more; none after `interrupt`."""
@@ -102,9 +120,11 @@ class Session:
     def _logging(self) -> Iterator[None]:
         """Write the program's log to standard error, as loud as was asked for."""
         handler = logging.StreamHandler(self.stderr)
-        handler.setFormatter(_Lines("%(levelname)s %(name)s: %(message)s"))
+        serves = self._stop is not None
+        handler.setFormatter(_formatter(service=serves))
         root, level = logging.getLogger(), logging.getLogger().level
-        loudest = {0: logging.WARNING, 1: logging.INFO}.get(self._verbosity, logging.DEBUG)
+        verbosity = max(self._verbosity, 1) if serves else self._verbosity
+        loudest = {0: logging.WARNING, 1: logging.INFO}.get(verbosity, logging.DEBUG)
         if not self._verbosity:
             # Libraries warn of what is their own concern, or of what we tell in our own words.
             handler.addFilter(logging.Filter("vmwright"))
@@ -122,3 +142,29 @@ class _Lines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return safe(super().format(record))
+
+
+_PRIORITIES = {
+    logging.DEBUG: 7,
+    logging.INFO: 6,
+    logging.WARNING: 4,
+    logging.ERROR: 3,
+    logging.CRITICAL: 2,
+}
+
+
+class _JournalLines(_Lines):
+    """With the priority that journald reads at the beginning of a line (sd-daemon(3))."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        priority = _PRIORITIES.get(record.levelno, 5)
+        return "\n".join(f"<{priority}>{line}" for line in super().format(record).splitlines())
+
+
+def _formatter(*, service: bool) -> logging.Formatter:
+    plain = "%(levelname)s %(name)s: %(message)s"
+    if not service:
+        return _Lines(plain)
+    if "JOURNAL_STREAM" in os.environ:
+        return _JournalLines(plain)
+    return _Lines(f"%(asctime)s {plain}")

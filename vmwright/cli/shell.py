@@ -89,6 +89,10 @@ class Shell(App):
         self.session.complain(error)
         return error.exit_code
 
+    def stop(self) -> float | None:
+        """Have a service end by itself, within so many seconds; None if `run` is no service."""
+        return self.session.stop()
+
     def interrupt(self) -> None:
         """Put down what `run` does in another thread, and tell how to go on with it."""
         self.session.interrupt()

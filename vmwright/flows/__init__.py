@@ -1,12 +1,12 @@
 """The flows: which tasks, in which order, under which name and version."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from taskflow.atom import Atom
 from taskflow.flow import Flow
 
-from vmwright.errors import InvalidRequest, PackageMissing, UnknownFlow
+from vmwright.errors import Damaged, InvalidRequest, PackageMissing, UnknownFlow
 from vmwright.flows import create_instance, delete_instance
 from vmwright.spec import HooksSpec
 from vmwright.tasks.hooks import refuse_misfits
@@ -104,6 +104,15 @@ def tasks_of(flow: Flow) -> list[Task]:
     for child in flow:
         tasks += tasks_of(child) if isinstance(child, Flow) else [child]
     return tasks
+
+
+def refuse_other_rows(flow: Flow, stored: Iterable[str]) -> None:
+    """`Damaged` unless exactly these tasks and retries have rows in the store: TaskFlow would
+    make what is missing in memory alone, and what ran would be forgotten with the process."""
+    wanted, there = {atom.name for atom in atoms_of(flow)}, set(stored)
+    for names, what in ((wanted - there, "missing"), (there - wanted, "of another flow")):
+        if names:
+            raise Damaged(f"rows of tasks (atomdetails) are {what}: {', '.join(sorted(names))}")
 
 
 def _parts_of(flow: Flow) -> list[Flow]:

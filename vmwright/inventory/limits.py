@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 
 from vmwright.errors import QuotaExceeded
+from vmwright.limits import QuotaSettings
 from vmwright.persistence.stores import Stores
-from vmwright.settings import QuotaSettings
 
 
 class Limits:

@@ -9,10 +9,10 @@ from pydantic import Field
 from vmwright.admission import Caller
 from vmwright.admission.gate import Rights
 from vmwright.errors import InvalidRequest
+from vmwright.limits import PROJECT_QUOTAS, QuotaSettings
 from vmwright.persistence.stores import Stores
 from vmwright.request.fields import Name
 from vmwright.request.model import Model
-from vmwright.settings import PROJECT_QUOTAS, QuotaSettings
 
 
 class NewLimit(Model):

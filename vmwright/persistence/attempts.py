@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from vmwright.errors import NoValidHost
+from vmwright.errors import Damaged, NoValidHost
 from vmwright.ids import HostId, OperationId
 from vmwright.persistence.database import now
 from vmwright.persistence.records import Attempt
@@ -57,7 +57,13 @@ class AttemptStore:
             .where(column.operation_id == operation)
             .order_by(column.number)
         )
-        return [Attempt.of(row) for row in rows]
+        found = [Attempt.of(row) for row in rows]
+        for attempt in found:
+            if not isinstance(attempt.fault, dict | None) or "code" not in (
+                attempt.fault or {"code": ""}
+            ):
+                raise Damaged(f"attempts.fault of attempt {attempt.number} is no fault of ours")
+        return found
 
     def _change(
         self, connection: sa.Connection, operation: OperationId, number: int, **values: object

@@ -82,6 +82,11 @@ class Database:
             engine.dispose()
 
 
+def shown_url(settings: DatabaseSettings) -> str:
+    """Where the store is, for people: without its password."""
+    return _checked_url(settings.connection).render_as_string(hide_password=True)
+
+
 def now() -> sa.ColumnElement[float]:
     """The database's clock, in seconds since the epoch, as an expression of any dialect."""
     return _Now()
@@ -170,11 +175,21 @@ def _engine(url: sa.URL, tune: Callable[[sa.Engine], None]) -> sa.Engine:
         sqlite_fk=True,
         max_retries=0,
         json_serializer=jsonutils.dumps,
+        json_deserializer=_json_or_text,
     )
     facade.append_on_engine_create(tune)
     engine = facade.writer.get_engine()
     assert isinstance(engine, sa.Engine)
     return engine
+
+
+def _json_or_text(stored: str) -> object:
+    """What a column of JSON holds. Text that is none is handed on as it is, so that one damaged
+    row does not hide those that are read with it: whoever needs an object sees that it is none."""
+    try:
+        return jsonutils.loads(stored)
+    except ValueError:
+        return stored
 
 
 def _reading_committed(engine: sa.Engine) -> sa.Engine:

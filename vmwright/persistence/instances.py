@@ -1,16 +1,18 @@
 """Instances: what users own. State moves by compare-and-swap."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from vmwright.errors import Conflict, NotFound
+from vmwright.errors import Conflict, Damaged, NotFound
 from vmwright.ids import HostId, ImageId, InstanceId, OperationId
 from vmwright.persistence.database import now
 from vmwright.persistence.records import Instance
 from vmwright.persistence.tables import Schema
 from vmwright.states import PowerState, TaskState, VmState
+
+_KINDS = {"vm_state": VmState, "task_state": TaskState, "power_state": PowerState}
 
 
 class InstanceStore:
@@ -88,6 +90,14 @@ class InstanceStore:
             sa.select(self._table).where(self._table.c.id == instance)
         ).one_or_none()
         return None if row is None else _instance(row)
+
+    def present(
+        self, connection: sa.Connection, instances: Collection[InstanceId]
+    ) -> set[InstanceId]:
+        """Those of them that have a row, tombstones included."""
+        column = self._table.c
+        rows = connection.execute(sa.select(column.id).where(column.id.in_(instances)))
+        return {InstanceId(found) for found in rows.scalars()}
 
     def uses_of_image(self, connection: sa.Connection, image: ImageId) -> int:
         """How many living instances were made from it."""
@@ -289,7 +299,11 @@ class InstanceStore:
 
 def _instance(row: sa.Row[Any]) -> Instance:
     values = dict(row._mapping)
-    values["vm_state"] = VmState(values["vm_state"])
-    values["task_state"] = TaskState(values["task_state"]) if values["task_state"] else None
-    values["power_state"] = PowerState(values["power_state"])
+    for column, kind in _KINDS.items():
+        try:
+            values[column] = kind(values[column]) if values[column] is not None else None
+        except ValueError:
+            raise Damaged(
+                f"instance {values['id']}: instances.{column} is none that is known here"
+            ) from None
     return Instance(**values)

@@ -4,20 +4,48 @@ from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
+from oslo_serialization import jsonutils
 from oslo_utils import timeutils
 from taskflow import retry
 from taskflow import states as taskflow_states
 from taskflow.atom import Atom
 from taskflow.persistence import models
+from taskflow.persistence.backends.sqlalchemy import tables as taskflow_tables
 from taskflow.types.failure import Failure
 
-from vmwright.errors import Cancelled, HostFault, Internal, Unavailable, VmwrightError
+from vmwright.errors import Cancelled, Damaged, HostFault, Internal, Unavailable, VmwrightError
 from vmwright.ids import new_id
 from vmwright.persistence.stores import Stores
 from vmwright.states import AttemptOutcome
 
 _GIVEN_UP = "given_up"
 """In a task's stored metadata: who gave its undo up, when and why."""
+_ATOM_STATES = frozenset(
+    {
+        taskflow_states.PENDING,
+        taskflow_states.RUNNING,
+        taskflow_states.SUCCESS,
+        taskflow_states.FAILURE,
+        taskflow_states.REVERTING,
+        taskflow_states.REVERTED,
+        taskflow_states.RETRYING,
+        taskflow_states.IGNORE,
+    }
+)
+_FLOW_STATES = frozenset(
+    {
+        None,
+        taskflow_states.PENDING,
+        taskflow_states.RUNNING,
+        taskflow_states.SUSPENDING,
+        taskflow_states.SUSPENDED,
+        taskflow_states.RESUMING,
+        taskflow_states.SUCCESS,
+        taskflow_states.REVERTED,
+        taskflow_states.FAILURE,
+    }
+)
+"""What a run may be stored as. REVERT_FAILURE is never written by us, and never gone on from."""
 
 
 def new_flow_rows(
@@ -102,18 +130,65 @@ def _atom_type(atom: Atom) -> str:
 
 
 def load_flow(connection: sa.Connection, stores: Stores, detail_id: str) -> models.FlowDetail:
-    """The stored run as TaskFlow's objects."""
+    """The stored run as TaskFlow's objects; `Damaged` that names the row if there are none."""
     tables = stores.database.schema.logbook
+    try:
+        return _flow_detail(connection, tables, detail_id)
+    except (ValueError, LookupError) as error:  # what the columns' types say of foreign content
+        raise Damaged(_unreadable_row(connection, tables, detail_id)) from error
+
+
+def _flow_detail(connection: sa.Connection, tables: Any, detail_id: str) -> models.FlowDetail:
     flow = connection.execute(
         sa.select(tables.flowdetails).where(tables.flowdetails.c.uuid == detail_id)
-    ).one()
+    ).one_or_none()
+    if flow is None:
+        raise Damaged("the row of its run (flowdetails) is missing")
+    if flow.state not in _FLOW_STATES:
+        raise Damaged("the state of its run (flowdetails.state) is none that is known here")
     detail = models.FlowDetail.from_dict(dict(flow._mapping))
     rows = connection.execute(
         sa.select(tables.atomdetails).where(tables.atomdetails.c.parent_uuid == detail_id)
     )
-    for row in rows:
-        detail.add(_atom_detail(dict(row._mapping)))
+    for row in rows.all():
+        detail.add(_sound_atom_detail(dict(row._mapping)))
     return detail
+
+
+def _sound_atom_detail(row: dict[str, Any]) -> models.AtomDetail:
+    where = f"task {row['name']!r}: its row (atomdetails)"
+    if row["state"] not in _ATOM_STATES or row["intention"] not in taskflow_states.INTENTIONS:
+        raise Damaged(f"{where} is in a state that is not known here")
+    if not isinstance(row["meta"], dict | None):
+        raise Damaged(f"{where} holds metadata that are no JSON object")
+    try:
+        return _atom_detail(row)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise Damaged(f"{where} holds a failure or a result that cannot be read") from error
+
+
+def _unreadable_row(connection: sa.Connection, tables: Any, detail_id: str) -> str:
+    """Which column of which row is no JSON, or no word of TaskFlow's."""
+    atoms, flows = tables.atomdetails, tables.flowdetails
+    for table, key in ((flows, flows.c.uuid), (atoms, atoms.c.parent_uuid)):
+        raw = [sa.type_coerce(column, sa.Text).label(column.name) for column in table.c]
+        for row in connection.execute(sa.select(*raw).where(key == detail_id)).mappings():
+            for column in table.c:
+                if not _is_readable(column, row[column.name]):
+                    return f"{table.name}.{column.name} of {row['name']!r} cannot be read"
+    return "the rows of its run (flowdetails, atomdetails) cannot be read"
+
+
+def _is_readable(column: sa.Column[Any], stored: object) -> bool:
+    if isinstance(column.type, sa.Enum):
+        return stored is None or stored in column.type.enums
+    if not isinstance(column.type, taskflow_tables.JSONType) or not isinstance(stored, str):
+        return True
+    try:
+        jsonutils.loads(stored)
+    except ValueError:
+        return False
+    return True
 
 
 def _atom_detail(row: dict[str, Any]) -> models.AtomDetail:

@@ -1,6 +1,6 @@
 """Operations and their events. Every move is a compare-and-swap on state and epoch."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,10 +10,15 @@ from vmwright.ids import InstanceId, OperationId, OwnerId
 from vmwright.persistence.database import now
 from vmwright.persistence.records import Event, Operation
 from vmwright.persistence.tables import Schema
-from vmwright.states import CLAIMABLE, HELD, OperationState, may_move, sources_of
+from vmwright.states import CLAIMABLE, HELD, OVER, OperationState, may_move, sources_of
 
 _UNDONE = "REVERTED"
 """What TaskFlow, and so the event, calls a task that was taken back."""
+
+_ENDS_OF_TASKS = ("SUCCESS", "FAILURE", _UNDONE)
+
+TAKEN_OVER = "taken_over"
+"""The state of an event of the kind `owner`: the process that ran it was given up."""
 
 
 class OperationStore:
@@ -37,6 +42,57 @@ class OperationStore:
         if row is None:
             raise NotFound(f"no operation {operation!r}", hint="see: vmwright operation list")
         return _operation(row)
+
+    def several(
+        self, connection: sa.Connection, operations: Collection[OperationId]
+    ) -> dict[OperationId, Operation]:
+        """Those of them that there are, and that are in a state that is known here."""
+        column = self._operations.c
+        known = sa.select(self._operations).where(
+            column.id.in_(operations), column.state.in_(list(OperationState))
+        )
+        return {row.id: _operation(row) for row in connection.execute(known)}
+
+    def states(
+        self, connection: sa.Connection, operations: Collection[OperationId]
+    ) -> dict[OperationId, str]:
+        """The states of those of them that there are, also such as are not known here."""
+        column = self._operations.c
+        rows = connection.execute(
+            sa.select(column.id, column.state).where(column.id.in_(operations))
+        )
+        return {OperationId(row.id): row.state for row in rows}
+
+    def waiting(
+        self,
+        connection: sa.Connection,
+        state: OperationState,
+        *,
+        left_to: Collection[OwnerId],
+        after: int,
+        limit: int,
+    ) -> Sequence[tuple[int, OperationId]]:
+        """`seq` and id of what may be run now of this claimable state, after this `seq`: due, its
+        predecessor over, and not in the hands of these owners.
+
+        What is damaged is among it, so that somebody looks at it.
+        """
+        column, before = self._operations.c, self._operations.alias("predecessor").c
+        follows = sa.or_(
+            column.after_id.is_(None), before.id.is_(None), before.state.in_(list(OVER))
+        )
+        query = (
+            sa.select(column.seq, column.id)
+            .outerjoin(before.id.table, before.id == column.after_id)
+            # The sum is the time where it is one, and 0 where SQLite holds a text that is none.
+            .where(column.state == state, column.seq > after, column.not_before + 0.0 <= now())
+            .where(follows)
+            .order_by(column.seq)
+            .limit(limit)
+        )
+        if state in HELD:
+            query = query.where(column.owner_id.is_(None) | column.owner_id.not_in(left_to))
+        return [(row.seq, OperationId(row.id)) for row in connection.execute(query)]
 
     def page(
         self,
@@ -223,6 +279,36 @@ class OperationStore:
             .values(cancel_reason=reason)
         )
         return asked.rowcount == 1
+
+    def deaths(self, connection: sa.Connection, operation: OperationId) -> int:
+        """How often in a row it was taken over from a process that did not get any further."""
+        column = self._events.c
+        further = sa.select(sa.func.max(column.seq)).where(
+            column.operation_id == operation,
+            sa.or_(
+                column.kind == "operation",
+                sa.and_(column.kind == "task", column.state.in_(_ENDS_OF_TASKS)),
+            ),
+        )
+        return connection.execute(
+            sa.select(sa.func.count()).where(
+                column.operation_id == operation,
+                column.kind == "owner",
+                column.state == TAKEN_OVER,
+                column.seq > sa.func.coalesce(further.scalar_subquery(), 0),
+            )
+        ).scalar_one()
+
+    def under_way(self, connection: sa.Connection, operation: OperationId) -> str | None:
+        """The task that was begun last; None before the first."""
+        column = self._events.c
+        row = connection.execute(
+            sa.select(column.task)
+            .where(column.operation_id == operation, column.kind == "task")
+            .order_by(column.seq.desc())
+            .limit(1)
+        ).first()
+        return None if row is None else row.task
 
     def held_by(self, connection: sa.Connection, owner: OwnerId) -> dict[OperationId, str | None]:
         """What this owner runs, and why somebody wants it cancelled, if so."""

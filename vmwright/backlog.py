@@ -1,0 +1,94 @@
+"""What waits in the store to be run: read a page at a time, so that its length costs nothing."""
+
+from collections import deque
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from vmwright.ids import OperationId, OwnerId
+from vmwright.persistence.records import Operation
+from vmwright.persistence.stores import Stores
+from vmwright.recovery import Candidate
+from vmwright.states import CLAIMABLE, HELD, OperationState
+
+_PAGE = 64
+"""Ids of one state that are read at once, and all that is kept of them."""
+
+# What others have left comes before what has not begun: it may hold things on hosts.
+_ORDER = (*sorted(HELD), OperationState.INTERRUPTED, OperationState.QUEUED)
+assert set(_ORDER) == CLAIMABLE, "every claimable state is gone over"
+
+_KNOWN_STATES = frozenset(OperationState)
+
+
+class Sweep:
+    """Goes over all that may be run, oldest first, again and again. Not thread-safe.
+
+    It holds a page of ids of each state and where it has come to, however much there is.
+    """
+
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
+        self._after = dict.fromkeys(_ORDER, 0)
+        self._read: deque[OperationId] = deque()
+
+    def take(
+        self, most: int, *, left_to: Collection[OwnerId], active: Collection[OperationId]
+    ) -> list[OperationId]:
+        """The next ones, `most` at most; none once nothing is left of a page of each state.
+
+        `left_to` are owners that live; what they hold, and what is `active`, is left out.
+        """
+        if not self._read:
+            self._read_on(left_to)
+        taken: list[OperationId] = []
+        while self._read and len(taken) < most:
+            found = self._read.popleft()
+            if found not in active:
+                taken.append(found)
+        return taken
+
+    @property
+    def has_more(self) -> bool:
+        """Whether the next ones need not be read first."""
+        return bool(self._read)
+
+    def _read_on(self, left_to: Collection[OwnerId]) -> None:
+        operations = self._stores.operations
+        with self._stores.database.read() as connection:
+            for state, after in self._after.items():
+                page = operations.waiting(
+                    connection, state, left_to=left_to, after=after, limit=_PAGE
+                )
+                self._read.extend(operation for _, operation in page)
+                self._after[state] = page[-1][0] if len(page) == _PAGE else 0
+
+
+def candidates(connection: Any, stores: Stores, wanted: Sequence[OperationId]) -> list[Candidate]:
+    """These operations, as what is to become of them is decided from. One that the store does
+    not have, or that is in a state that is not known here, is left out."""
+    known = stores.operations.several(connection, wanted)
+    before = {one.after_id for one in known.values() if one.after_id is not None}
+    states = stores.operations.states(connection, before)
+    instances = stores.instances.present(connection, {one.instance_id for one in known.values()})
+    return [
+        _candidate(known[one], states, has_instance=known[one].instance_id in instances)
+        for one in wanted
+        if one in known
+    ]
+
+
+def _candidate(
+    operation: Operation, states: dict[OperationId, str], *, has_instance: bool
+) -> Candidate:
+    missing = None if has_instance else f"instance {operation.instance_id} is missing"
+    predecessor = None
+    if operation.after_id is not None:
+        state = states.get(operation.after_id)
+        if state is None:
+            missing = f"the operation that it follows, {operation.after_id}, is missing"
+        elif state in _KNOWN_STATES:
+            predecessor = OperationState(state)
+        else:
+            # A newer vmwright's: whether more happens to it is not for us to say.
+            predecessor = OperationState.RUNNING
+    return Candidate(operation=operation, predecessor=predecessor, missing=missing)

@@ -1,0 +1,152 @@
+"""Claims on operations: what may be claimed now, who else is there, and what is put aside."""
+
+import logging
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from vmwright.backlog import candidates
+from vmwright.errors import Damaged, ProcessesDied, UnknownFlow, VmwrightError
+from vmwright.flows import known_flows
+from vmwright.ids import OperationId, OwnerId
+from vmwright.ownership import Ownership, is_dead, machine
+from vmwright.persistence.database import now
+from vmwright.persistence.operations import TAKEN_OVER
+from vmwright.persistence.records import Event, Operation, Owner
+from vmwright.persistence.stores import Stores
+from vmwright.recovery import Plan, may_follow, plan_recovery
+from vmwright.settings import OperationSettings
+from vmwright.states import HELD, OperationState
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Others:
+    """The other processes on the store, and its clock."""
+
+    dead: set[OwnerId]
+    living: list[Owner]
+    now: float
+
+
+class Claims:
+    """What one owner claims from the store, and what it parks because nobody can run it."""
+
+    def __init__(self, stores: Stores, settings: OperationSettings, ownership: Ownership) -> None:
+        self._stores = stores
+        self._settings = settings
+        self._ownership = ownership
+
+    def others(self) -> Others:
+        with self._stores.database.read() as connection:
+            owners = self._stores.owners.all(connection)
+            clock = connection.execute(now().select()).scalar_one()
+        here, me = machine(), self._ownership.id
+        dead = {
+            owner.id
+            for owner, expired in owners
+            if owner.id != me and is_dead(owner, expired=expired, here=here)
+        }
+        living = [owner for owner, _ in owners if owner.id not in dead | {me}]
+        return Others(dead=dead, living=living, now=clock)
+
+    def plan(self, batch: Sequence[OperationId], active: Collection[OperationId]) -> Plan:
+        """What may be claimed of these now. What nobody here can ever run is parked, and over
+        with that, as is what the store does not have."""
+        with self._stores.database.read() as connection:
+            found = candidates(connection, self._stores, batch)
+        others = self.others()
+        plan = plan_recovery(
+            found,
+            me=self._ownership.id,
+            active=active,
+            dead=others.dead,
+            living=others.living,
+            flows=known_flows(),
+            now=others.now,
+        )
+        for operation in plan.park:
+            self.park(operation, UnknownFlow(_unknown(operation)))
+        for operation, damage in plan.damaged:
+            self.park(operation, Damaged(damage))
+        parked = [*plan.park, *(operation for operation, _ in plan.damaged)]
+        absent = set(batch) - {candidate.operation.id for candidate in found}
+        plan.over.extend([*absent, *(operation.id for operation in parked)])
+        return plan
+
+    def claim(self, operation: Operation) -> Operation | None:
+        """Make it ours; None if it, or its instance, is not to be had.
+
+        `ProcessesDied` if too many died of it: whatever kills processes must not end this one
+        too, and all that runs in it.
+        """
+        stores = self._stores
+        with stores.database.write() as connection:
+            # Looked at again: a stuck predecessor may have been told to go on meanwhile.
+            if operation.after_id is not None:
+                again = candidates(connection, stores, [operation.id])
+                if not all(map(may_follow, again)):
+                    return None
+            free = stores.instances.take(
+                connection, operation.instance_id, operation.id, instead_of=operation.after_id
+            )
+            epoch = self._new_epoch(connection, operation) if free else None
+        if epoch is None:
+            return None
+        return replace(operation, epoch=epoch, owner_id=self._ownership.id)
+
+    def park(self, operation: Operation, error: VmwrightError) -> None:
+        """Nobody touches it until someone says so: what it needs is not to be had here."""
+        operations = self._stores.operations
+        with self._stores.database.write() as connection:
+            # Read again: a failure that was committed meanwhile says which way to go on.
+            known = operations.get(connection, operation.id)
+            event = Event(
+                operation_id=operation.id,
+                instance_id=operation.instance_id,
+                kind="operation",
+                state=OperationState.PARKED,
+                attempt=known.attempt if isinstance(known.attempt, int) else 1,
+                at=time.time(),
+                error=error.to_store(),
+            )
+            before = known.error if isinstance(known.error, dict) else {}
+            reason = {**before, "parked": error.to_store()}
+            if operations.park(connection, operation, reason):
+                operations.append(connection, [event])
+        LOG.error("operation %s is parked: %s", operation.id, error)
+
+    def _new_epoch(self, connection: Any, operation: Operation) -> int | None:
+        operations, me = self._stores.operations, self._ownership.id
+        taken_over = operation.state in HELD and operation.owner_id not in (None, me)
+        if taken_over:
+            deaths = operations.deaths(connection, operation.id) + 1
+            if deaths >= self._settings.takeovers:
+                task = operations.under_way(connection, operation.id)
+                raise ProcessesDied(
+                    f"{deaths} processes in a row died while they ran it"
+                    + (f", with task {task} under way" if task else ""),
+                    hint="find out what ended them; then: vmwright operation resume ID",
+                )
+        epoch = operations.claim(connection, operation, me)
+        if taken_over and epoch is not None:
+            operations.append(connection, [self._taken_over(operation)])
+        return epoch
+
+    def _taken_over(self, operation: Operation) -> Event:
+        """For whoever asks later why two processes worked on one operation."""
+        return Event(
+            operation_id=operation.id,
+            instance_id=operation.instance_id,
+            kind="owner",
+            state=TAKEN_OVER,
+            attempt=operation.attempt,
+            at=time.time(),
+            detail={"from": operation.owner_id, "by": self._ownership.id, "machine": machine()},
+        )
+
+
+def _unknown(operation: Operation) -> str:
+    return f"flow {operation.flow_name!r} version {operation.flow_version} is not known here"
