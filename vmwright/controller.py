@@ -15,11 +15,7 @@ from vmwright.admission.several import single
 from vmwright.backends.file_images import FileImageStore, images_of
 from vmwright.backends.loading import load_backend
 from vmwright.descriptions import Descriptions
-from vmwright.errors import (
-    Conflict,
-    DeadlinePassed,
-    StoreUnavailable,
-)
+from vmwright.errors import Conflict, DeadlinePassed, StoreUnavailable
 from vmwright.flows import NO_HOOKS, RECIPES, stored_flow
 from vmwright.ids import InstanceId, OperationId
 from vmwright.inventory import Inventory
@@ -30,7 +26,7 @@ from vmwright.persistence.failures import Duplicate
 from vmwright.persistence.records import Event, Instance, Operation
 from vmwright.persistence.stores import Stores
 from vmwright.planning import Plan, Planner
-from vmwright.reconcilers.audit import Audit
+from vmwright.reconcilers.upkeep import Upkeep
 from vmwright.request import CreateRequest
 from vmwright.settings import Settings
 from vmwright.spec import Spec
@@ -89,6 +85,7 @@ class Controller:
             images,
             Placement(self._stores, settings.scheduler),
         )
+        self.upkeep = Upkeep(self._means, self.deployment, settings)
         self.inventory = Inventory(
             self._stores,
             self._means.backend,
@@ -99,7 +96,7 @@ class Controller:
         )
         self._door = Door(self._means, settings, time.time)
         self._describe = Descriptions(self._stores)
-        self._worker = Worker(self._means, self.deployment, settings, self._end)
+        self._worker = Worker(self._means, self.deployment, settings, self._end, self.upkeep)
 
     def __enter__(self) -> Self:
         return self
@@ -177,6 +174,7 @@ class Controller:
         if operation is not None:
             known = self.operation(operation)
             if known.state is OperationState.PARKED:
+                self.upkeep.refuse_to_touch_guest(known)
                 self._move(known, OperationState.INTERRUPTED)
             return [self._begin(self.operation(operation))]
         found = list(self._unfinished())
@@ -291,9 +289,9 @@ class Controller:
         return self._means.backend.host(host.connection_uri).hypervisor.console(known.id, wait)
 
     def audit(self) -> Sequence[dict[str, Any]]:
-        """What lies on hosts with our mark and should not; changes nothing."""
-        audit = Audit(self._means, self.deployment, self.settings.operations.undo_deadline)
-        return [leftover.to_store() for leftover in audit.leftovers()]
+        """What is not as it should be in the store and on hosts; changes nothing. See `upkeep`
+        for repairs."""
+        return self.upkeep.audit()
 
     def pay_debts(self) -> int:
         """Make absent what is owed and due; returns how many debts remain."""
@@ -309,6 +307,7 @@ class Controller:
         )
         for attempt in retrying:
             with attempt, self._database.write() as connection:
+                self.upkeep.history.check(connection)
                 accepted = work(connection)
         return accepted
 
@@ -338,6 +337,7 @@ class Controller:
 
     def _move(self, operation: Operation, state: OperationState, **values: object) -> None:
         with self._database.write() as connection:
+            self.upkeep.history.check(connection)
             if not self._stores.operations.move(connection, operation.id, state, **values):
                 raise Conflict(f"operation {operation.id} is {operation.state} no more")
 

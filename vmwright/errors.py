@@ -77,6 +77,13 @@ class SchemaMismatch(VmwrightError):
     exit_code = 7
 
 
+class StoreRestored(VmwrightError):
+    """The database is older than what this machine has seen of it: it came from a backup, or from
+    a replica that lagged behind. What runs outside may be newer than what it says."""
+
+    exit_code = 7
+
+
 class PackageMissing(VmwrightError):
     """A needed package is not installed."""
 

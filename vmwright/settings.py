@@ -53,6 +53,15 @@ class OperationSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AuditSettings:
+    interval: float = 600.0
+    repair: bool = True
+    minimum_age: float = 3600.0
+    base_age: float = 86400.0
+    stale_after: float = 3600.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class CallerSettings:
     project: str = "default"
     user: str = "admin"
@@ -136,6 +145,7 @@ class Settings:
     simulated: SimulatedSettings
     libvirt: LibvirtSettings = field(default_factory=LibvirtSettings)
     operations: OperationSettings = field(default_factory=OperationSettings)
+    audit: AuditSettings = field(default_factory=AuditSettings)
     caller: CallerSettings = field(default_factory=CallerSettings)
     hooks: HookSettings = field(default_factory=HookSettings)
     policy_file: Path | None = None
@@ -279,6 +289,32 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
         cfg.IntOpt("parallel", default=4, min=1, help="Operations run side by side."),
         cfg.IntOpt("threads_per_host", default=4, min=1, help="Tasks on one host at once."),
     ],
+    "audit": [
+        cfg.FloatOpt(
+            "interval", default=600.0, min=0.05, help="Seconds between two rounds of a service."
+        ),
+        cfg.BoolOpt(
+            "repair", default=True, help="Whether a service removes what is left over by itself."
+        ),
+        cfg.FloatOpt(
+            "minimum_age",
+            default=3600.0,
+            min=0.0,
+            help="Seconds since the end of what a thing was made for, before a service removes it.",
+        ),
+        cfg.FloatOpt(
+            "base_age",
+            default=86400.0,
+            min=0.0,
+            help="Seconds for which a host keeps an image that no instance is made from.",
+        ),
+        cfg.FloatOpt(
+            "stale_after",
+            default=3600.0,
+            min=0.0,
+            help="Seconds after which an operation that nobody works on is told of.",
+        ),
+    ],
     "quota": [
         cfg.IntOpt(name, default=getattr(_LIMITS, name), min=-1, help=f"{help} -1 is unlimited.")
         for name, help in _QUOTAS.items()
@@ -353,6 +389,7 @@ def _settings(conf: cfg.ConfigOpts) -> Settings:
             faults=tuple(conf.simulated.faults),
         ),
         operations=OperationSettings(**_values(conf, "operations")),
+        audit=AuditSettings(**_values(conf, "audit")),
         caller=CallerSettings(
             project=conf.caller.project, user=conf.caller.user, roles=tuple(conf.caller.roles)
         ),

@@ -2,15 +2,17 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from vmwright.dispatcher import Dispatcher
-from vmwright.errors import Cancelled, Conflict, StoreUnavailable
+from vmwright.errors import Cancelled, Conflict, StoreUnavailable, Unavailable
 from vmwright.ids import DeploymentId, InstanceId, OperationId
 from vmwright.ownership import Ownership
 from vmwright.pools import Pools
+from vmwright.reconcilers.audit import keep_clean
 from vmwright.reconcilers.debts import pay_debts
 from vmwright.reconcilers.power_states import sync_power_states
+from vmwright.reconcilers.upkeep import Upkeep
 from vmwright.settings import Settings
 from vmwright.tasks.task import Means
 
@@ -26,6 +28,7 @@ class Worker:
         deployment: DeploymentId,
         settings: Settings,
         end: Callable[[InstanceId], object],
+        upkeep: Upkeep,
     ) -> None:
         """`end` has an instance deleted that has powered itself off and asked for that."""
         operations = settings.operations
@@ -39,6 +42,7 @@ class Worker:
         self._ownership = Ownership(means.stores, settings.state_dir, operations.lease)
         self._dispatcher = Dispatcher(means, deployment, operations, self._ownership, self._pools)
         self._end = end
+        self._upkeep = upkeep
         self._rounds = [
             threading.Thread(
                 target=self._repeat_until_closed, args=(what, pause), name=name, daemon=True
@@ -46,6 +50,7 @@ class Worker:
             for name, what, pause in (
                 ("vmwright-debts", self.pay_debts, settings.reconcile_interval),
                 ("vmwright-power", self._sync_power_states, settings.power_state_interval),
+                ("vmwright-audit", self._keep_clean, settings.audit.interval),
             )
         ]
 
@@ -57,7 +62,8 @@ class Worker:
                     "this controller was closed", hint="any other one on its store goes on"
                 )
             if not self._started:
-                self._ownership.start(self._dispatcher.beat)
+                self._check_history()
+                self._ownership.start(self._beat)
                 self._dispatcher.start()
                 for thread in self._rounds:
                     thread.start()
@@ -66,6 +72,7 @@ class Worker:
 
     def pay_debts(self) -> int:
         """Pay what is due; returns how many debts remain."""
+        self._check_history()
         return pay_debts(
             self._means,
             patience=self._settings.operations.undo_deadline,
@@ -85,7 +92,28 @@ class Worker:
                 self._pools.close()
                 for thread in self._rounds:
                     thread.join()
+                self._remember()
             self._ownership.close()
+
+    def _beat(self, ours: Mapping[OperationId, str | None], as_of: float) -> None:
+        self._dispatcher.beat(ours, as_of)
+        self._remember()
+
+    def _check_history(self) -> None:
+        """Nothing is made or unmade for a store that has forgotten what it had made."""
+        with self._means.stores.database.read() as connection:
+            self._upkeep.history.check(connection)
+
+    def _remember(self) -> None:
+        try:
+            with self._means.stores.database.read() as connection:
+                self._upkeep.history.remember(connection)
+        except (StoreUnavailable, Unavailable) as error:
+            LOG.warning("what the store has seen is not written down: %s", error)
+
+    def _keep_clean(self) -> None:
+        pause = self._settings.reconcile_interval
+        keep_clean(self._upkeep.auditor, pause=pause, stopping=self._closing)
 
     def _sync_power_states(self) -> None:
         patience = self._settings.operations.undo_deadline

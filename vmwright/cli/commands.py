@@ -81,6 +81,7 @@ _COMMANDS = {
     "db version": "database:Version",
     "db check": "database:Check",
     "db upgrade": "database:Upgrade",
+    "db restored": "database:Restored",
     "complete": "guidance:Complete",
     "help": "guidance:Help",
 }

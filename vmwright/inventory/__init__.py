@@ -33,6 +33,7 @@ from vmwright.inventory.wishes import (
     NewSnapshot,
     NewVolume,
 )
+from vmwright.persistence.history import History
 from vmwright.persistence.records import (
     Flavor,
     HostRecord,
@@ -72,8 +73,9 @@ class Inventory:
         limits = Limits(stores, caller.project, settings.quota)
         self._project = caller.project
         self._register = Register(stores, deployment)
+        history = History.of(stores.database.schema, settings.state_dir, deployment)
         self._flavors = Flavors(self._register)
-        self._images = Images(self._register, images, self._project)
+        self._images = Images(self._register, images, self._project, history)
         self._networks = Networks(self._register)
         self.ports = Ports(stores, limits, self._project)
         self._volumes = Volumes(self._register, limits, caller)
