@@ -27,7 +27,7 @@ from vmwright.persistence.failures import Duplicate
 from vmwright.persistence.records import Event, Instance, Operation
 from vmwright.persistence.stores import Stores
 from vmwright.planning import Plan, Planner
-from vmwright.reconcilers.audit import Audit
+from vmwright.reconcilers.upkeep import Upkeep
 from vmwright.request import CreateRequest
 from vmwright.settings import Settings
 from vmwright.states import CLAIMABLE, OperationState
@@ -89,6 +89,7 @@ class Controller:
         self._means = watch(means) if watch else means
         gate = Gate(settings.policy_file)
         self._rights = Rights(gate, self._caller)
+        self._upkeep = Upkeep(self._means, self.deployment, settings)
         self.inventory = Inventory(
             self._stores,
             self._means.backend,
@@ -102,7 +103,7 @@ class Controller:
         self._describe = Descriptions(self._stores)
         self._graphs = Graphs(self._means, self._describe)
         self._operator = Operator(self._means, self.deployment, settings, gate, self._caller)
-        self._worker = Worker(self._means, self.deployment, settings, self._end, self.audit)
+        self._worker = Worker(self._means, self.deployment, settings, self._end, self._upkeep)
 
     def __enter__(self) -> Self:
         return self
@@ -181,6 +182,7 @@ class Controller:
             known = self.operation(operation)
             self._rights.run(known.project_id)
             if known.state is OperationState.PARKED:
+                self._upkeep.refuse_to_touch_guest(known)
                 self._move(known, OperationState.INTERRUPTED)
             return [self._begin(self.operation(operation))]
         found = list(self._unfinished())
@@ -306,11 +308,16 @@ class Controller:
         host = self.inventory.host(known.host_id)
         return self._means.backend.host(host.connection_uri).hypervisor.console(known.id, wait)
 
-    def audit(self) -> Sequence[dict[str, Any]]:
-        """What lies on hosts with our mark and should not; changes nothing."""
+    @property
+    def upkeep(self) -> Upkeep:
+        """Audits and repairs, for those who operate the deployment; `Forbidden` to others."""
         self._rights.operate()
-        audit = Audit(self._means, self.deployment, self.settings.operations.undo_deadline)
-        return [leftover.to_store() for leftover in audit.leftovers()]
+        return self._upkeep
+
+    def audit(self) -> Sequence[dict[str, Any]]:
+        """What is not as it should be in the store and on hosts; changes nothing. See `upkeep`
+        for repairs."""
+        return self.upkeep.audit()
 
     def debts(self) -> Sequence[dict[str, Any]]:
         """Everything that is owed, the oldest first, as operators see it."""
@@ -335,6 +342,7 @@ class Controller:
         )
         for attempt in retrying:
             with attempt, self._database.write() as connection:
+                self._upkeep.history.check(connection)
                 accepted = work(connection)
         return accepted
 
@@ -364,6 +372,7 @@ class Controller:
 
     def _move(self, operation: Operation, state: OperationState, **values: object) -> None:
         with self._database.write() as connection:
+            self._upkeep.history.check(connection)
             if not self._stores.operations.move_as_read(connection, operation, state, **values):
                 raise Conflict(f"operation {operation.id} is {operation.state} no more")
 

@@ -2,7 +2,6 @@
 
 from typing import Any, ClassVar
 
-
 _LONGEST = 4096
 
 
@@ -82,6 +81,13 @@ class StoreUnavailable(VmwrightError):
 
 class SchemaMismatch(VmwrightError):
     """The database's schema is not the one that this version writes."""
+
+    exit_code = 7
+
+
+class StoreRestored(VmwrightError):
+    """The database is older than what this machine has seen of it: it came from a backup, or from
+    a replica that lagged behind. What runs outside may be newer than what it says."""
 
     exit_code = 7
 

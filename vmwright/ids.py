@@ -146,6 +146,22 @@ def data_role(volume: VolumeId) -> str:
     return _packed(volume)
 
 
+def volume_of_name(name: str) -> VolumeId | None:
+    """The data volume that is stored under this name; None for any other disk."""
+    labels = name.split(".")
+    found = _unpacked(labels[5]) if len(labels) == 7 else None
+    return None if found is None else VolumeId(found)
+
+
+def base_of_name(name: str) -> tuple[DeploymentId, str, str] | None:
+    """Deployment, digest and format of a cached image with this name; None if it is none."""
+    labels = name.split(".")
+    if len(labels) != 4 or labels[0] != "vmw-base":
+        return None
+    deployment = _unpacked(labels[1])
+    return None if deployment is None else (DeploymentId(deployment), labels[2], labels[3])
+
+
 def pool_name(deployment: DeploymentId) -> str:
     """The storage pool of a deployment: two stores on one host never share one."""
     return f"vmwright-{deployment}"

@@ -66,6 +66,10 @@ class ServiceSettings:
 @dataclass(frozen=True, kw_only=True)
 class AuditSettings:
     interval: float = 600.0
+    repair: bool = True
+    minimum_age: float = 3600.0
+    base_age: float = 86400.0
+    stale_after: float = 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,6 +278,27 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
     "audit": [
         cfg.FloatOpt(
             "interval", default=600.0, min=0.05, help="Seconds between two rounds of a service."
+        ),
+        cfg.BoolOpt(
+            "repair", default=True, help="Whether a service removes what is left over by itself."
+        ),
+        cfg.FloatOpt(
+            "minimum_age",
+            default=3600.0,
+            min=0.0,
+            help="Seconds since the end of what a thing was made for, before a service removes it.",
+        ),
+        cfg.FloatOpt(
+            "base_age",
+            default=86400.0,
+            min=0.0,
+            help="Seconds for which a host keeps an image that no instance is made from.",
+        ),
+        cfg.FloatOpt(
+            "stale_after",
+            default=3600.0,
+            min=0.0,
+            help="Seconds after which an operation that nobody works on is told of.",
         ),
     ],
     "quota": [

@@ -4,16 +4,17 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from vmwright.dispatcher import Dispatcher
-from vmwright.errors import Conflict
+from vmwright.errors import Conflict, StoreUnavailable, Unavailable
 from vmwright.ids import DeploymentId, InstanceId, OperationId
 from vmwright.ownership import Ownership
 from vmwright.pools import Pools
+from vmwright.reconcilers.audit import keep_clean
 from vmwright.reconcilers.debts import pay_debts
 from vmwright.reconcilers.power_states import sync_power_states
 from vmwright.reconcilers.rounds import Round, Rounds
+from vmwright.reconcilers.upkeep import Upkeep
 from vmwright.settings import Settings
 from vmwright.tasks.task import Means
 
@@ -46,10 +47,9 @@ class Worker:
         deployment: DeploymentId,
         settings: Settings,
         end: Callable[[InstanceId], object],
-        look: Callable[[], Sequence[Mapping[str, Any]]],
+        upkeep: Upkeep,
     ) -> None:
-        """`end` has an instance deleted that has powered itself off and asked for that; `look`
-        is an audit, which a service repeats."""
+        """`end` has an instance deleted that has powered itself off and asked for that."""
         operations = settings.operations
         self._means = means
         self._settings = settings
@@ -62,7 +62,7 @@ class Worker:
         self._ownership = Ownership(means.stores, settings.state_dir, operations.lease)
         self._dispatcher = Dispatcher(means, deployment, operations, self._ownership, self._pools)
         self._end = end
-        self._look = look
+        self._upkeep = upkeep
         self._rounds = Rounds(self._closing)
 
     def see_through(self, operations: Iterable[OperationId]) -> None:
@@ -94,6 +94,7 @@ class Worker:
 
     def pay_debts(self) -> int:
         """Pay what is due; returns how many debts remain."""
+        self._check_history()
         return pay_debts(
             self._means,
             patience=self._settings.operations.undo_deadline,
@@ -112,6 +113,7 @@ class Worker:
                 self._dispatcher.close()
                 self._pools.close()
                 self._rounds.join()
+                self._remember()
             self._ownership.close()
 
     def _start(self) -> None:
@@ -121,7 +123,8 @@ class Worker:
                     "this controller was closed", hint="any other one on its store goes on"
                 )
             if not self._started:
-                self._ownership.start(self._dispatcher.beat)
+                self._check_history()
+                self._ownership.start(self._beat)
                 self._dispatcher.start()
                 self._rounds.start(self._rounds_of_all())
                 self._started = True
@@ -143,18 +146,29 @@ class Worker:
                 what=self._ownership.forget_the_dead,
                 pause=settings.reconcile_interval,
             ),
-            Round(name="audit", what=self._audit, pause=settings.audit.interval),
+            Round(name="audit", what=self._keep_clean, pause=settings.audit.interval),
         )
+
+    def _beat(self, ours: Mapping[OperationId, str | None], as_of: float) -> None:
+        self._dispatcher.beat(ours, as_of)
+        self._remember()
+
+    def _check_history(self) -> None:
+        """Nothing is made or unmade for a store that has forgotten what it had made."""
+        with self._means.stores.database.read() as connection:
+            self._upkeep.history.check(connection)
+
+    def _remember(self) -> None:
+        try:
+            with self._means.stores.database.read() as connection:
+                self._upkeep.history.remember(connection)
+        except (StoreUnavailable, Unavailable) as error:
+            LOG.warning("what the store has seen is not written down: %s", error)
+
+    def _keep_clean(self) -> None:
+        pause = self._settings.reconcile_interval
+        keep_clean(self._upkeep.auditor, pause=pause, stopping=self._closing)
 
     def _sync_power_states(self) -> None:
         patience = self._settings.operations.undo_deadline
         sync_power_states(self._means, patience=patience, end=self._end, stopping=self._closing)
-
-    def _audit(self) -> None:
-        """Tell what is not as it should be. Nothing is changed."""
-        found = self._look()
-        for one in found:
-            LOG.warning(
-                "audit: %s", ", ".join(f"{name}={value}" for name, value in one.items() if value)
-            )
-        LOG.info("audit: %d found; see: vmwright audit", len(found))

@@ -230,7 +230,7 @@ def test_image_of_which_a_guest_runs_is_not_removed(
     wanted = guest(marks.ours.instance, disk_of(root), kernel=kernel)
     host.hypervisor.ensure_domain(wanted, marks.ours, wait)
     host.hypervisor.ensure_running(marks.ours.instance, marks.ours, wait)
-    with pytest.raises(Refused, match="has image"):
+    with pytest.raises(Refused, match="is started with image"):
         host.volumes.ensure_no_base(base, wait)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vmwright.backends.host import Host
 from vmwright.backends.hypervisor import Domain, Guest, HostFacts
-from vmwright.backends.network import Reservation, Reserved, Subnet
+from vmwright.backends.network import Leased, Reservation, Reserved, Subnet
 from vmwright.backends.volumes import Base, Stored, Volume
 from vmwright.errors import HostFault, Refused
 from vmwright.ids import (
@@ -103,6 +103,12 @@ class Model:
 
     def networks(self, wait: Wait) -> Sequence[str]:
         return sorted(self.subnets)
+
+    def ours(self, wait: Wait) -> Sequence[NetworkId]:
+        return sorted(self.subnets)
+
+    def leases(self, network: NetworkId, wait: Wait) -> Sequence[Leased]:
+        return []
 
     def ensure_network(self, subnet: Subnet, wait: Wait) -> None:
         others = (known for known in self.subnets.values() if known != subnet)

@@ -12,6 +12,7 @@ from tests.support.xml_reader import read
 from vmwright.backends.libvirt.network_xml import (
     Entry,
     cidr_of,
+    deployment_of,
     entries_of,
     is_guest_address,
     is_hostname,
@@ -24,6 +25,7 @@ from vmwright.ids import DeploymentId, NetworkId, new_id, reservation_name
 
 GOLDEN = Path(__file__).parent / "golden"
 MAC = "52:54:00:00:00:01"
+DEPLOYMENT = DeploymentId("55555555-5555-4555-8555-555555555555")
 SUBNET = Subnet(
     network=NetworkId("44444444-4444-4444-8444-444444444444"),
     cidr="10.1.0.0/24",
@@ -33,21 +35,26 @@ SUBNET = Subnet(
 
 def network_with(*entries: Entry) -> str:
     hosts = "".join(entry.to_xml() for entry in entries)
-    return network_xml(SUBNET).replace("</dhcp>", f"{hosts}</dhcp>")
+    return network_xml(SUBNET, DEPLOYMENT).replace("</dhcp>", f"{hosts}</dhcp>")
+
+
+def test_network_says_which_deployment_made_it() -> None:
+    assert deployment_of(network_xml(SUBNET, DEPLOYMENT)) == DEPLOYMENT
+    assert deployment_of("<network><metadata><owner deployment='x'/></metadata></network>") is None
 
 
 def test_network_is_described_as_in_the_golden_file() -> None:
-    assert network_xml(SUBNET) + "\n" == (GOLDEN / "network.xml").read_text()
+    assert network_xml(SUBNET, DEPLOYMENT) + "\n" == (GOLDEN / "network.xml").read_text()
 
 
 def test_questions_for_names_are_passed_to_the_servers_that_were_named() -> None:
-    network = read(network_xml(replace(SUBNET, dns=("192.0.2.53", "192.0.2.54"))))
+    network = read(network_xml(replace(SUBNET, dns=("192.0.2.53", "192.0.2.54")), DEPLOYMENT))
     servers = [server.get("addr") for server in network.iterfind("dns/forwarder")]
     assert servers == ["192.0.2.53", "192.0.2.54"]
 
 
 def test_subnet_is_read_back() -> None:
-    assert cidr_of(network_xml(SUBNET)) == (SUBNET.cidr, SUBNET.gateway)
+    assert cidr_of(network_xml(SUBNET, DEPLOYMENT)) == (SUBNET.cidr, SUBNET.gateway)
 
 
 def test_network_without_addresses_has_no_subnet() -> None:

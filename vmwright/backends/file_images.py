@@ -55,7 +55,7 @@ class FileImageStore:
             )
         with _opened(source) as (file, length), self._storing():
             make_directories(self._root)
-            self._sweep()
+            self._sweep(self._dead())
             with self._draft() as (draft, path):
                 shape, sha256 = self._copy(file, length, draft, disk_format, wait)
                 location = f"{sha256}.{shape.disk_format}"
@@ -109,6 +109,16 @@ class FileImageStore:
                 for path in paths
                 if _LOCATION.fullmatch(path.name) and path.stat().st_mtime <= latest
             )
+
+    def drafts(self) -> Sequence[str]:
+        """As `ImageStore.drafts`."""
+        with self._storing():
+            return [path.name for path in self._dead()]
+
+    def remove_drafts(self) -> None:
+        """As `ImageStore.remove_drafts`."""
+        with self._storing():
+            self._sweep(self._dead())
 
     def _copy(
         self, file: BinaryIO, length: int, draft: BinaryIO, declared: str | None, wait: Wait
@@ -168,16 +178,20 @@ class FileImageStore:
                 return draft, Path(name)
             draft.close()  # somebody's sweep was between the file and its lock
 
-    def _sweep(self) -> None:
-        """Remove the drafts of the dead."""
-        for path in self._root.glob(f"{_DRAFT}*"):
+    def _sweep(self, dead: Iterator[Path]) -> None:
+        for path in dead:
+            path.unlink(missing_ok=True)
+
+    def _dead(self) -> Iterator[Path]:
+        """The drafts of the dead, each while it is locked against everybody else."""
+        for path in sorted(self._root.glob(f"{_DRAFT}*")):
             if path.is_symlink():
-                path.unlink(missing_ok=True)  # no draft of ours
+                yield path  # no draft of ours
                 continue
             try:
                 with os.fdopen(os.open(path, _EXISTING), "r+b") as draft:
                     fcntl.flock(draft, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    path.unlink(missing_ok=True)
+                    yield path
             except (BlockingIOError, FileNotFoundError):
                 continue  # its owner lives, or has just ended
 

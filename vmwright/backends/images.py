@@ -45,3 +45,9 @@ class ImageStore(Protocol):
 
     def locations(self, older_than: float) -> Sequence[str]:
         """What is stored and was added more than so many seconds ago."""
+
+    def drafts(self) -> Sequence[str]:
+        """Half copies whose process is dead."""
+
+    def remove_drafts(self) -> None:
+        """Remove what `drafts` finds."""

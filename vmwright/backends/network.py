@@ -41,6 +41,18 @@ class Reserved:
     mark: Mark | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Leased:
+    """An address that DHCP has given away and not got back."""
+
+    mac: str
+    ip: str
+    mark: Mark | None
+    """Of the reservation that it was given by; None where the host does not keep that."""
+    ends_at: float | None
+    """Seconds since the epoch; None if it ends with its reservation."""
+
+
 class Network(Protocol):
     """One host's networks of ours. Promises as in `Hypervisor`.
 
@@ -50,6 +62,9 @@ class Network(Protocol):
 
     def networks(self, wait: Wait) -> Sequence[str]:
         """The uuids of every network of this host, ours and foreign."""
+
+    def ours(self, wait: Wait) -> Sequence[NetworkId]:
+        """The networks of this host that say that this deployment made them."""
 
     def ensure_network(self, subnet: Subnet, wait: Wait) -> None:
         """Make the network exist and be active.
@@ -61,6 +76,9 @@ class Network(Protocol):
 
     def reservations(self, network: NetworkId, wait: Wait) -> Sequence[Reserved]:
         """Every DHCP reservation of this network; none if the network does not exist."""
+
+    def leases(self, network: NetworkId, wait: Wait) -> Sequence[Leased]:
+        """Every lease of this network that has not ended; none if the network does not exist."""
 
     def ensure_reservation(self, reservation: Reservation, mark: Mark, wait: Wait) -> None:
         """Reserve the address for the MAC, also for a guest that starts at once.

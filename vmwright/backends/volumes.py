@@ -1,7 +1,7 @@
 """What a flow may ask of the storage of a host."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -43,6 +43,12 @@ class Stored:
     name: str
     mark: Mark | None
     size_bytes: int
+    backing: str | None = field(default=None, compare=False)
+    """The name of the base or snapshot of ours that it is an overlay of."""
+    whole: bool = field(default=True, compare=False)
+    """False for a base or a snapshot that nobody has finished, or that a dead process left half."""
+    changed_at: float | None = field(default=None, compare=False)
+    """Seconds since the epoch, on the host's clock; None if the host does not say."""
 
 
 class Volumes(Protocol):
@@ -59,7 +65,8 @@ class Volumes(Protocol):
         """
 
     def ensure_no_base(self, base: Base, wait: Wait) -> None:
-        """Forget a cached image. Refused while a volume is an overlay of it."""
+        """Forget a cached image. Refused while a volume is an overlay of it, and while a guest,
+        running or not, names it."""
 
     def ensure_volume(self, volume: Volume, wait: Wait) -> None:
         """Make the volume exist with this size and format; its content is kept if it does.

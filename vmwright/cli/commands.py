@@ -86,6 +86,7 @@ _COMMANDS = {
     "db version": "database:Version",
     "db check": "database:Check",
     "db upgrade": "database:Upgrade",
+    "db restored": "database:Restored",
     "complete": "guidance:Complete",
     "help": "guidance:Help",
 }

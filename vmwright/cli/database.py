@@ -56,6 +56,22 @@ class Upgrade(Command):
         self.session.tell(f"the database is at version {schema_version.newest_version()}")
 
 
+class Restored(Command):
+    """Say that the database was restored from a backup, so that work on it may go on.
+
+    What was under way is parked: look with audit, then resume or delete each.
+    """
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        del parsed_args
+        parked = self.session.controller.upkeep.accept_restored()
+        for operation in parked:
+            self.session.tell(
+                f"parked: {operation.kind} {operation.id} of instance {operation.instance_id}"
+            )
+        self.session.tell(f"operations parked: {len(parked)}; next: vmwright audit")
+
+
 @contextmanager
 def _database(session: "Session") -> Iterator["Database"]:
     from vmwright.persistence.database import Database

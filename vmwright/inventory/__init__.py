@@ -34,6 +34,7 @@ from vmwright.inventory.wishes import (
     NewSnapshot,
     NewVolume,
 )
+from vmwright.persistence.history import History
 from vmwright.persistence.records import (
     Flavor,
     HostRecord,
@@ -76,8 +77,9 @@ class Inventory:
         self._project = caller.project
         rights = Rights(gate or Gate(settings.policy_file), caller)
         self._register = Register(stores, deployment, rights)
+        history = History.of(stores.database.schema, settings.state_dir, deployment)
         self._flavors = Flavors(self._register)
-        self._images = Images(self._register, images, self._project)
+        self._images = Images(self._register, images, self._project, history)
         self._networks = Networks(self._register)
         self.ports = Ports(stores, limits, self._project, rights)
         self._volumes = Volumes(self._register, limits, caller)

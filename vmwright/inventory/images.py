@@ -4,6 +4,7 @@ Bytes are stored before the row that names them and removed after the last one t
 happen in turns, so that nobody registers bytes that somebody else is about to remove.
 """
 
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from vmwright.errors import Conflict
 from vmwright.ids import ImageId, new_id
 from vmwright.inventory.register import Register, added, merged
 from vmwright.inventory.wishes import ImageChange, NewImage
+from vmwright.persistence.history import History
 from vmwright.persistence.records import Image
 from vmwright.spec import Spec
 from vmwright.waiting import Wait
@@ -26,12 +28,15 @@ _STRAY_AGE = 3600.0
 class Images:
     """The images of a deployment."""
 
-    def __init__(self, register: Register, images: ImageStore, project: str) -> None:
+    def __init__(
+        self, register: Register, images: ImageStore, project: str, history: History
+    ) -> None:
         self._register = register
         self._stores = register.stores
         self._rows = register.stores.registries.images
         self._images = images
         self._project = project
+        self._history = history
 
     def create(self, wish: NewImage, source: Path, disk_format: str | None, wait: Wait) -> Image:
         self._register.rights.operate()
@@ -108,11 +113,19 @@ class Images:
                 self._images.remove(location)
 
     def _remove_strays(self) -> None:
-        """Remove bytes whose process died before it named them, or after it forgot them."""
+        """Remove bytes whose process died before it named them, or after it forgot them; not what
+        a store that came from a backup may have forgotten."""
         strays = set(self._images.locations(_STRAY_AGE))
         strays -= {image.location for image in self._register.all(self._rows)}
+        if strays:
+            strays -= self._maybe_forgotten()
         for location in sorted(strays):
             self._remove_unused(location)
+
+    def _maybe_forgotten(self) -> set[str]:
+        with self._stores.database.read() as connection:
+            since = self._history.forgotten_until(connection)
+        return set() if since is None else set(self._images.locations(time.time() - since))
 
 
 def _base_key(image: Image) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vmwright.persistence.attempts import AttemptStore
+from vmwright.persistence.census import Census
 from vmwright.persistence.claims import ClaimStore
 from vmwright.persistence.database import Database
 from vmwright.persistence.debts import DebtStore
@@ -43,6 +44,7 @@ class Stores:
     security_groups: SecurityGroupStore
     server_groups: ServerGroupStore
     quotas: QuotaStore
+    census: Census
 
     @classmethod
     def of(cls, database: Database, key_file: Path) -> "Stores":
@@ -65,4 +67,5 @@ class Stores:
             security_groups=SecurityGroupStore(schema),
             server_groups=ServerGroupStore(schema),
             quotas=QuotaStore(schema),
+            census=Census(schema),
         )

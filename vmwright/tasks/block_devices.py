@@ -19,7 +19,7 @@ from vmwright.persistence.records import Attachment, VolumeRecord
 from vmwright.spec import Spec, VolumeSpec
 from vmwright.states import OperationState, TaskState
 from vmwright.tasks.guest_parts import FORMAT, data_volume, device_of, location_of
-from vmwright.tasks.image import base_of
+from vmwright.tasks.image import make_with_bases
 from vmwright.tasks.task import RemovingTask, Run, Task
 
 
@@ -70,10 +70,8 @@ class MapBlockDevices(Task):
 
     def _make(self, run: Run, host: dict[str, Any], wish: VolumeSpec, location: str) -> None:
         place = self._means.backend.host(host["uri"]).volumes
-        if wish.image is not None:
-            source = self._means.images.path(wish.image.location)
-            place.ensure_base(base_of(wish.image), source, run.wait)
-        place.ensure_volume(data_volume(wish, location), run.wait)
+        images = [] if wish.image is None else [wish.image]
+        make_with_bases(run, self._means.images, place, images, [data_volume(wish, location)])
 
     def _new_volume(self, run: Run, wish: VolumeSpec, spec: Spec) -> VolumeRecord:
         origin = None

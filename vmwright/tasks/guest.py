@@ -9,7 +9,7 @@ from vmwright.ids import Mark, OperationId, volume_name
 from vmwright.spec import Spec
 from vmwright.states import PowerState, TaskState
 from vmwright.tasks.guest_parts import FORMAT, config_drive_name, guest_of, local_volumes
-from vmwright.tasks.image import base_of
+from vmwright.tasks.image import make_with_bases
 from vmwright.tasks.seeds import secrets_of, seed_of
 from vmwright.tasks.task import RemovingTask, Run, Task
 
@@ -61,12 +61,9 @@ class Spawn(Task):
         return found.power_state is PowerState.RUNNING
 
     def _make_disks(self, run: Run, spec: Spec, place: Host) -> None:
-        for image in (spec.image, spec.kernel, spec.ramdisk):
-            if image is not None:
-                source = self._means.images.path(image.location)
-                place.volumes.ensure_base(base_of(image), source, run.wait)
-        for volume in local_volumes(run.mark, spec):
-            place.volumes.ensure_volume(volume, run.wait)
+        images = [i for i in (spec.image, spec.kernel, spec.ramdisk) if i is not None]
+        volumes = local_volumes(run.mark, spec)
+        make_with_bases(run, self._means.images, place.volumes, images, volumes)
 
     def _fill_config_drive(
         self,

@@ -1,10 +1,12 @@
 """Tasks about the image that a guest boots from."""
 
+from collections.abc import Iterable
 from typing import Any
 
-from vmwright.backends.images import StoredImage
-from vmwright.backends.volumes import Base
+from vmwright.backends.images import ImageStore, StoredImage
+from vmwright.backends.volumes import Base, Volume, Volumes
 from vmwright.errors import InvalidRequest, Refused
+from vmwright.ids import base_name
 from vmwright.spec import ImageSpec, Spec
 from vmwright.tasks.task import Run, Task
 
@@ -46,6 +48,39 @@ class CheckImageSize(Task):
             self._means.images.check(stored)
         except InvalidRequest as error:
             raise Refused(f"image {image.name!r}: {error.message}", hint=error.hint) from error
+
+
+def make_with_bases(
+    run: Run,
+    store: ImageStore,
+    place: Volumes,
+    images: Iterable[ImageSpec],
+    volumes: Iterable[Volume],
+) -> None:
+    """Have the images on the host, and then the volumes that are made from them."""
+    images, volumes = list(images), list(volumes)
+    try:
+        _make(run, store, place, images, volumes)
+    except Refused:
+        # An audit may have removed, between our look and our use, what nobody had used so far.
+        stored = {known.name for known in place.volumes(run.wait)}
+        deployment = run.mark.deployment
+        if {base_name(deployment, i.sha256, i.disk_format) for i in images} <= stored:
+            raise
+        _make(run, store, place, images, volumes)
+
+
+def _make(
+    run: Run,
+    store: ImageStore,
+    place: Volumes,
+    images: Iterable[ImageSpec],
+    volumes: Iterable[Volume],
+) -> None:
+    for image in images:
+        place.ensure_base(base_of(image), store.path(image.location), run.wait)
+    for volume in volumes:
+        place.ensure_volume(volume, run.wait)
 
 
 def base_of(image: ImageSpec) -> Base:

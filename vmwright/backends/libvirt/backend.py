@@ -46,6 +46,6 @@ class LibvirtBackend:
         )
         return Host(
             hypervisor=LibvirtHypervisor(connection, self._pool, virt_type),
-            network=LibvirtNetwork(connection),
+            network=LibvirtNetwork(connection, self.deployment),
             volumes=LibvirtVolumes(connection, self._pool),
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vmwright import ids
 from vmwright.backends.libvirt.connection import HostConnection
-from vmwright.backends.libvirt.in_use import guest_with_file
+from vmwright.backends.libvirt.in_use import guest_naming
 from vmwright.backends.libvirt.line import Connect, Line
 from vmwright.backends.libvirt.pool import Pool
 from vmwright.backends.libvirt.streams import File, upload
@@ -109,6 +109,8 @@ class Bases:
             self._pool.existing(connection, name).delete(0)
             facts = None
         if facts is None:
+            # Somebody may have removed the image and not what says that it is whole.
+            self._pool.unsay_whole(connection, name)
             # Raw whatever it will hold: libvirt makes the file as long as the upload will be.
             self._pool.create(connection, name, "raw", size)
 
@@ -121,13 +123,14 @@ class Bases:
     def _remove(self, connection: Connect, name: str) -> None:
         facts = self._pool.facts(connection, name)
         if facts is None:
+            self._pool.unsay_whole(connection, name)
             return
         overlay = self._pool.overlay_of(connection, facts.path)
         if overlay is not None:
             raise Refused(f"{self._host}: volume {overlay} is an overlay of image {name}")
-        guest = guest_with_file(connection, facts.path)
+        guest = guest_naming(connection, facts.path)
         if guest is not None:
-            raise Refused(f"{self._host}: guest {guest} runs and has image {name} open")
+            raise Refused(f"{self._host}: guest {guest} is started with image {name}")
         self._pool.unsay_whole(connection, name)
         found = self._pool.volume(connection, name)
         if found is not None:

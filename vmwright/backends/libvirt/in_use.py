@@ -16,6 +16,11 @@ def guest_with_file(connection: Connect, path: str) -> str | None:
     return next((name for name, xml in running if path in files_of(xml)), None)
 
 
+def guest_naming(connection: Connect, path: str) -> str | None:
+    """The name of a guest, running or not, that is started with this file."""
+    return next((name for name, xml in _guests(connection, 0) if path in files_of(xml)), None)
+
+
 def guest_on_network(connection: Connect, network: str) -> str | None:
     """The name of a guest, running or not, with an interface on the network of this name."""
     return next((name for name, xml in _guests(connection, 0) if network in networks_of(xml)), None)

@@ -14,6 +14,7 @@ from vmwright.backends.libvirt.lookups import found, wake
 from vmwright.backends.libvirt.network_xml import (
     Entry,
     cidr_of,
+    deployment_of,
     entries_of,
     is_guest_address,
     is_hostname,
@@ -22,9 +23,9 @@ from vmwright.backends.libvirt.network_xml import (
     network_xml,
 )
 from vmwright.backends.libvirt.reservations import VirNetwork, give_back, mend, reserve
-from vmwright.backends.network import Reservation, Reserved, Subnet
+from vmwright.backends.network import Leased, Reservation, Reserved, Subnet
 from vmwright.errors import Refused
-from vmwright.ids import Mark, NetworkId, Whose
+from vmwright.ids import DeploymentId, Mark, NetworkId, Whose
 from vmwright.waiting import Wait
 
 
@@ -36,8 +37,9 @@ class LibvirtNetwork:
     bars nobody: an entry made later for this address is heir of the lease, see `Entry`.
     """
 
-    def __init__(self, connection: HostConnection) -> None:
+    def __init__(self, connection: HostConnection, deployment: DeploymentId) -> None:
         self._connection = connection
+        self._deployment = deployment
         self._host = connection.host
 
     def networks(self, wait: Wait) -> Sequence[str]:
@@ -46,6 +48,9 @@ class LibvirtNetwork:
             lambda connection: [known.UUIDString() for known in connection.listAllNetworks(0)],
             wait,
         )
+
+    def ours(self, wait: Wait) -> Sequence[NetworkId]:
+        return self._connection.ask("list networks", self._marked, wait)
 
     def ensure_network(self, subnet: Subnet, wait: Wait) -> None:
         if not is_network(subnet.cidr, subnet.gateway):
@@ -64,6 +69,10 @@ class LibvirtNetwork:
         what = f"list reservations of network {network}"
         entries = self._connection.ask(what, lambda c: _entries(c, network), wait)
         return [Reserved(mac=entry.mac, ip=entry.ip, mark=entry.mark) for entry in entries]
+
+    def leases(self, network: NetworkId, wait: Wait) -> Sequence[Leased]:
+        what = f"list leases of network {network}"
+        return self._connection.ask(what, lambda c: _leases(c, network), wait)
 
     def ensure_reservation(self, reservation: Reservation, mark: Mark, wait: Wait) -> None:
         network, ip, mac = reservation.network, reservation.ip, reservation.mac.lower()
@@ -94,6 +103,14 @@ class LibvirtNetwork:
         # A host lets changes of a network and looks at it take turns.
         self.reservations(network, wait)
 
+    def _marked(self, connection: Connect) -> list[NetworkId]:
+        marked = []
+        for uuid in [network.UUIDString() for network in connection.listAllNetworks(0)]:
+            network = _known(connection, uuid)
+            if network is not None and deployment_of(network.XMLDesc(0)) == self._deployment:
+                marked.append(NetworkId(uuid))
+        return marked
+
     def _make(self, connection: Connect, subnet: Subnet) -> None:
         network = _known(connection, subnet.network)
         if network is None:
@@ -104,7 +121,7 @@ class LibvirtNetwork:
         wake(network, network.create)
 
     def _define(self, connection: Connect, subnet: Subnet) -> None:
-        network = connection.networkDefineXML(network_xml(subnet))
+        network = connection.networkDefineXML(network_xml(subnet, self._deployment))
         try:
             network.setAutostart(1)
             wake(network, network.create)
@@ -147,6 +164,22 @@ def _known(connection: Connect, network: NetworkId) -> VirNetwork | None:
 def _entries(connection: Connect, network: NetworkId) -> Sequence[Entry]:
     known = _known(connection, network)
     return [] if known is None else entries_of(known.XMLDesc(0))
+
+
+def _leases(connection: Connect, network: NetworkId) -> list[Leased]:
+    known = _known(connection, network)
+    if known is None or not known.isActive():
+        return []
+    leases = known.DHCPLeases() or []
+    return [
+        Leased(
+            mac=str(lease["mac"]).lower(),
+            ip=str(lease["ipaddr"]),
+            mark=None,
+            ends_at=float(lease["expirytime"]),
+        )
+        for lease in leases
+    ]
 
 
 def _about(network: NetworkId, mac: str) -> str:

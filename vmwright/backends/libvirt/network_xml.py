@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
+from vmwright.backends.libvirt.domain_xml import OWNER
 from vmwright.backends.libvirt.xml_text import parsed
 from vmwright.backends.network import Subnet
-from vmwright.ids import Mark, bridge_name, mark_of_reservation, network_name
+from vmwright.ids import DeploymentId, Mark, bridge_name, mark_of_reservation, network_name
 
 _HOSTNAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
 _MAC = re.compile(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}")
@@ -39,12 +40,14 @@ class Entry:
         return ET.tostring(host, encoding="unicode")
 
 
-def network_xml(subnet: Subnet) -> str:
-    """A network with NAT and DHCP; its uuid on the host is its id."""
+def network_xml(subnet: Subnet, deployment: DeploymentId) -> str:
+    """A network with NAT and DHCP; its uuid on the host is its id, and it says whose it is."""
     cidr = IPv4Network(subnet.cidr)
     network = ET.Element("network")
     ET.SubElement(network, "name").text = network_name(subnet.network)
     ET.SubElement(network, "uuid").text = subnet.network
+    metadata = ET.SubElement(network, "metadata")
+    ET.SubElement(metadata, f"{{{OWNER}}}owner", deployment=deployment)
     ET.SubElement(network, "forward", mode="nat")
     ET.SubElement(network, "bridge", name=bridge_name(subnet.network), stp="off", delay="0")
     if subnet.dns:
@@ -57,6 +60,12 @@ def network_xml(subnet: Subnet) -> str:
     ET.SubElement(dhcp, "range", start=first, end=last)
     ET.indent(network)
     return ET.tostring(network, encoding="unicode")
+
+
+def deployment_of(network: str) -> str | None:
+    """The deployment that says that it made the network."""
+    owner = parsed(network).find(f"metadata/{{{OWNER}}}owner")
+    return None if owner is None else owner.get("deployment")
 
 
 def cidr_of(network: str) -> tuple[str, str] | None:

@@ -92,24 +92,32 @@ class Pool:
     def backing_at(self, path: str) -> str | None:
         """The name of the cached image or snapshot with this path; None if it is not ours."""
         directory, name = posixpath.split(path)
-        sha256, disk_format = name.split(".")[-2:] if name.count(".") == 3 else ("", "")
-        ours = name == base_name(self.deployment, sha256, disk_format) or is_snapshot(name)
+        ours = self.is_base(name) or is_snapshot(name)
         return name if ours and directory == self.directory else None
 
-    def is_marker(self, name: str) -> bool:
-        """Whether it says of another volume that it is whole."""
-        return name.endswith(_WHOLE)
+    def is_base(self, name: str) -> bool:
+        """Whether it is a cached image of this deployment."""
+        sha256, disk_format = name.split(".")[-2:] if name.count(".") == 3 else ("", "")
+        return name == base_name(self.deployment, sha256, disk_format)
+
+    def marker_of(self, name: str) -> str:
+        """The name of the volume that says of this one that it is whole."""
+        return name + _WHOLE
+
+    def marked_by(self, name: str) -> str:
+        """The volume that a marker speaks of; any other volume stands for itself."""
+        return name.removesuffix(_WHOLE)
 
     def is_whole(self, connection: Connect, name: str) -> bool:
         """Whether somebody has said so who made the volume to its end."""
-        return self.volume(connection, name + _WHOLE) is not None
+        return self.volume(connection, self.marker_of(name)) is not None
 
     def say_whole(self, connection: Connect, name: str) -> None:
-        self.create(connection, name + _WHOLE, "raw", 0)
+        self.create(connection, self.marker_of(name), "raw", 0)
 
     def unsay_whole(self, connection: Connect, name: str) -> None:
         """Before the volume is removed: what nobody calls whole is nothing."""
-        marker = self.volume(connection, name + _WHOLE)
+        marker = self.volume(connection, self.marker_of(name))
         if marker is not None:
             marker.delete(0)
 

@@ -21,6 +21,7 @@ class VolumeFacts:
     capacity: int
     physical: int
     backing: str | None
+    changed_at: float | None = None
 
     def size_as(self, disk_format: str) -> int:
         """Bytes of the disk, if it is of this format."""
@@ -73,4 +74,5 @@ def facts_of(volume: str) -> VolumeFacts:
         capacity=capacity,
         physical=int(root.findtext("physical", str(capacity))),
         backing=root.findtext("backingStore/path"),
+        changed_at=float(root.findtext("target/timestamps/mtime", "0")) or None,
     )

@@ -1,6 +1,6 @@
 """One host's storage, through libvirt."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import libvirt
@@ -38,15 +38,8 @@ class LibvirtVolumes:
 
     def volumes(self, wait: Wait) -> Sequence[Stored]:
         known = self._connection.ask("list volumes", self._pool.all_facts, wait)
-        return [
-            Stored(
-                name=name,
-                mark=ids.mark_of_volume(name),
-                size_bytes=facts.size_as(name.rpartition(".")[2]),
-            )
-            for name, facts in sorted(known.items())
-            if not self._pool.is_marker(name)
-        ]
+        names = {self._pool.marked_by(name) for name in known}
+        return [self._stored(name, known) for name in sorted(names)]
 
     def ensure_base(self, base: Base, source: Path, wait: Wait) -> None:
         self._bases.ensure(base, source, wait)
@@ -86,6 +79,23 @@ class LibvirtVolumes:
         what = f"see that nothing is done with volume {name}"
         while not self._connection.ask(what, lambda c: self._is_idle(c, name), wait):
             wait.pause(_POLL, f"{self._host}: {what}")
+
+    def _stored(self, name: str, known: Mapping[str, VolumeFacts]) -> Stored:
+        """Also what only a marker is left of: that must not speak for what comes next."""
+        disk_format = name.rpartition(".")[2]
+        facts = known.get(name)
+        # Only the header of a qcow2 volume is ours: a guest writes the whole of a raw one.
+        backing = facts.backing if facts and disk_format == "qcow2" else None
+        marker = known.get(self._pool.marker_of(name))
+        needs_marker = self._pool.is_base(name) or ids.is_snapshot(name)
+        return Stored(
+            name=name,
+            mark=ids.mark_of_volume(name),
+            size_bytes=facts.size_as(disk_format) if facts else 0,
+            backing=self._pool.backing_at(backing) if backing else None,
+            whole=facts is not None and (marker is not None or not needs_marker),
+            changed_at=(facts or known[self._pool.marker_of(name)]).changed_at,
+        )
 
     def _refuse_unfit(self, name: str, disk_format: str, size_bytes: int) -> None:
         if ids.mark_of_volume(name) is None:

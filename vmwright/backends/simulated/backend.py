@@ -65,7 +65,7 @@ class SimulatedBackend:
         machine = Machine(files, self._calls, self._latency, _EFFECTS)
         return Host(
             hypervisor=hypervisor.SimulatedHypervisor(machine),
-            network=network.SimulatedNetwork(machine),
+            network=network.SimulatedNetwork(machine, self.deployment),
             volumes=volumes.SimulatedVolumes(machine, self.deployment),
         )
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from ipaddress import IPv4Address, IPv4Network
 
 from vmwright import ids
-from vmwright.backends.network import Reservation, Reserved, Subnet
+from vmwright.backends.network import Leased, Reservation, Reserved, Subnet
 from vmwright.backends.simulated.indexes import (
     forget_address,
     note_address,
@@ -19,7 +19,7 @@ from vmwright.backends.simulated.plugs import our_networks
 from vmwright.backends.simulated.records import covered, mark_of
 from vmwright.backends.simulated.world import Folder, HostFiles, Record
 from vmwright.errors import HostFault, Refused
-from vmwright.ids import Mark, NetworkId, Whose
+from vmwright.ids import DeploymentId, Mark, NetworkId, Whose
 from vmwright.waiting import Wait
 
 _MAC = re.compile(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}")
@@ -29,18 +29,33 @@ _HOSTNAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
 class SimulatedNetwork:
     """Networks, reservations and leases as records."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, deployment: DeploymentId) -> None:
         self._machine = machine
+        self._deployment = deployment
 
     def networks(self, wait: Wait) -> Sequence[str]:
         files = self._machine.files
         return self._machine.look("networks", "", wait, lambda: sorted(files.keys(Folder.NETWORKS)))
+
+    def ours(self, wait: Wait) -> Sequence[NetworkId]:
+        files = self._machine.files
+        return self._machine.look(
+            "ours",
+            "",
+            wait,
+            lambda: [
+                NetworkId(record["uuid"])
+                for record in files.records(Folder.NETWORKS)
+                if record.get("deployment") == self._deployment
+            ],
+        )
 
     def ensure_network(self, subnet: Subnet, wait: Wait) -> None:
         record = {
             "uuid": subnet.network,
             "name": ids.network_name(subnet.network),
             "bridge": ids.bridge_name(subnet.network),
+            "deployment": self._deployment,
             "cidr": subnet.cidr,
             "gateway": subnet.gateway,
             "dns": list(subnet.dns),
@@ -59,7 +74,19 @@ class SimulatedNetwork:
             wait,
             lambda: [
                 Reserved(mac=record["mac"], ip=record["ip"], mark=mark_of(record))
-                for record in _reserved(files, network)
+                for record in _on_network(files, Folder.RESERVATIONS, network)
+            ],
+        )
+
+    def leases(self, network: NetworkId, wait: Wait) -> Sequence[Leased]:
+        files = self._machine.files
+        return self._machine.look(
+            "leases",
+            f"of network {network}",
+            wait,
+            lambda: [
+                Leased(mac=record["mac"], ip=record["ip"], mark=mark_of(record), ends_at=None)
+                for record in _on_network(files, Folder.LEASES, network)
             ],
         )
 
@@ -131,7 +158,7 @@ def _take_down(files: HostFiles, record: Record) -> None:
     uuid = record["uuid"]
     if files.find(Folder.NETWORKS, uuid) is None:
         return
-    for reservation in _reserved(files, uuid):
+    for reservation in _on_network(files, Folder.RESERVATIONS, uuid):
         raise Refused(f"host {files.name}: network {uuid} has a reservation: {reservation['mac']}")
     for domain in files.records(Folder.DOMAINS):
         if uuid in our_networks(domain):
@@ -183,10 +210,10 @@ def _is_guest_address(ip: str, cidr: str, gateway: str) -> bool:
     return address in subnet and address not in edges and ip != gateway
 
 
-def _reserved(files: HostFiles, network: str) -> Iterator[Record]:
-    for key in sorted(files.keys(Folder.RESERVATIONS)):
+def _on_network(files: HostFiles, folder: Folder, network: str) -> Iterator[Record]:
+    for key in sorted(files.keys(folder)):
         if key.startswith(f"{network}-"):
-            record = files.find(Folder.RESERVATIONS, key)
+            record = files.find(folder, key)
             if record is not None:
                 yield record
 

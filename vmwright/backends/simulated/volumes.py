@@ -79,8 +79,10 @@ class SimulatedVolumes:
                 name=record["name"],
                 mark=ids.mark_of_volume(record["name"]),
                 size_bytes=record.get("virtual_size_bytes") or record["size_bytes"],
+                backing=record.get("base") or record.get("backing"),
+                changed_at=files.changed_at(folder, record["name"]),
             )
-            for record in _in_pool(files, self._pool)
+            for folder, record in _in_pool(files, self._pool)
         ]
         return sorted(found, key=lambda stored: stored.name)
 
@@ -102,10 +104,12 @@ class SimulatedVolumes:
         }
 
 
-def _in_pool(files: HostFiles, pool: str) -> Iterator[Record]:
+def _in_pool(files: HostFiles, pool: str) -> Iterator[tuple[Folder, Record]]:
     """Volumes and bases of a pool; a file made by hand names none and counts as one of ours."""
     for folder in (Folder.VOLUMES, Folder.BASES):
-        yield from (known for known in files.records(folder) if known.get("pool", pool) == pool)
+        for known in files.records(folder):
+            if known.get("pool", pool) == pool:
+                yield folder, known
 
 
 def _length(source: Path) -> int | None:
@@ -133,6 +137,9 @@ def _forget_base(files: HostFiles, record: Record) -> None:
     if files.find(Folder.BASES, name) is None:
         return
     _refuse_overlaid(files, name, "base")
+    for domain in files.records(Folder.DOMAINS):
+        if name in (domain["kernel"], domain["ramdisk"]):
+            raise Refused(f"host {files.name}: guest {domain['uuid']} boots from base {name}")
     files.remove(Folder.BASES, name)
 
 
@@ -185,7 +192,7 @@ def _remove_volume(files: HostFiles, record: Record) -> None:
 
 def _forget_pool(files: HostFiles, record: Record) -> None:
     """A pool is nothing but what lies in it."""
-    for known in _in_pool(files, record["pool"]):
+    for _, known in _in_pool(files, record["pool"]):
         raise Refused(f"host {files.name}: volume {known['name']} is in the pool")
 
 

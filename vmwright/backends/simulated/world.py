@@ -116,6 +116,13 @@ class HostFiles:
             if record is not None:
                 yield record
 
+    def changed_at(self, folder: Folder, key: str) -> float | None:
+        """When the record was last written; None if it has gone meanwhile."""
+        try:
+            return os.stat(self._path(folder, key)).st_mtime
+        except FileNotFoundError:
+            return None
+
     def host(self) -> Record:
         """The host's uuid, capacity, and networks that are not ours: what its file says, or what
         it is given on first use.

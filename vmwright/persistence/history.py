@@ -1,0 +1,118 @@
+"""What this machine has seen of the store: a store that has forgotten some of it was restored."""
+
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from vmwright.errors import StoreRestored, Unavailable
+from vmwright.ids import DeploymentId
+from vmwright.persistence.tables import Schema
+
+Seen = dict[str, Any]
+"""The latest event that was seen, and when a restored store was accepted, if one was."""
+
+_SAME_TIME = 0.001
+"""Seconds by which databases may round what is one and the same time."""
+
+
+class History:
+    """Remembers the latest event in a file outside the database, which no backup of that takes
+    back. Events are only ever added, so each that was seen once is there for ever."""
+
+    def __init__(self, schema: Schema, path: Path) -> None:
+        self._events = schema.events
+        self._path = path
+        self._checked = False
+
+    @classmethod
+    def of(cls, schema: Schema, state_dir: Path, deployment: DeploymentId) -> "History":
+        """What is remembered of this deployment under `state_dir`."""
+        return cls(schema, state_dir / "history" / f"{deployment}.json")
+
+    def forgotten_until(self, connection: sa.Connection) -> float | None:
+        """What was made before this time, in seconds since the epoch, the store may have
+        forgotten; None if it was never restored."""
+        try:
+            self.check(connection)
+        except StoreRestored:
+            return time.time()
+        seen = self._seen()
+        return None if seen is None else seen.get("restored_at")
+
+    def check(self, connection: sa.Connection) -> None:
+        """`StoreRestored` if the store has not, or not so, what was seen of it. Looks once."""
+        if not self._checked:
+            self._check(connection)
+            self._checked = True
+
+    def remember(self, connection: sa.Connection) -> None:
+        """Write down the latest event. What is known to be later is kept."""
+        latest, seen = self._latest(connection), self._seen()
+        if latest is not None and (seen is None or latest["seq"] > seen["seq"]):
+            self._write({**(seen or {}), **latest})
+
+    def accept(self, connection: sa.Connection, at: float) -> None:
+        """From now on what the store says counts, whatever was seen of it before."""
+        latest = self._latest(connection) or {"seq": 0, "operation": "", "at": 0.0}
+        self._write({**latest, "restored_at": at})
+        self._checked = True
+
+    def _check(self, connection: sa.Connection) -> None:
+        seen = self._seen()
+        if seen is None or not seen["seq"]:
+            return
+        column = self._events.c
+        row = connection.execute(
+            sa.select(column.operation_id, column.at).where(column.seq == seen["seq"])
+        ).one_or_none()
+        known = row is not None and row.operation_id == seen["operation"]
+        if row is not None and known and abs(row.at - seen["at"]) < _SAME_TIME:
+            return
+        raise StoreRestored(
+            f"the database does not know event {seen['seq']}, which {self._path} has seen: it was "
+            "restored from an older backup, and may not know of all that runs",
+            hint="look with: vmwright audit; then go on with: vmwright db restored",
+        )
+
+    def _latest(self, connection: sa.Connection) -> Seen | None:
+        column = self._events.c
+        row = connection.execute(
+            sa.select(column.seq, column.operation_id, column.at)
+            .order_by(column.seq.desc())
+            .limit(1)
+        ).one_or_none()
+        return row and {"seq": row.seq, "operation": row.operation_id, "at": row.at}
+
+    def _seen(self) -> Seen | None:
+        try:
+            found: Seen = json.loads(self._path.read_text())
+            return found if {"seq", "operation", "at"} <= found.keys() else None
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, AttributeError) as error:
+            raise Unavailable(
+                f"{self._path}, which says what was seen of the database, cannot be read",
+                hint="if the database is not from a backup, remove the file",
+            ) from error
+
+    def _write(self, seen: Seen) -> None:
+        """In one step: whoever dies meanwhile leaves what was there."""
+        directory = self._path.parent
+        try:
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor, name = tempfile.mkstemp(dir=directory, prefix=".seen-")
+            with os.fdopen(descriptor, "w") as draft:
+                json.dump(seen, draft)
+                draft.flush()
+                os.fsync(descriptor)
+            Path(name).replace(self._path)
+        except OSError as error:
+            raise Unavailable(
+                f"{self._path} cannot be written: {error.strerror}",
+                hint="state_dir must be a directory that this user may write",
+            ) from error

@@ -1,0 +1,131 @@
+"""What operators ask for to keep store and hosts alike."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from vmwright.errors import Conflict, StoreRestored, Unavailable
+from vmwright.ids import DeploymentId
+from vmwright.persistence.debts import BEING_MADE
+from vmwright.persistence.history import History
+from vmwright.persistence.records import Event, Operation
+from vmwright.reconcilers.audit import QUIET, Audit, Repair
+from vmwright.settings import Settings
+from vmwright.states import CLAIMABLE, OperationState
+from vmwright.tasks.task import Means
+from vmwright.waiting import Wait
+
+_PAGE = 500
+
+
+class Upkeep:
+    """Audit, repair, and what is to be done after the store came from a backup."""
+
+    def __init__(self, means: Means, deployment: DeploymentId, settings: Settings) -> None:
+        stores = means.stores
+        self.history = History.of(stores.database.schema, settings.state_dir, deployment)
+        self._means = means
+        self._stores = stores
+        self._settings = settings
+        self.auditor = Audit(
+            means,
+            deployment,
+            self.history,
+            settings.audit,
+            state_dir=settings.state_dir,
+            patience=settings.operations.undo_deadline,
+        )
+
+    def audit(self, *, everything: bool = False) -> Sequence[dict[str, Any]]:
+        """What is not as it should be; with `everything` also what is not ours, and what ends by
+        itself. Changes nothing."""
+        found = self.auditor.findings()
+        hosts = self.auditor.hosts()
+        return [one.to_store(hosts) for one in found if everything or one.verdict not in QUIET]
+
+    def needs_eyes(self, found: Sequence[dict[str, Any]]) -> bool:
+        """Whether something is to be done about any of what `audit` returned."""
+        return any(one["verdict"] not in QUIET for one in found)
+
+    def repair(self, *, adopt_unknown: bool = False) -> Sequence[dict[str, Any]]:
+        """Remove what is left over, and with `adopt_unknown` also what the store does not know.
+
+        Returns what was done, and what is still to be looked at: each with an ``outcome``,
+        ``removed``, ``owed`` or ``left``. Raises `StoreRestored` until that was accepted.
+        """
+        repair = Repair(self.auditor, pause=self._settings.reconcile_interval)
+        done = repair.run(adopt_unknown=adopt_unknown)
+        hosts = self.auditor.hosts()
+        return [one.finding.to_store(hosts) | {"outcome": one.outcome} for one in done]
+
+    def accept_restored(self) -> Sequence[Operation]:
+        """Go on with a store that came from a backup, or from a replica that lagged behind.
+
+        What was under way may have ended since: it is parked, and returned, for somebody to look
+        at. A snapshot that was being made may have been finished: it is owed no more.
+        """
+        reason = StoreRestored(
+            "the store was restored from a backup while this was under way",
+            hint="see: vmwright audit; then vmwright operation resume, or vmwright delete",
+        )
+        parked: list[Operation] = []
+        with self._stores.database.write() as connection:
+            for debt in self._stores.debts.all(connection):
+                if debt.reason == BEING_MADE:
+                    self._stores.debts.drop(connection, kind=debt.kind, key=debt.key)
+            after = 0
+            while page := self._stores.operations.page(
+                connection, states=CLAIMABLE, after=after, limit=_PAGE
+            ):
+                parked += page
+                after = page[-1].seq
+            for operation in parked:
+                self._park(connection, operation, reason)
+            self.history.accept(connection, time.time())
+        return parked
+
+    def refuse_to_touch_guest(self, operation: Operation) -> None:
+        """`Conflict` if the operation was parked since the store was restored, and its guest is
+        there: it was finished, in a history that the store has forgotten."""
+        parked = (operation.error or {}).get("parked") or {}
+        if operation.state is not OperationState.PARKED or operation.kind != "create":
+            return
+        if parked.get("code") != StoreRestored.__name__:
+            return
+        with self._stores.database.read() as connection:
+            hosts = self._stores.registries.hosts.all(connection)
+        for host in hosts:
+            hypervisor = self._means.backend.host(host.connection_uri).hypervisor
+            wait = Wait(self._settings.operations.undo_deadline)
+            try:
+                domain = hypervisor.find_domain(operation.instance_id, wait)
+            except Unavailable as error:
+                raise Conflict(
+                    f"host {host.name!r} cannot be asked whether it has the guest of "
+                    f"instance {operation.instance_id}: {error.message}",
+                    hint="try again once it answers",
+                ) from error
+            if domain is not None:
+                raise Conflict(
+                    f"host {host.name!r} has the guest of instance {operation.instance_id}, which "
+                    "was finished after the backup that the store was restored from",
+                    hint="keep it as it is, or take what is on it elsewhere and delete it: "
+                    f"vmwright delete {operation.instance_id}",
+                )
+
+    def _park(self, connection: sa.Connection, operation: Operation, reason: StoreRestored) -> None:
+        operations = self._stores.operations
+        error = {**(operation.error or {}), "parked": reason.to_store()}
+        if operations.park(connection, operation, error):
+            event = Event(
+                operation_id=operation.id,
+                instance_id=operation.instance_id,
+                kind="operation",
+                state=OperationState.PARKED,
+                attempt=operation.attempt,
+                at=time.time(),
+                error=reason.to_store(),
+            )
+            operations.append(connection, [event])
