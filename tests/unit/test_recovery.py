@@ -10,7 +10,7 @@ from vmwright.persistence.records import Operation, Owner
 from vmwright.recovery import Candidate, Plan, plan_recovery
 from vmwright.states import OperationState
 
-ME, OTHER, GONE = (OwnerId(new_id()) for _ in range(3))
+ME, OTHER, GONE, FORGOTTEN = (OwnerId(f"00000000-0000-4000-8000-00000000000{n}") for n in range(4))
 OURS, NEWER = ("create_instance", 1), ("create_instance", 2)
 
 
@@ -48,7 +48,7 @@ NOBODY = Plan()
         (OperationState.INTERRUPTED, None),
         (OperationState.RUNNING, GONE),
         (OperationState.UNDOING, GONE),
-        (OperationState.RUNNING, OwnerId(new_id())),
+        (OperationState.RUNNING, FORGOTTEN),
         (OperationState.RUNNING, ME),
     ],
 )
