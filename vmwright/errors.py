@@ -2,7 +2,6 @@
 
 from typing import Any, ClassVar
 
-
 _LONGEST = 4096
 
 
