@@ -11,7 +11,6 @@ import sqlalchemy as sa
 import tenacity
 
 from vmwright.admission import Caller, Door, Reservation
-from vmwright.admission.gate import Gate, Rights
 from vmwright.admission.several import single
 from vmwright.backends.file_images import FileImageStore, images_of
 from vmwright.backends.loading import load_backend
@@ -90,8 +89,6 @@ class Controller:
             images,
             Placement(self._stores, settings.scheduler),
         )
-        gate = Gate(settings.policy_file)
-        self._rights = Rights(gate, self._caller)
         self.inventory = Inventory(
             self._stores,
             self._means.backend,
@@ -99,9 +96,8 @@ class Controller:
             self.deployment,
             settings,
             caller=self._caller,
-            gate=gate,
         )
-        self._door = Door(self._means, settings, gate, time.time)
+        self._door = Door(self._means, settings, time.time)
         self._describe = Descriptions(self._stores)
         self._worker = Worker(self._means, self.deployment, settings, self._end)
 
@@ -180,20 +176,19 @@ class Controller:
         """
         if operation is not None:
             known = self.operation(operation)
-            self._rights.run(known.project_id)
+            self.inventory.rights.run(known.project_id)
             if known.state is OperationState.PARKED:
                 self._move(known, OperationState.INTERRUPTED)
             return [self._begin(self.operation(operation))]
         found = list(self._unfinished())
-        for project in {known.project_id for known in found}:
-            self._rights.run(project)
+        self.inventory.rights.run(*{known.project_id for known in found})
         self._worker.see_through(known.id for known in found)
         return found
 
     def retry(self, operation: str) -> Operation:
         """Try a stuck operation again from where it is stuck."""
         known = self.operation(operation)
-        self._rights.run(known.project_id)
+        self.inventory.rights.run(known.project_id)
         if known.state is not OperationState.STUCK:
             raise Conflict(f"operation {known.id} is not stuck: it is {known.state}")
         self._move(known, OperationState.INTERRUPTED, undo_tries=0, not_before=0.0)
@@ -300,13 +295,13 @@ class Controller:
 
     def audit(self) -> Sequence[dict[str, Any]]:
         """What lies on hosts with our mark and should not; changes nothing."""
-        self._rights.operate()
+        self.inventory.rights.operate()
         audit = Audit(self._means, self.deployment, self.settings.operations.undo_deadline)
         return [leftover.to_store() for leftover in audit.leftovers()]
 
     def pay_debts(self) -> int:
         """Make absent what is owed and due; returns how many debts remain."""
-        self._rights.operate()
+        self.inventory.rights.operate()
         return self._worker.pay_debts()
 
     def _write(self, work: Callable[[sa.Connection], T]) -> T:

@@ -102,6 +102,8 @@ def verbs(inventory: Any) -> dict[str, Callable[..., Any]]:
     found = {}
     for name in (name for name in dir(inventory) if not name.startswith("_")):
         member = getattr(inventory, name)
+        if name == "rights":
+            continue  # who asks the policies
         if callable(member):
             found[name] = member
             continue
