@@ -1,7 +1,7 @@
 # Everything a newcomer needs. The scripts say what they do: scripts/NAME --help
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart uninstall-quickstart test test-all lint
+.PHONY: help quickstart uninstall-quickstart test test-all fuzz lint
 MAKEFLAGS += --no-print-directory
 
 help: ## Show this
@@ -18,6 +18,9 @@ test: ## Run the tests that take minutes (TESTS="tests/unit -k graph")
 
 test-all: ## Run every test
 	@scripts/test $(TESTS)
+
+fuzz: ## Throw inputs at whatever takes them from strangers (SECONDS=300 SEED=1)
+	@scripts/fuzz $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
 
 lint: ## Check style, types, imports and sizes
 	@scripts/lint

@@ -10,7 +10,6 @@ import sqlalchemy as sa
 import tenacity
 
 from vmwright.admission import Caller, Door, Reservation
-from vmwright.admission.gate import Gate, Rights
 from vmwright.admission.several import single
 from vmwright.backends.file_images import FileImageStore, images_of
 from vmwright.backends.loading import load_backend
@@ -87,8 +86,6 @@ class Controller:
             Placement(self._stores, settings.scheduler),
         )
         self._means = watch(means) if watch else means
-        gate = Gate(settings.policy_file)
-        self._rights = Rights(gate, self._caller)
         self._upkeep = Upkeep(self._means, self.deployment, settings)
         self.inventory = Inventory(
             self._stores,
@@ -97,12 +94,11 @@ class Controller:
             self.deployment,
             settings,
             caller=self._caller,
-            gate=gate,
         )
-        self._door = Door(self._means, settings, gate, time.time)
+        self._door = Door(self._means, settings, time.time)
         self._describe = Descriptions(self._stores)
         self._graphs = Graphs(self._means, self._describe)
-        self._operator = Operator(self._means, self.deployment, settings, gate, self._caller)
+        self._operator = Operator(self._means, self.deployment, settings, self._caller)
         self._worker = Worker(self._means, self.deployment, settings, self._end, self._upkeep)
 
     def __enter__(self) -> Self:
@@ -180,21 +176,20 @@ class Controller:
         """
         if operation is not None:
             known = self.operation(operation)
-            self._rights.run(known.project_id)
+            self.inventory.rights.run(known.project_id)
             if known.state is OperationState.PARKED:
                 self._upkeep.refuse_to_touch_guest(known)
                 self._move(known, OperationState.INTERRUPTED)
             return [self._begin(self.operation(operation))]
         found = list(self._unfinished())
-        for project in {known.project_id for known in found}:
-            self._rights.run(project)
+        self.inventory.rights.run(*{known.project_id for known in found})
         self._worker.see_through(known.id for known in found)
         return found
 
     def retry(self, operation: str) -> Operation:
         """Try a stuck operation again from where it is stuck."""
         known = self.operation(operation)
-        self._rights.run(known.project_id)
+        self.inventory.rights.run(known.project_id)
         if known.state is not OperationState.STUCK:
             raise Conflict(f"operation {known.id} is not stuck: it is {known.state}")
         self._move(known, OperationState.INTERRUPTED, undo_tries=0, not_before=0.0)
@@ -311,7 +306,7 @@ class Controller:
     @property
     def upkeep(self) -> Upkeep:
         """Audits and repairs, for those who operate the deployment; `Forbidden` to others."""
-        self._rights.operate()
+        self.inventory.rights.operate()
         return self._upkeep
 
     def audit(self) -> Sequence[dict[str, Any]]:
@@ -329,7 +324,7 @@ class Controller:
 
     def pay_debts(self) -> int:
         """Make absent what is owed and due; returns how many debts remain."""
-        self._rights.operate()
+        self.inventory.rights.operate()
         return self._worker.pay_debts()
 
     def _write(self, work: Callable[[sa.Connection], T]) -> T:

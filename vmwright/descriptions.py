@@ -114,7 +114,12 @@ class Descriptions:
     def _addresses(self, connection: sa.Connection, instance: Instance) -> list[dict[str, Any]]:
         names = {nic["network"]: nic["network_name"] for nic in instance.request["nics"]}
         return [
-            {"network": names[port.network_id], "ip": port.ip, "mac": port.mac}
+            # A store that was mended by hand may bind what the request never named.
+            {
+                "network": names.get(port.network_id, port.network_id),
+                "ip": port.ip,
+                "mac": port.mac,
+            }
             for port in self._stores.ports.of_instance(connection, instance.id)
         ]
 

@@ -29,11 +29,10 @@ class Operator:
         means: Means,
         deployment: DeploymentId,
         settings: Settings,
-        gate: Gate,
         caller: Caller,
     ) -> None:
         self._stores = means.stores
-        self._gate = gate
+        self._gate = Gate(settings.policy_file)
         self._giving_up = GivingUp(means, deployment, settings.operations)
         self._caller = caller
 

@@ -156,7 +156,7 @@ def test_locks_are_made_in_no_directory_of_others(tmp_path: Path, foreign: Path,
     schema_version.upgrade(database)
     before = contents(foreign)
     owner = Ownership(Stores.of(database, tmp_path / "key"), tmp_path / "state", 5.0)
-    with pytest.raises(Unavailable, match="the lock .* cannot be made"):
+    with pytest.raises(Unavailable, match=r"the lock .* cannot be made"):
         owner.start(lambda _ours, _since: None)
     owner.close()
     database.close()

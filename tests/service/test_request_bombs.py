@@ -146,11 +146,11 @@ def test_large_requests_are_refused_and_leave_nothing(
     from vmwright.settings import Settings
 
     before = command.rows()
+    wish = {"name": "a", "flavor": "small", "image": "disk", field: value}
     with (
         Controller(Settings.from_files(str(command.file))) as controller,
         pytest.raises(error) as refused,
     ):
-        wish = {"name": "a", "flavor": "small", "image": "disk", field: value}
         controller.submit(CreateRequest.parse(**wish))
     assert len(refused.value.message) < 1000
     assert command.rows() == before

@@ -102,6 +102,8 @@ def verbs(inventory: Any) -> dict[str, Callable[..., Any]]:
     found = {}
     for name in (name for name in dir(inventory) if not name.startswith("_")):
         member = getattr(inventory, name)
+        if name == "rights":
+            continue  # who asks the policies
         if callable(member):
             found[name] = member
             continue
@@ -134,7 +136,6 @@ def test_a_reader_changes_nothing(opened: Opening, world: CommandLine) -> None:
             rule = "vmwright:resources" if name in OF_MEMBERS else "vmwright:operate"
             with pytest.raises(Forbidden, match=f"does not allow {rule} to user"):
                 called(verb)
-                pytest.fail(name)
     assert world.rows() == before
 
 
@@ -144,7 +145,6 @@ def test_a_member_does_not_operate_the_deployment(opened: Opening, world: Comman
         if name not in OF_MEMBERS:
             with pytest.raises(Forbidden, match="vmwright:operate"):
                 called(verb)
-                pytest.fail(name)
     assert world.rows() == before
 
 
@@ -156,7 +156,11 @@ def test_a_member_changes_what_is_the_projects(opened: Opening, name: str) -> No
     except Forbidden:
         raise
     except VmwrightError as error:
-        assert "create" not in name or "used" in error.message, error
+        refusal = error.message
+    else:
+        refusal = "none"
+    # What these name need not be there, or is in use; what is made is made.
+    assert refusal == "none" or "create" not in name or "never used" in refusal, refusal
 
 
 def test_a_reader_runs_nothing(opened: Opening, world: CommandLine) -> None:
@@ -171,7 +175,7 @@ def test_a_reader_runs_nothing(opened: Opening, world: CommandLine) -> None:
         lambda: with_policy.delete("there"),
         lambda: with_policy.cancel(operation),
         lambda: with_policy.resume(operation),
-        lambda: with_policy.resume(),
+        with_policy.resume,
         lambda: with_policy.retry(operation),
         with_policy.audit,
         with_policy.pay_debts,
@@ -205,7 +209,7 @@ def test_who_operates_one_project_alone_does_not_run_what_is_anothers(
         assert theirs.project_id == "default"
         for call in (
             lambda: controller.resume(theirs.id),
-            lambda: controller.resume(),
+            controller.resume,
             lambda: controller.retry(theirs.id),
             lambda: controller.cancel(theirs.id),
         ):
@@ -330,5 +334,4 @@ def test_nothing_of_another_project_can_be_built_with(opened: Opening, world: Co
             for ask in (stranger.submit, stranger.create, stranger.plan):
                 with pytest.raises(NotFound):
                     ask(wish)
-                    pytest.fail(f"{kind} {name}")
     assert world.rows() == before

@@ -41,11 +41,9 @@ class Reservation:
 class Door:
     """Takes requests in: each as one transaction that stores all of it, or as an error."""
 
-    def __init__(
-        self, means: Means, settings: Settings, gate: Gate, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, means: Means, settings: Settings, clock: Callable[[], float]) -> None:
         self._means = means
-        self._gate = gate
+        self._gate = Gate(settings.policy_file)
         self._stores = means.stores
         self._settings = settings
         self._rows = Rows(means, clock)

@@ -54,8 +54,9 @@ class Rights:
         """Before a thing of the caller's project, or of the caller, is made, changed or deleted."""
         self._gate.require(self._caller, [RESOURCES])
 
-    def run(self, project: str) -> None:
-        """Before an operation of a project is run, tried again or taken back."""
-        self._gate.require(self._caller, [RUN], project=project)
-        if project != self._caller.project:
-            self.operate()
+    def run(self, *projects: str) -> None:
+        """Before operations of these projects are run, tried again or taken back."""
+        for project in projects:
+            self._gate.require(self._caller, [RUN], project=project)
+            if project != self._caller.project:
+                self.operate()

@@ -68,14 +68,13 @@ class Inventory:
         settings: Settings,
         *,
         caller: Caller | None = None,
-        gate: Gate | None = None,
     ) -> None:
         self._stores = stores
         self._rows = stores.registries
         caller = caller or Caller()
         limits = Limits(stores, caller.project, settings.quota)
         self._project = caller.project
-        rights = Rights(gate or Gate(settings.policy_file), caller)
+        self.rights = rights = Rights(Gate(settings.policy_file), caller)
         self._register = Register(stores, deployment, rights)
         history = History.of(stores.database.schema, settings.state_dir, deployment)
         self._flavors = Flavors(self._register)

@@ -116,7 +116,7 @@ def _now_of_mysql(_element: _Now, _compiler: object, **_: object) -> str:
 def _checked_url(connection: str) -> sa.URL:
     try:
         url = sa.make_url(connection)
-    except sa.exc.ArgumentError:
+    except (sa.exc.ArgumentError, ValueError):  # its own, and a port that is no number
         raise InvalidRequest(
             "[database] connection is not a database URL",
             hint="write it as postgresql+psycopg://user@host/name or sqlite:////path/to/file",
