@@ -23,7 +23,7 @@ from vmwright.outcomes import fault_of
 from vmwright.persistence.database import now
 from vmwright.persistence.debts import GIVEN_UP
 from vmwright.persistence.kept import give_back_kept
-from vmwright.persistence.logbook import load_flow, note_done, note_given_up, note_undone
+from vmwright.persistence.logbook import LATE, load_flow, note_done, note_given_up, note_undone
 from vmwright.persistence.records import Event, Instance, Operation
 from vmwright.settings import OperationSettings
 from vmwright.spec import Spec
@@ -67,10 +67,13 @@ class Remnant:
     def host(self) -> Mapping[str, Any]:
         return self.arguments.get("host") or {}
 
-    @property
-    def may_be_late(self) -> bool:
-        """Whether a call of it may still land that nobody waits for."""
-        return self.atom is None or self.atom.state in _UNDER_WAY or "late" in self.atom.meta
+    def may_be_late(self, operation: Operation) -> bool:
+        """Whether a call of it may still land that nobody waits for: it was given up, or the
+        process that made it died, and nobody took it over."""
+        if self.atom is None:
+            return True
+        cut_off = operation.state is OperationState.PARKED and self.atom.state in _UNDER_WAY
+        return cut_off or self.atom.meta.get(LATE) == operation.attempt
 
     def removals(self) -> Sequence[Removal]:
         if not self.host or not self.whole:
@@ -194,7 +197,7 @@ class GivingUp:
                 key=removal.key,
                 whose=removal.whose.to_store(),
                 reason=GIVEN_UP,
-                delay=self._settings.late_effect if remnant.may_be_late else 0.0,
+                delay=self._settings.late_effect if remnant.may_be_late(operation) else 0.0,
                 operation=operation.id,
                 instance=operation.instance_id,
             )

@@ -6,6 +6,7 @@ place), makes one and packs it; docs/changing-a-flow.md says when. `unpacked` la
 
 import gzip
 import io
+import re
 import sqlite3
 import sys
 import tarfile
@@ -24,6 +25,8 @@ from vmwright import flows
 _STORE = "store.sql"
 _KEPT = ("store.sql", "key", "world", "images")
 _FAILING = "spawn"
+_PLACE = re.compile(r"/[^\s'\"\\]*/((?:tests|vmwright|site-packages)/)")
+"""Where files lie that a failure's traceback names."""
 
 
 def record(home: Path) -> None:
@@ -99,7 +102,7 @@ def pack(home: Path, target: Path) -> None:
     with closing(sqlite3.connect(home / "store.db")) as store:
         store.execute("UPDATE vmwright_owners SET machine = 'recorded', lock_path = '/nowhere'")
         store.commit()
-        dump = "\n".join(store.iterdump())
+        dump = _PLACE.sub(r"\1", "\n".join(store.iterdump()))
     assert str(home) not in dump, "a path of this machine lies in the store"
     (home / _STORE).write_text(dump)
     packed = io.BytesIO()
@@ -119,7 +122,7 @@ def _anybodys(member: tarfile.TarInfo) -> tarfile.TarInfo:
 def unpacked(archive: Path, home: Path) -> Lab:
     """The deployment as it was left."""
     with tarfile.open(archive) as packed:
-        packed.extractall(home, filter="data")
+        packed.extractall(home)  # ours: it lies beside the tests
     with closing(sqlite3.connect(home / "store.db")) as store:
         store.executescript((home / _STORE).read_text())
     return Lab(home)
