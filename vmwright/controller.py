@@ -281,7 +281,8 @@ class Controller:
     def describe_instance(self, instance: Instance) -> dict[str, Any]:
         """An instance with everything that belongs to it, as users see it."""
         with self._database.read() as connection:
-            return self._describe.instance(connection, instance)
+            held = self._operator.held_by(connection, instance)
+            return self._describe.instance(connection, instance) | {"held": held}
 
     def describe_operation(self, operation: Operation) -> dict[str, Any]:
         """An operation, what it owes, and what it holds if it stands still, as users see it."""

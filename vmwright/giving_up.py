@@ -4,6 +4,7 @@ Nobody does this but a person who says why. Nothing says afterwards that it was 
 word on the run stays SUSPENDED, and events and debts tell what was left to whom.
 """
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,22 +17,33 @@ from taskflow.persistence import models
 
 from vmwright.backends.removal import Removal
 from vmwright.descriptions import moment
-from vmwright.errors import Cancelled, Conflict, UnknownFlow
-from vmwright.flows import NO_HOOKS, newest, stored_flow, tasks_of
+from vmwright.errors import (
+    Cancelled,
+    Conflict,
+    Internal,
+    StoreUnavailable,
+    VmwrightError,
+)
+from vmwright.flows import stored_flow, tasks_of
 from vmwright.ids import DeploymentId, HostId
 from vmwright.outcomes import fault_of
 from vmwright.persistence.database import now
 from vmwright.persistence.debts import GIVEN_UP
 from vmwright.persistence.kept import give_back_kept
-from vmwright.persistence.logbook import load_flow, note_done, note_given_up, note_undone
+from vmwright.persistence.logbook import LATE, load_flow, note_done, note_given_up, note_undone
 from vmwright.persistence.records import Event, Instance, Operation
 from vmwright.settings import OperationSettings
 from vmwright.spec import Spec
 from vmwright.states import AttemptOutcome, OperationState
 from vmwright.tasks.hooks import is_hook
-from vmwright.tasks.instance import LocateGuest, host_value
+from vmwright.tasks.host import ClaimHost
+from vmwright.tasks.instance import LocateGuest
+from vmwright.tasks.network import AllocateNetwork
+from vmwright.tasks.remains import Remains
 from vmwright.tasks.task import Means, RemovingTask, Run, StoreTask, Task
 from vmwright.waiting import Wait
+
+LOG = logging.getLogger(__name__)
 
 _UNDER_WAY = frozenset({taskflow_states.RUNNING, taskflow_states.REVERTING})
 _UNDONE = frozenset({taskflow_states.PENDING, taskflow_states.REVERTED, taskflow_states.IGNORE})
@@ -67,10 +79,13 @@ class Remnant:
     def host(self) -> Mapping[str, Any]:
         return self.arguments.get("host") or {}
 
-    @property
-    def may_be_late(self) -> bool:
-        """Whether a call of it may still land that nobody waits for."""
-        return self.atom is None or self.atom.state in _UNDER_WAY or "late" in self.atom.meta
+    def may_be_late(self, operation: Operation) -> bool:
+        """Whether a call of it may still land that nobody waits for: it was given up, or the
+        process that made it died, and nobody took it over."""
+        if self.atom is None:
+            return True
+        cut_off = operation.state is OperationState.PARKED and self.atom.state in _UNDER_WAY
+        return cut_off or self.atom.meta.get(LATE) == operation.attempt
 
     def removals(self) -> Sequence[Removal]:
         if not self.host or not self.whole:
@@ -99,13 +114,12 @@ class GivingUp:
     def held(self, connection: sa.Connection, operation: Operation) -> list[dict[str, Any]]:
         """What an operation that stands still has not made absent, task by task: `task`, `host`
         (its name), `things`, and `since` when they may be there. Empty for any other one.
+
+        Of one that cannot be read here, all that it may have made stands under `remains`.
         """
         if operation.state not in _STANDING_STILL:
             return []
-        try:
-            remnants = self._remnants(connection, operation)
-        except UnknownFlow:
-            return []  # not even what it was to make can be read here: its error says so
+        remnants = self._remnants(connection, operation)
         since = self._stores.operations.begun_at(connection, operation)
         return [
             {
@@ -167,7 +181,7 @@ class GivingUp:
         for remnant in self._remnants(connection, operation):
             self._owe(connection, operation, remnant, word)
             if operation.kind == "create":
-                remnant.forget()
+                self._forget_if_it_can(connection, operation, remnant)
         self._end(connection, operation, instance, error)
 
     def _move(
@@ -194,7 +208,7 @@ class GivingUp:
                 key=removal.key,
                 whose=removal.whose.to_store(),
                 reason=GIVEN_UP,
-                delay=self._settings.late_effect if remnant.may_be_late else 0.0,
+                delay=self._settings.late_effect if remnant.may_be_late(operation) else 0.0,
                 operation=operation.id,
                 instance=operation.instance_id,
             )
@@ -207,6 +221,28 @@ class GivingUp:
         }
         event = _event(operation, "skip", state="given up", task=remnant.task.name, detail=told)
         self._stores.operations.append(connection, [event])
+
+    def _forget_if_it_can(
+        self, connection: sa.Connection, operation: Operation, remnant: Remnant
+    ) -> None:
+        """Whatever hinders a store half, an operation that is abandoned ends; an event says it."""
+        try:
+            with connection.begin_nested():
+                remnant.forget()
+        except (StoreUnavailable, sa.exc.SQLAlchemyError):
+            raise
+        except Exception as error:
+            LOG.exception("operation %s: %s is left", operation.id, remnant.task.name)
+            internal = Internal(f"the store half of {remnant.task.name} failed; see the log")
+            known = error if isinstance(error, VmwrightError) else internal
+            told = _event(
+                operation,
+                "skip",
+                state="left",
+                task=remnant.task.name,
+                error=known.to_store(),
+            )
+            self._stores.operations.append(connection, [told])
 
     def _pass_over(
         self, connection: sa.Connection, remnant: Remnant, result: Any, word: Word
@@ -236,8 +272,8 @@ class GivingUp:
         detail = load_flow(connection, stores, operation.flow_detail_id)
         try:
             flow = tasks_of(self._flow(operation, Spec.from_store(instance.request)))
-        except UnknownFlow:
-            flow = []
+        except VmwrightError:
+            flow = []  # what came back is then not told: its error says why it is not known
         fault = fault_of(stores, connection, operation.id, {**abandoned, **error}, detail, flow)
         stores.instances.fail(connection, operation.instance_id, fault)
         stores.instances.let_go(connection, operation.instance_id, operation.id)
@@ -251,51 +287,40 @@ class GivingUp:
         return stored_flow(operation.flow_name, operation.flow_version, self._means, spec.hooks)
 
     def _remnants(self, connection: sa.Connection, operation: Operation) -> list[Remnant]:
-        """What is left, in the order in which it is to go. `UnknownFlow` if the request of the
-        instance cannot be read here."""
-        instance = self._stores.instances.get(connection, operation.instance_id)
-        spec = Spec.from_store(instance.request)
-        values = {"run": self._run(connection, operation), "spec": spec}
+        """What is left, in the order in which it is to go."""
         detail = load_flow(connection, self._stores, operation.flow_detail_id)
-        try:
-            tasks = tasks_of(self._flow(operation, spec))
-        except UnknownFlow:
-            return self._as_far_as_known(connection, operation, instance, detail, values)
         atoms = {atom.name: atom for atom in detail}
+        if all(atom.state == taskflow_states.PENDING for atom in detail):
+            return []
+        instance = self._stores.instances.get(connection, operation.instance_id)
+        values: dict[str, Any] = {"run": self._run(connection, operation)}
+        try:
+            values["spec"] = spec = Spec.from_store(instance.request)
+            tasks = tasks_of(self._flow(operation, spec))
+        except VmwrightError:
+            return self._as_far_as_known(operation, values)
+        if not {task.name for task in tasks} <= set(atoms):
+            return self._as_far_as_known(operation, values)
         for task in tasks:
             values |= _provided(task, atoms[task.name])
         over = _UNDONE if operation.kind == "create" else _DONE
-        left = [task for task in tasks if atoms[task.name].state not in over]
-        return _in_order(operation, [_remnant(task, atoms[task.name], values) for task in left])
+        left = [
+            _remnant(task, atoms[task.name], values)
+            for task in tasks
+            if atoms[task.name].state not in over
+        ]
+        return left if operation.kind == "delete" else left[::-1]
 
-    def _as_far_as_known(
-        self,
-        connection: sa.Connection,
-        operation: Operation,
-        instance: Instance,
-        detail: models.FlowDetail,
-        values: dict[str, Any],
-    ) -> list[Remnant]:
-        """Of a flow that is not known here, what every version of it makes, by the rows: to owe
-        what was never made, or is gone, costs nothing."""
-        if all(atom.state == taskflow_states.PENDING for atom in detail):
-            return []
-        stores, run = self._stores, values["run"]
-        if operation.kind == "delete":
-            host, marks = LocateGuest(self._means).execute(run)
-            values |= {"host": host, "marks": marks}
-        else:
-            known = instance.host_id and stores.registries.hosts.get(connection, instance.host_id)
-            ports = stores.ports.of_instance(connection, instance.id)
-            network_info = [
-                {"port": port.id, "network": port.network_id, "mac": port.mac, "ip": port.ip}
-                for port in ports
-            ]
-            values |= {"host": host_value(known) if known else None}
-            if len(network_info) == len(values["spec"].nics):
-                values |= {"network_info": network_info}
-        tasks = tasks_of(newest(operation.kind).make(self._means, NO_HOOKS))
-        return _in_order(operation, [_remnant(task, None, values) for task in tasks])
+    def _as_far_as_known(self, operation: Operation, values: dict[str, Any]) -> list[Remnant]:
+        """Of what cannot be read here, as it is of a flow that is not known or its rows are broken,
+        what every version makes: to owe what was never made, or is gone, costs nothing."""
+        host, marks = LocateGuest(self._means).look(values["run"])
+        tasks: list[Task] = [Remains(self._means)]
+        if operation.kind == "create":
+            marks = [mark for mark in marks if mark["operation"] == operation.id]
+            tasks += [ClaimHost(self._means), AllocateNetwork(self._means)]
+        values |= {"host": host, "marks": marks}
+        return [_remnant(task, None, values) for task in tasks]
 
     def _run(self, connection: sa.Connection, operation: Operation) -> Run:
         def note(kind: str, state: str) -> None:
@@ -330,10 +355,6 @@ def _event(operation: Operation, kind: str, **more: Any) -> Event:
         at=time.time(),
         **more,
     )
-
-
-def _in_order(operation: Operation, remnants: list[Remnant]) -> list[Remnant]:
-    return remnants if operation.kind == "delete" else remnants[::-1]
 
 
 def _provided(task: Task, atom: models.AtomDetail) -> dict[str, Any]:

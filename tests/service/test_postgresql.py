@@ -20,6 +20,10 @@ from tests.support.breaking import Break, broken, execute, names
 from tests.support.databases import PostgreSQL
 from tests.support.lab import Lab
 from tests.support.oracle import assert_nothing_left, assert_one_guest, fault
+from tests.unwind.test_giving_up import (
+    test_abandoned_build_ends_although_its_store_half_fails,
+    test_room_stays_with_a_guest_that_could_not_be_removed,
+)
 
 pytestmark = pytest.mark.postgresql
 
@@ -27,8 +31,10 @@ __all__ = [
     "postgresql",
     "test_a_dead_process_is_found_out_at_once",
     "test_a_process_that_lost_its_operation_writes_nothing",
+    "test_abandoned_build_ends_although_its_store_half_fails",
     "test_one_of_fifty_gets_the_address_that_all_want",
     "test_port_that_was_taken_meanwhile_fails_the_later_build",
+    "test_room_stays_with_a_guest_that_could_not_be_removed",
     "test_two_processes_that_resume_share_the_work",
     "test_watching_can_be_taken_up_again",
 ]

@@ -173,6 +173,28 @@ def test_room_stays_with_a_guest_that_could_not_be_removed(lab: Lab) -> None:
     assert lab.rows("SELECT seq FROM vmwright_claims") == []
 
 
+def test_what_was_kept_goes_at_the_end_if_its_debts_were_paid_before(lab: Lab) -> None:
+    """The debts were there when addresses and room were to go, and not when all was over."""
+    failing = (FAILS, revert("plug_network", Break.FAIL_BEFORE))
+    late = revert("check_not_created", Break.FAIL_BEFORE)
+    stubborn = replace(lab, undo_tries=1, reconcile_interval=3600.0)
+    assert stubborn.child(broken(labs.create, *failing)).output.split() == ["stuck"]
+    found = operation(lab, "create")["id"]
+
+    def child(controller):
+        controller.skip(found, "plug_network", WHY)
+        print(controller.wait(found, timeout=60).state)
+
+    assert stubborn.child(broken(child, late)).output.split() == ["stuck"]
+    held = "SELECT seq FROM vmwright_ports WHERE instance_id IS NOT NULL"
+    assert len(lab.rows(held)) == 2
+    assert lab.child(labs.pay).status == 0
+    assert len(lab.rows(held)) == 2
+    retry = lambda c: print(c.wait(c.retry(found).id, timeout=60).state)  # noqa: E731
+    assert lab.child(retry).output.split() == ["undone"]
+    assert_everything_was_given_back(lab)
+
+
 def test_volume_that_is_owed_holds_neither_room_nor_addresses(lab: Lab) -> None:
     assert skip(lab, stuck(lab, "map_block_devices"), "map_block_devices") == "undone"
     assert lab.rows("SELECT seq FROM vmwright_claims") == []
@@ -215,6 +237,7 @@ def test_skipped_removal_of_a_delete_is_owed_and_the_instance_is_deleted(
     assert owed(lab) != set()
     held = [row["instance_id"] for row in lab.rows("SELECT instance_id FROM vmwright_ports")]
     assert all(held) == (task != "release_block_devices")
+    assert len(lab.rows("SELECT seq FROM vmwright_claims")) == (task == "destroy_guest")
     assert lab.child(labs.pay).status == 0
     assert_gone_but_for_the_word(lab)
 
@@ -291,6 +314,17 @@ def test_abandoned_delete_leaves_an_instance_that_can_be_deleted_again(lab: Lab,
     assert_gone_but_for_the_word(lab)
 
 
+def test_abandoned_build_ends_although_its_store_half_fails(lab: Lab) -> None:
+    found = stuck(lab, "plug_network")
+    failing = revert("allocate_network", Break.FAIL_BEFORE)
+    ended = lab.child(broken(lambda c: print(c.abandon(found, WHY).state), failing))
+    assert ended.output.split()[-1] == "undone", ended.output
+    (left,) = lab.rows("SELECT task, error FROM vmwright_events WHERE state = 'left'")
+    assert (left["task"], told(left["error"])["code"]) == ("allocate_network", "Injected")
+    assert lab.child(labs.pay).status == 0
+    assert_everything_was_given_back(lab)
+
+
 def test_waiting_delete_begins_once_the_build_before_it_was_abandoned(lab: Lab) -> None:
     found = stuck(lab, "spawn")
 
@@ -360,6 +394,34 @@ def test_guest_that_has_been_active_is_never_given_up(lab: Lab) -> None:
     assert ended.status == 0, ended.output
     assert lab.world() == world
     assert lab.rows("SELECT seq FROM vmwright_debts") == []
+
+
+@pytest.mark.parametrize("kind", ["create", "delete"])
+def test_operation_whose_request_cannot_be_read_is_abandoned_all_the_same(
+    lab: Lab, kind: str
+) -> None:
+    if kind == "create":
+        assert lab.child(broken(labs.create, execute("spawn", Break.KILL_AFTER))).killed
+    else:
+        assert lab.child(labs.create).output.split() == ["done"]
+        assert lab.child(broken(labs.delete, execute("destroy_guest", Break.KILL_BEFORE))).killed
+    lab.execute('UPDATE vmwright_instances SET request = \'{"version": 1, "nics": []}\'')
+    assert lab.child(labs.resume).output.split()[-1] == "parked"
+
+    def child(controller):
+        found = operation(lab, kind)["id"]
+        (held, *_) = controller.describe_operation(controller.operation(found))["held"]
+        assert held["task"] == "remains"
+        print(controller.abandon(found, WHY).state)
+
+    assert lab.child(child).output.split()[-1] == "undone"
+    assert lab.child(labs.pay).status == 0
+    if kind == "create":
+        assert_everything_was_given_back(lab)
+    else:
+        (kept,) = lab.rows("SELECT location FROM vmwright_volumes WHERE name = 'kept'")
+        assert [volume["name"] for volume in lab.things("volumes")] == [kept["location"]]
+        assert lab.things("domains") == lab.things("reservations") == []
 
 
 def test_users_volume_of_an_abandoned_parked_build_survives(lab: Lab) -> None:

@@ -19,6 +19,7 @@ COLUMNS = (
     "addresses",
     "volumes",
     "fault",
+    "held",
     "operation_id",
     "image",
     "flavor",

@@ -53,7 +53,7 @@ def sentences(
     elif operation["owes"]:
         yield f"vmwright: {operation['kind']} of {name!r} is done, but something is still owed"
         yield f"  operation: {operation['id']}"
-    yield from (f"  held: {_held(remnant)}" for remnant in operation["held"])
+    yield from (f"  held: {_held(remnant)}" for remnant in operation.get("held", ()))
     yield from (f"  owed: {_debt(debt)}" for debt in operation["owes"])
     yield from _next_steps(operation, state)
 
@@ -105,4 +105,4 @@ def _next_steps(operation: Mapping[str, Any], state: OperationState) -> Iterator
         yield f"  next: vmwright operation resume {operation['id']}, with a version that knows it"
         yield f"  or: vmwright operation abandon {operation['id']} --why TEXT"
     elif operation["owes"]:
-        yield "  next: vmwright resume, once the host answers; see: vmwright debt list"
+        yield "  next: vmwright resume, once the host answers"

@@ -18,6 +18,8 @@ from vmwright.ids import new_id
 from vmwright.persistence.stores import Stores
 from vmwright.states import AttemptOutcome
 
+LATE = "late"
+"""In a task's stored metadata: the attempt in which it made a call that may still land."""
 _GIVEN_UP = "given_up"
 """In a task's stored metadata: who gave its undo up, when and why."""
 _ATOM_STATES = frozenset(

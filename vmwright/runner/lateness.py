@@ -3,10 +3,8 @@
 from taskflow import states as taskflow_states
 from taskflow.persistence import models
 
+from vmwright.persistence.logbook import LATE
 from vmwright.persistence.unit_of_work import UnitOfWork
-
-_LATE = "late"
-"""In a task's stored metadata: the attempt in which such a call was made."""
 
 _UNDER_WAY = frozenset({taskflow_states.RUNNING, taskflow_states.REVERTING})
 
@@ -21,7 +19,7 @@ class Lateness:
     def __init__(self, work: UnitOfWork, detail: models.FlowDetail, *, cut_off: bool) -> None:
         """`cut_off` says whether the process that ran this before died."""
         self._work = work
-        self._attempts = {atom.name: atom.meta[_LATE] for atom in detail if _LATE in atom.meta}
+        self._attempts = {atom.name: atom.meta[LATE] for atom in detail if LATE in atom.meta}
         if cut_off:
             for atom in detail:
                 if atom.state in _UNDER_WAY:
@@ -34,4 +32,4 @@ class Lateness:
     def remember(self, task: str, attempt: int) -> None:
         """Also for a run that goes on with this one, which may end before it has waited."""
         self._attempts[task] = attempt
-        self._work.remark(task, **{_LATE: attempt})
+        self._work.remark(task, **{LATE: attempt})

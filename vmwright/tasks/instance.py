@@ -94,8 +94,12 @@ class LocateGuest(StoreTask, RemovingTask):
     default_provides = ("host", "marks")
 
     def execute(self, run: Run) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
+        self._means.stores.debts.adopt(run.connection, run.instance, run.operation)
+        return self.look(run)
+
+    def look(self, run: Run) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
+        """The same, and nothing is changed."""
         stores = self._means.stores
-        stores.debts.adopt(run.connection, run.instance, run.operation)
         instance = stores.instances.get(run.connection, run.instance)
         host = instance.host_id and stores.registries.hosts.get(run.connection, instance.host_id)
         marks = [
