@@ -342,5 +342,5 @@ class Dispatcher:
 def _broken() -> Internal:
     return Internal(
         "its rows could not be run; the log says why",
-        hint="mend what the log names, then: vmwright operation resume ID",
+        hint="mend what the log names",
     )

@@ -15,7 +15,7 @@ _WORDS = {
     OperationState.UNDONE: "failed",
     OperationState.CANCELLED: "was cancelled",
     OperationState.STUCK: "is stuck",
-    OperationState.PARKED: "is parked: no vmwright that looked at it knows its flow",
+    OperationState.PARKED: "is parked: it cannot be run as it is",
 }
 
 
@@ -48,6 +48,8 @@ def sentences(
         yield from _facts(error)
         if state is OperationState.STUCK:
             yield from _facts(error.get("blocked") or {}, prefix="blocked ")
+        if state is OperationState.PARKED:
+            yield from _facts((operation["error"] or {}).get("parked") or {}, prefix="parked ")
     elif operation["owes"]:
         yield f"vmwright: {operation['kind']} of {name!r} is done, but something is still owed"
         yield f"  operation: {operation['id']}"
@@ -90,6 +92,6 @@ def _next_steps(operation: Mapping[str, Any], state: OperationState) -> Iterator
     if state is OperationState.STUCK:
         yield f"  next: vmwright operation retry {operation['id']}"
     elif state is OperationState.PARKED:
-        yield f"  next: vmwright operation resume {operation['id']}, with a version that knows it"
+        yield f"  next: vmwright operation resume {operation['id']}, once that is mended"
     elif operation["owes"]:
         yield "  next: vmwright resume, once the host answers"
