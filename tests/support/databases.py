@@ -70,6 +70,11 @@ class PostgreSQL:
             self._process = None
             self._drain.join()
 
+    def start_again(self) -> None:
+        """Where it was, with what it had."""
+        if not self._serve(self._port):
+            raise RuntimeError("PostgreSQL did not start again")
+
     def fresh(self) -> DatabaseSettings:
         """The settings of a new, empty database."""
         self._made += 1
