@@ -12,6 +12,7 @@ from tests.support.interrupted import DAMAGES, Crowd, Damage, prepare_many
 from tests.support.lab import Lab
 from tests.support.oracle import told
 from tests.support.serving import serving
+from vmwright.controller import Controller
 
 __all__ = ["postgresql"]
 
@@ -48,6 +49,9 @@ def test_all_end_well_but_the_damaged_ones_which_are_parked(empty_lab: Lab) -> N
     damaged = spoil(empty_lab, damages)
     recover(empty_lab)
     assert_parked_and_the_others_over(empty_lab, SMALL, damaged)
+    # They hide nobody: whoever looks sees all that have a row.
+    gone = sum("DELETE FROM vmwright_instances" in one.spoil for one in damages)
+    assert empty_lab.child(show_all).output.split() == [str(SMALL.total - gone), str(SMALL.total)]
 
 
 @pytest.mark.slow
@@ -73,6 +77,11 @@ def test_two_thousand_are_recovered_in_the_memory_of_two_hundred(
     print(f"operations={LARGE.total} damaged={len(damaged)} memory_mib={large:.0f}")
     print(f"operations={MIDDLE.total} damaged=0 memory_mib={middle:.0f}")
     assert large - middle < 16
+
+
+def show_all(controller: Controller) -> None:
+    print(len([controller.describe_instance(one) for one in controller.instances()]))
+    print(len([controller.describe_operation(one) for one in controller.operations()]))
 
 
 def spoil(lab: Lab, damages: list[Damage]) -> list[Damaged]:
