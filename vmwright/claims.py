@@ -68,7 +68,7 @@ class Claims:
             now=others.now,
         )
         for operation in plan.park:
-            self.park(operation, UnknownFlow(_unknown(operation)))
+            self.park(operation, _unknown(operation))
         for operation, damage in plan.damaged:
             self.park(operation, Damaged(damage))
         parked = [*plan.park, *(operation for operation, _ in plan.damaged)]
@@ -99,7 +99,8 @@ class Claims:
 
     def park(self, operation: Operation, error: VmwrightError) -> None:
         """Nobody touches it until someone says so: what it needs is not to be had here."""
-        operations = self._stores.operations
+        operations, told = self._stores.operations, error.to_store()
+        told["hint"] = _and(error.hint, f"vmwright operation resume {operation.id}")
         with self._stores.database.write() as connection:
             # Read again: a failure that was committed meanwhile says which way to go on.
             known = operations.get(connection, operation.id)
@@ -110,10 +111,10 @@ class Claims:
                 state=OperationState.PARKED,
                 attempt=known.attempt if isinstance(known.attempt, int) else 1,
                 at=time.time(),
-                error=error.to_store(),
+                error=told,
             )
             before = known.error if isinstance(known.error, dict) else {}
-            reason = {**before, "parked": error.to_store()}
+            reason = {**before, "parked": told}
             if operations.park(connection, operation, reason):
                 operations.append(connection, [event])
         LOG.error("operation %s is parked: %s", operation.id, error)
@@ -128,7 +129,7 @@ class Claims:
                 raise ProcessesDied(
                     f"{deaths} processes in a row died while they ran it"
                     + (f", with task {task} under way" if task else ""),
-                    hint="find out what ended them; then: vmwright operation resume ID",
+                    hint="find out what ended them",
                 )
         epoch = operations.claim(connection, operation, me)
         if taken_over and epoch is not None:
@@ -148,5 +149,12 @@ class Claims:
         )
 
 
-def _unknown(operation: Operation) -> str:
-    return f"flow {operation.flow_name!r} version {operation.flow_version} is not known here"
+def _unknown(operation: Operation) -> UnknownFlow:
+    return UnknownFlow(
+        f"flow {operation.flow_name!r} version {operation.flow_version} is not known here",
+        hint="run a vmwright that knows it",
+    )
+
+
+def _and(hint: str, command: str) -> str:
+    return f"{hint}; then: {command}" if hint else command

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from vmwright.persistence.records import Instance, Operation
 from vmwright.persistence.stores import Stores
-from vmwright.states import ENDED
+from vmwright.states import ENDED, PowerState
 from vmwright.views.graph import OperationFacts
 
 
@@ -18,7 +18,7 @@ class Descriptions:
         self._stores = stores
 
     def instance(self, connection: sa.Connection, instance: Instance) -> dict[str, Any]:
-        stores, spec = self._stores, instance.request
+        stores, spec = self._stores, _request_of(instance)
         hosts = stores.registries.hosts
         host = hosts.get(connection, instance.host_id) if instance.host_id else None
         operations = stores.operations.of_instance(connection, instance.id)
@@ -27,20 +27,20 @@ class Descriptions:
             "name": instance.name,
             "vm_state": str(instance.vm_state),
             "task_state": None if instance.task_state is None else str(instance.task_state),
-            "power_state": instance.power_state.name.lower(),
+            "power_state": _power(instance),
             "host": host.name if host else None,
             "addresses": self._addresses(connection, instance),
             "volumes": self._volumes(connection, instance),
             "fault": instance.fault,
             "operation_id": operations[-1].id if operations else None,
-            "image": spec["image"] and spec["image"]["name"],
+            "image": (spec.get("image") or {}).get("name"),
             "flavor": {
-                "vcpus": spec["vcpus"],
-                "ram": spec["ram_mib"],
-                "disk": spec["root_gib"],
+                "vcpus": spec.get("vcpus"),
+                "ram": spec.get("ram_mib"),
+                "disk": spec.get("root_gib"),
             },
-            "hostname": spec["hostname"],
-            "metadata": spec["metadata"],
+            "hostname": spec.get("hostname", instance.hostname),
+            "metadata": spec.get("metadata"),
             "tags": spec.get("tags", []),
             **_as_asked(spec),
             "availability_zone": host.zone if host else spec.get("placement", {}).get("zone"),
@@ -112,7 +112,8 @@ class Descriptions:
         return known.name if known else host
 
     def _addresses(self, connection: sa.Connection, instance: Instance) -> list[dict[str, Any]]:
-        names = {nic["network"]: nic["network_name"] for nic in instance.request["nics"]}
+        nics = _request_of(instance).get("nics", [])
+        names = {nic["network"]: nic["network_name"] for nic in nics}
         return [
             # A store that was mended by hand may bind what the request never named.
             {
@@ -135,6 +136,16 @@ class Descriptions:
         ]
 
 
+def _request_of(instance: Instance) -> dict[str, Any]:
+    """What was asked for; nothing where the row is damaged, so that the others are shown."""
+    return instance.request if isinstance(instance.request, dict) else {}
+
+
+def _power(instance: Instance) -> str | None:
+    power = instance.power_state
+    return power.name.lower() if isinstance(power, PowerState) else None
+
+
 def moment(seconds: float | None) -> str | None:
     """Seconds since the epoch as ISO 8601 in UTC."""
     if seconds is None:
@@ -147,6 +158,6 @@ def _as_asked(spec: dict[str, Any]) -> dict[str, Any]:
     names = ("description", "access_ip_v4", "access_ip_v6", "key_name")
     return {name: spec.get(name) for name in names} | {
         "security_groups": [group["name"] for group in spec.get("security_groups", [])],
-        "config_drive": spec["config_drive"],
+        "config_drive": spec.get("config_drive"),
         "shutdown_terminate": spec.get("shutdown_terminate", False),
     }

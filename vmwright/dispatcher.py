@@ -21,6 +21,8 @@ from vmwright.flows import refuse_other_rows, stored_flow
 from vmwright.ids import DeploymentId, OperationId
 from vmwright.outcomes import Ending
 from vmwright.ownership import Ownership
+from vmwright.persistence.attempts import refuse_unreadable_faults
+from vmwright.persistence.instances import refuse_unknown_states
 from vmwright.persistence.logbook import load_flow
 from vmwright.persistence.outage import Outage
 from vmwright.persistence.records import Operation
@@ -266,7 +268,9 @@ class Dispatcher:
         with stores.database.read() as connection:
             instance = stores.instances.get(connection, operation.instance_id)
             detail = load_flow(connection, stores, operation.flow_detail_id)
-            stores.attempts.of_operation(connection, operation.id)  # damaged, it is not begun
+            attempts = stores.attempts.of_operation(connection, operation.id)
+        refuse_unknown_states(instance)
+        refuse_unreadable_faults(attempts)
         spec = Spec.from_store(instance.request)
         flow = stored_flow(operation.flow_name, operation.flow_version, self._means, spec.hooks)
         refuse_other_rows(flow, (atom.name for atom in detail))
@@ -331,5 +335,5 @@ class Dispatcher:
 def _broken() -> Internal:
     return Internal(
         "its rows could not be run; the log says why",
-        hint="mend what the log names, then: vmwright operation resume ID",
+        hint="mend what the log names",
     )

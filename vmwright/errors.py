@@ -132,12 +132,8 @@ class Damaged(VmwrightError):
     """Rows of the store say what no vmwright writes. What they are about is parked, never
     guessed at; the message names table and column, and never what lies there."""
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(
-            message,
-            hint=hint
-            or "put these rows back from a backup of the store, then: vmwright operation resume ID",
-        )
+    def __init__(self, message: str) -> None:
+        super().__init__(message, hint="put these rows back from a backup of the store")
 
 
 class ProcessesDied(VmwrightError):

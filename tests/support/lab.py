@@ -64,6 +64,7 @@ class Lab:
     url: str | None = None
     """Where the store is, if it is not an SQLite file in `home`."""
     parallel: int = 4
+    takeovers: int = 10
     server_group_members: int = 10
     power_state_interval: float = 30.0
     reconcile_interval: float = 0.2
@@ -88,6 +89,7 @@ class Lab:
                 late_effect=self.late_effect,
                 deadline=60.0,
                 parallel=self.parallel,
+                takeovers=self.takeovers,
             ),
             hooks=self.hooks,
             quota=QuotaSettings(server_group_members=self.server_group_members),

@@ -15,7 +15,7 @@ _WORDS = {
     OperationState.UNDONE: "failed",
     OperationState.CANCELLED: "was cancelled",
     OperationState.STUCK: "is stuck",
-    OperationState.PARKED: "is parked: no vmwright that looked at it knows its flow",
+    OperationState.PARKED: "is parked: it cannot be run as it is",
 }
 
 
@@ -50,6 +50,8 @@ def sentences(
         yield from _facts(error)
         if state is OperationState.STUCK:
             yield from _facts(error.get("blocked") or {}, prefix="blocked ")
+        if state is OperationState.PARKED:
+            yield from _facts((operation["error"] or {}).get("parked") or {}, prefix="parked ")
     elif operation["owes"]:
         yield f"vmwright: {operation['kind']} of {name!r} is done, but something is still owed"
         yield f"  operation: {operation['id']}"
@@ -102,7 +104,7 @@ def _next_steps(operation: Mapping[str, Any], state: OperationState) -> Iterator
             yield f"  or: vmwright operation skip {operation['id']} {blocked['task']} --why TEXT"
         yield f"  or: vmwright operation abandon {operation['id']} --why TEXT"
     elif state is OperationState.PARKED:
-        yield f"  next: vmwright operation resume {operation['id']}, with a version that knows it"
+        yield f"  next: vmwright operation resume {operation['id']}, once that is mended"
         yield f"  or: vmwright operation abandon {operation['id']} --why TEXT"
     elif operation["owes"]:
         yield "  next: vmwright resume, once the host answers"

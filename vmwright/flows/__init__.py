@@ -83,7 +83,7 @@ def stored_flow(name: str, version: int, means: Means, hooks: HooksSpec) -> Flow
     except (InvalidRequest, PackageMissing) as error:
         raise UnknownFlow(
             f"flow {name!r} cannot be made here: {error.message}",
-            hint=f"{error.hint}; then: vmwright operation resume",
+            hint=error.hint,
         ) from error
 
 
@@ -110,9 +110,13 @@ def refuse_other_rows(flow: Flow, stored: Iterable[str]) -> None:
     """`Damaged` unless exactly these tasks and retries have rows in the store: TaskFlow would
     make what is missing in memory alone, and what ran would be forgotten with the process."""
     wanted, there = {atom.name for atom in atoms_of(flow)}, set(stored)
-    for names, what in ((wanted - there, "missing"), (there - wanted, "of another flow")):
-        if names:
-            raise Damaged(f"rows of tasks (atomdetails) are {what}: {', '.join(sorted(names))}")
+    wrong = [
+        f"{what}: {', '.join(sorted(names))}"
+        for what, names in (("missing", wanted - there), ("of another flow", there - wanted))
+        if names
+    ]
+    if wrong:
+        raise Damaged(f"rows of tasks (atomdetails) are {'; '.join(wrong)}")
 
 
 def _parts_of(flow: Flow) -> list[Flow]:

@@ -57,13 +57,7 @@ class AttemptStore:
             .where(column.operation_id == operation)
             .order_by(column.number)
         )
-        found = [Attempt.of(row) for row in rows]
-        for attempt in found:
-            if not isinstance(attempt.fault, dict | None) or "code" not in (
-                attempt.fault or {"code": ""}
-            ):
-                raise Damaged(f"attempts.fault of attempt {attempt.number} is no fault of ours")
-        return found
+        return [Attempt.of(row) for row in rows]
 
     def _change(
         self, connection: sa.Connection, operation: OperationId, number: int, **values: object
@@ -74,6 +68,14 @@ class AttemptStore:
             .where(column.operation_id == operation, column.number == number)
             .values(values)
         )
+
+
+def refuse_unreadable_faults(attempts: Sequence[Attempt]) -> None:
+    """`Damaged` if one ended for a reason that is none of ours."""
+    for attempt in attempts:
+        fault = attempt.fault
+        if fault is not None and not (isinstance(fault, dict) and "code" in fault):
+            raise Damaged(f"attempts.fault of attempt {attempt.number} is no fault of ours")
 
 
 def decisive_fault(attempts: Sequence[Attempt]) -> dict[str, Any] | None:

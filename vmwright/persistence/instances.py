@@ -1,6 +1,7 @@
 """Instances: what users own. State moves by compare-and-swap."""
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from typing import Any
 
 import sqlalchemy as sa
@@ -297,13 +298,18 @@ class InstanceStore:
         )
 
 
+def refuse_unknown_states(instance: Instance) -> None:
+    """`Damaged` if a state of its row is none that is known here."""
+    for column, kind in _KINDS.items():
+        value = getattr(instance, column)
+        if value is not None and not isinstance(value, kind):
+            raise Damaged(f"instances.{column} is none that is known here")
+
+
 def _instance(row: sa.Row[Any]) -> Instance:
     values = dict(row._mapping)
     for column, kind in _KINDS.items():
-        try:
+        # What is not known stays as it is: one damaged row must not hide all others of a list.
+        with suppress(ValueError):
             values[column] = kind(values[column]) if values[column] is not None else None
-        except ValueError:
-            raise Damaged(
-                f"instance {values['id']}: instances.{column} is none that is known here"
-            ) from None
     return Instance(**values)
