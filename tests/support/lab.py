@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from tests.support import foreign_sql
-
 from vmwright.controller import Controller
 from vmwright.request import CreateRequest
 from vmwright.settings import (

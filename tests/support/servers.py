@@ -166,7 +166,7 @@ Kind = TypeVar("Kind", bound=Server)
 @contextmanager
 def running(kind: type[Kind]) -> Iterator[Kind]:
     """A server in a directory that an unprivileged user can reach."""
-    directory = Path(tempfile.mkdtemp(prefix=f"vmwright-{kind.name}-", dir="/tmp"))  # noqa: S108 - paths of sockets are short
+    directory = Path(tempfile.mkdtemp(prefix=f"vmwright-{kind.name}-", dir="/tmp"))
     server = kind(directory)
     try:
         server.start()

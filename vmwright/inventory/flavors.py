@@ -7,6 +7,7 @@ from vmwright.ids import FlavorId, new_id
 from vmwright.inventory.register import Register, added, merged
 from vmwright.inventory.wishes import FlavorChange, NewFlavor
 from vmwright.persistence.records import Flavor
+from vmwright.persistence.retrying import again_if_given_up
 
 
 class Flavors:
@@ -16,11 +17,13 @@ class Flavors:
         self._register = register
         self._rows = register.stores.registries.flavors
 
+    @again_if_given_up
     def create(self, wish: NewFlavor) -> Flavor:
         flavor = Flavor(id=FlavorId(new_id()), **wish.model_dump())
         with self._register.turn() as connection:
             return added(connection, self._rows, flavor)
 
+    @again_if_given_up
     def change(self, name_or_id: str, wish: FlavorChange, without: Iterable[str]) -> Flavor:
         with self._register.turn() as connection:
             flavor = self._rows.find(connection, name_or_id)
@@ -32,6 +35,7 @@ class Flavors:
             self._rows.change(connection, flavor.id, **changed)
             return self._rows.find(connection, flavor.id)
 
+    @again_if_given_up
     def delete(self, name_or_id: str) -> Flavor:
         with self._register.turn() as connection:
             flavor = self._rows.find(connection, name_or_id)

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from vmwright.admission import Caller
 from vmwright.errors import InvalidRequest
+from vmwright.persistence.retrying import again_if_given_up
 from vmwright.persistence.stores import Stores
 from vmwright.request.fields import Name
 from vmwright.request.model import Model
@@ -60,6 +61,7 @@ class Quotas:
             for resource in PROJECT_QUOTAS
         ]
 
+    @again_if_given_up
     def set(self, limits: Mapping[str, int], project: str | None = None) -> None:
         """Let these limits stand for the configured ones. What is there already stays there,
         also where a limit is now lower. `InvalidRequest` for a resource that has none."""
@@ -72,6 +74,7 @@ class Quotas:
             for resource, wish in wishes.items():
                 self._rows.set(connection, wish.project, resource, wish.limit)
 
+    @again_if_given_up
     def unset(self, resources: Iterable[str], project: str | None = None) -> None:
         """Let the configured limits stand again."""
         chosen = tuple(resources)

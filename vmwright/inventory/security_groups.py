@@ -12,6 +12,7 @@ from vmwright.errors import Conflict
 from vmwright.ids import SecurityGroupId, new_id
 from vmwright.inventory.limits import Limits
 from vmwright.persistence.records import SecurityGroup, SecurityGroupRule
+from vmwright.persistence.retrying import again_if_given_up
 from vmwright.persistence.security_groups import DEFAULT, egress_rules
 from vmwright.persistence.stores import Stores
 from vmwright.request.fields import Description, Name, NameOrId
@@ -115,6 +116,7 @@ class SecurityGroups:
         self._limits = limits
         self._project = caller.project
 
+    @again_if_given_up
     def create(self, name: str, description: str = "") -> SecurityGroup:
         """Make a group that lets everything out and nothing in.
 
@@ -154,6 +156,7 @@ class SecurityGroups:
         with self._database.read() as connection:
             return self._rows.rules(connection, self._find(connection, name_or_id).id)
 
+    @again_if_given_up
     def delete(self, name_or_id: str) -> SecurityGroup:
         """Forget a group that no living instance is in and no other group's rule names."""
         with self._database.write() as connection:
@@ -162,6 +165,7 @@ class SecurityGroups:
             self._rows.remove(connection, group.id)
         return group
 
+    @again_if_given_up
     def add_rule(self, name_or_id: str, direction: str, **wishes: Any) -> SecurityGroupRule:
         """Let more through; `wishes` are the other fields of `NewRule`.
 
@@ -185,6 +189,7 @@ class SecurityGroups:
         with self._database.read() as connection:
             return self._rows.find_rule(connection, self._project, identifier)
 
+    @again_if_given_up
     def remove_rule(self, identifier: str) -> SecurityGroupRule:
         """Forget a rule, by its id."""
         with self._database.write() as connection:
@@ -192,6 +197,7 @@ class SecurityGroups:
             self._rows.remove_rule(connection, rule.id)
         return rule
 
+    @again_if_given_up
     def _ensure_default(self) -> None:
         """Every project has its default group, as soon as anybody looks."""
         with self._database.read() as connection:
