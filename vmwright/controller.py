@@ -4,21 +4,20 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
-import tenacity
 
 from vmwright.admission import Caller, Door, Reservation
-from vmwright.admission.several import single
+from vmwright.admission.several import single, with_key
 from vmwright.backends.file_images import FileImageStore, images_of
 from vmwright.backends.loading import load_backend
 from vmwright.descriptions import Descriptions
 from vmwright.errors import (
     Conflict,
     DeadlinePassed,
-    StoreUnavailable,
 )
 from vmwright.flows import NO_HOOKS, RECIPES, stored_flow
 from vmwright.ids import InstanceId, OperationId
@@ -26,8 +25,8 @@ from vmwright.inventory import Inventory
 from vmwright.persistence import schema_version
 from vmwright.persistence.database import Database
 from vmwright.persistence.deployment import deployment_of
-from vmwright.persistence.failures import Duplicate
 from vmwright.persistence.records import Event, Instance, Operation
+from vmwright.persistence.retrying import in_transaction, while_away
 from vmwright.persistence.stores import Stores
 from vmwright.planning import Plan, Planner
 from vmwright.reconcilers.audit import Audit
@@ -194,7 +193,7 @@ class Controller:
     def wait(self, operation: str, timeout: float | None = None) -> Operation:
         """Return once nothing more happens to it by itself; `DeadlinePassed` at the timeout."""
         for _ in self._ticks(operation, timeout):
-            known = self.operation(operation)
+            known = self._patiently(lambda: self.operation(operation))
             if known.state not in CLAIMABLE:
                 return known
         raise AssertionError("ticks end by an exception only")
@@ -208,8 +207,9 @@ class Controller:
         """
         for _ in self._ticks(operation, timeout):
             # The state first: what is written before an end is then not missed.
-            over = self.operation(operation).state not in CLAIMABLE
-            while events := self._events(operation, after):
+            known = self._patiently(lambda: self.operation(operation))
+            over = known.state not in CLAIMABLE
+            while events := self._patiently(partial(self._events, operation, after)):
                 yield from events
                 after = events[-1].seq
             if over:
@@ -300,17 +300,7 @@ class Controller:
         return self._worker.pay_debts()
 
     def _write(self, work: Callable[[sa.Connection], T]) -> T:
-        """In a transaction; again if the database gave it up for another one, or if another
-        one has just stored the answer under the same idempotency key."""
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type((StoreUnavailable, Duplicate)),
-            stop=tenacity.stop_after_attempt(3),
-            reraise=True,
-        )
-        for attempt in retrying:
-            with attempt, self._database.write() as connection:
-                accepted = work(connection)
-        return accepted
+        return in_transaction(self._database, work)
 
     def _check(self, requests: Sequence[CreateRequest]) -> bool:
         """Refuse what can be refused before a host is asked, or registered. Returns whether
@@ -319,7 +309,8 @@ class Controller:
             new = [self._door.check(connection, request, self._caller) for request in requests]
         return any(new)
 
-    def _accept(self, requests: Sequence[CreateRequest]) -> Sequence[Reservation]:
+    def _accept(self, wishes: Sequence[CreateRequest]) -> Sequence[Reservation]:
+        requests = [with_key(wish) for wish in wishes]
         return self._write(
             lambda connection: [
                 self._door.create(connection, request, self._caller) for request in requests
@@ -368,6 +359,10 @@ class Controller:
         while page := self._events(operation, found[-1].seq if found else 0):
             found += page
         return found
+
+    def _patiently(self, look: Callable[[], T]) -> T:
+        """Runs of this process outlive an absence of the store that is no longer."""
+        return while_away(look, self.settings.operations.lease, self._closed)
 
     def _ticks(self, operation: str, timeout: float | None) -> Iterator[None]:
         ends = None if timeout is None else time.monotonic() + timeout

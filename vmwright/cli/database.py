@@ -55,7 +55,7 @@ class Upgrade(Command):
 def _database(session: "Session") -> Iterator["Database"]:
     from vmwright.persistence.database import Database
 
-    database = Database.open(session.settings.database)
+    database = Database.open(session.settings.database, patient=True)
     try:
         yield database
     finally:

@@ -13,7 +13,9 @@ def compare_exactly(bind: sa.Connection, tables: Iterable[sa.Table]) -> None:
     """
     if bind.dialect.name not in ("mysql", "mariadb"):
         return
-    collation = "utf8mb4_nopad_bin" if bind.dialect.is_mariadb else "utf8mb4_0900_bin"
+    # MySQL calls its own otherwise.
+    is_mariadb = getattr(bind.dialect, "is_mariadb", False)
+    collation = "utf8mb4_nopad_bin" if is_mariadb else "utf8mb4_0900_bin"
     for table in tables:
         table.kwargs[f"{bind.dialect.name}_charset"] = "utf8mb4"
         table.kwargs[f"{bind.dialect.name}_collate"] = collation
