@@ -64,6 +64,8 @@ class Lab:
     parallel: int = 4
     server_group_members: int = 10
     power_state_interval: float = 30.0
+    lease: float = 15.0
+    database_timeout: float = 10.0
     hooks: HookSettings = field(default_factory=HookSettings)
 
     @property
@@ -71,11 +73,12 @@ class Lab:
         return Settings(
             backend="simulated",
             state_dir=self.home,
-            database=DatabaseSettings(connection=self._where),
+            database=DatabaseSettings(connection=self._where, timeout=self.database_timeout),
             simulated=SimulatedSettings(
                 world_dir=self.home / "world", faults=self.faults, latency=self.latency
             ),
             operations=OperationSettings(
+                lease=self.lease,
                 patience=1.0,
                 undo_deadline=1.0,
                 undo_backoff=0.05,
