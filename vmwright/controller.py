@@ -3,18 +3,18 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
-import tenacity
 
 from vmwright.admission import Caller, Door, Reservation
-from vmwright.admission.several import single
+from vmwright.admission.several import single, with_key
 from vmwright.backends.file_images import FileImageStore, images_of
 from vmwright.backends.loading import load_backend
 from vmwright.descriptions import Descriptions
-from vmwright.errors import Conflict, DeadlinePassed, StoreUnavailable
+from vmwright.errors import Conflict, DeadlinePassed
 from vmwright.graphs import Graphs
 from vmwright.ids import InstanceId, OperationId
 from vmwright.inventory import Inventory
@@ -22,8 +22,8 @@ from vmwright.operator import Operator
 from vmwright.persistence import schema_version
 from vmwright.persistence.database import Database
 from vmwright.persistence.deployment import deployment_of
-from vmwright.persistence.failures import Duplicate
 from vmwright.persistence.records import Event, Instance, Operation
+from vmwright.persistence.retrying import in_transaction, while_away
 from vmwright.persistence.stores import Stores
 from vmwright.planning import Plan, Planner
 from vmwright.reconcilers.upkeep import Upkeep
@@ -217,7 +217,7 @@ class Controller:
     def wait(self, operation: str, timeout: float | None = None) -> Operation:
         """Return once nothing more happens to it by itself; `DeadlinePassed` at the timeout."""
         for _ in self._ticks(operation, timeout):
-            known = self.operation(operation)
+            known = self._patiently(lambda: self.operation(operation))
             if known.state not in CLAIMABLE:
                 return known
         raise AssertionError("ticks end by an exception only")
@@ -231,8 +231,9 @@ class Controller:
         """
         for _ in self._ticks(operation, timeout):
             # The state first: what is written before an end is then not missed.
-            over = self.operation(operation).state not in CLAIMABLE
-            while events := self._events(operation, after):
+            known = self._patiently(lambda: self.operation(operation))
+            over = known.state not in CLAIMABLE
+            while events := self._patiently(partial(self._events, operation, after)):
                 yield from events
                 after = events[-1].seq
             if over:
@@ -329,18 +330,11 @@ class Controller:
         return self._worker.pay_debts()
 
     def _write(self, work: Callable[[sa.Connection], T]) -> T:
-        """In a transaction; again if the database gave it up for another one, or if another
-        one has just stored the answer under the same idempotency key."""
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type((StoreUnavailable, Duplicate)),
-            stop=tenacity.stop_after_attempt(3),
-            reraise=True,
-        )
-        for attempt in retrying:
-            with attempt, self._database.write() as connection:
-                self._upkeep.history.check(connection)
-                accepted = work(connection)
-        return accepted
+        def checked(connection: sa.Connection) -> T:
+            self._upkeep.history.check(connection)
+            return work(connection)
+
+        return in_transaction(self._database, checked)
 
     def _check(self, requests: Sequence[CreateRequest]) -> bool:
         """Refuse what can be refused before a host is asked, or registered. Returns whether
@@ -349,7 +343,8 @@ class Controller:
             new = [self._door.check(connection, request, self._caller) for request in requests]
         return any(new)
 
-    def _accept(self, requests: Sequence[CreateRequest]) -> Sequence[Reservation]:
+    def _accept(self, wishes: Sequence[CreateRequest]) -> Sequence[Reservation]:
+        requests = [with_key(wish) for wish in wishes]
         return self._write(
             lambda connection: [
                 self._door.create(connection, request, self._caller) for request in requests
@@ -393,6 +388,10 @@ class Controller:
             return self._stores.operations.events(
                 connection, OperationId(operation), after=after, limit=_PAGE
             )
+
+    def _patiently(self, look: Callable[[], T]) -> T:
+        """Runs of this process outlive an absence of the store that is no longer."""
+        return while_away(look, self.settings.operations.lease, self._closed)
 
     def _ticks(self, operation: str, timeout: float | None) -> Iterator[None]:
         ends = None if timeout is None else time.monotonic() + timeout

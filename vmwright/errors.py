@@ -79,6 +79,11 @@ class StoreUnavailable(VmwrightError):
     exit_code = 7
 
 
+class TransactionGivenUp(StoreUnavailable):
+    """The database ended a transaction for another one's sake. Nothing of it was stored: it may be
+    tried again at once."""
+
+
 class SchemaMismatch(VmwrightError):
     """The database's schema is not the one that this version writes."""
 

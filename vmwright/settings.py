@@ -22,6 +22,7 @@ class DatabaseSettings:
     connection: str = field(repr=False)
     """Often with a password."""
     table_prefix: str = "vmwright_"
+    timeout: float = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,6 +201,12 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
             default="vmwright_",
             help="What the names of our tables begin with.",
         ),
+        cfg.FloatOpt(
+            "timeout",
+            default=10.0,
+            min=1.0,
+            help="Seconds that a server may take to answer; keep it below the lease.",
+        ),
     ],
     "libvirt": [
         cfg.StrOpt("connection_uri", default="qemu:///system", help="libvirt URI of the host."),
@@ -366,6 +373,7 @@ def _settings(conf: cfg.ConfigOpts) -> Settings:
         database=DatabaseSettings(
             connection=conf.database.connection or f"sqlite:///{state_dir / 'vmwright.db'}",
             table_prefix=conf.database.table_prefix,
+            timeout=conf.database.timeout,
         ),
         libvirt=LibvirtSettings(**_values(conf, "libvirt")),
         simulated=SimulatedSettings(

@@ -7,6 +7,8 @@ import time
 import pytest
 import sqlalchemy as sa
 
+from tests.persistence.conftest import SERVERS
+from tests.support import foreign_sql
 from tests.support.crowds import all_at_once
 from tests.support.rows import a_host, a_network, an_image, stored_instance
 from vmwright.errors import Conflict, InvalidRequest, NotFound, SchemaMismatch, StoreUnavailable
@@ -17,6 +19,9 @@ from vmwright.persistence.deployment import deployment_of
 from vmwright.persistence.registries import Registries
 from vmwright.settings import DatabaseSettings
 from vmwright.states import PowerState, TaskState, VmState
+
+SESSION = {"postgresql": "SELECT pg_backend_pid()", "mysql": "SELECT connection_id()"}
+END_SESSION = {"postgresql": "SELECT pg_terminate_backend({})", "mysql": "KILL {}"}
 
 
 def test_threads_that_read_and_then_write_lose_nothing(stores):
@@ -82,50 +87,38 @@ def test_server_that_is_not_there_is_unavailable_soon():
     assert "secret" not in str(away.value)
 
 
-@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
-def test_connections_that_the_server_ended_are_made_anew(stores, ready, postgresql):
+@pytest.mark.parametrize("dialect", SERVERS, indirect=True)
+def test_connections_that_the_server_ended_are_made_anew(stores, ready):
     hosts = stores.registries.hosts
     with stores.database.read() as connection:
         hosts.all(connection)
-    other = Database.open(ready)
-    with other.write() as connection:
-        connection.execute(
-            sa.text(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
-        )
-    other.close()
+        session = connection.execute(sa.text(SESSION[connection.dialect.name])).scalar_one()
+    foreign_sql.execute(ready.connection, END_SESSION[stores.database.reader.name].format(session))
     with stores.database.read() as connection:
         assert list(hosts.all(connection)) == []
 
 
-@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
-def test_connection_that_is_lost_in_a_transaction_is_unavailable(stores, ready, postgresql):
-    other = Database.open(ready)
-
+@pytest.mark.parametrize("dialect", SERVERS, indirect=True)
+def test_connection_that_is_lost_in_a_transaction_is_unavailable(stores, ready):
     def lose() -> None:
         with stores.database.write() as connection:
-            pid = connection.execute(sa.text("SELECT pg_backend_pid()")).scalar_one()
-            with other.write() as killing:
-                killing.execute(sa.text(f"SELECT pg_terminate_backend({pid})"))
+            name = connection.dialect.name
+            session = connection.execute(sa.text(SESSION[name])).scalar_one()
+            foreign_sql.execute(ready.connection, END_SESSION[name].format(session))
             stores.registries.hosts.all(connection)
 
     with pytest.raises(StoreUnavailable):
         lose()
-    other.close()
 
 
-@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("dialect", SERVERS, indirect=True)
 def test_engine_of_an_embedder_is_used_and_not_closed(ready):
     engine = sa.create_engine(ready.connection, isolation_level="SERIALIZABLE")
     database = Database.around(engine, ready)
     with database.read() as connection:
-        level = connection.execute(sa.text("SHOW transaction_isolation")).scalar_one()
-    assert level == "read committed"
+        assert connection.get_isolation_level() == "READ COMMITTED"
     with engine.begin() as connection:
-        level = connection.execute(sa.text("SHOW transaction_isolation")).scalar_one()
-    assert level == "serializable"
+        assert connection.get_isolation_level() == "SERIALIZABLE"
     deployment = deployment_of(database)
     with pytest.raises(Conflict), database.write() as connection:
         _same_host_twice(database, connection)
@@ -207,6 +200,31 @@ def test_taken_name_is_a_conflict_that_names_it(stores):
         stores.registries.images.add(connection, an_image())
     assert "'image'" in refused.value.message
     assert "name" in refused.value.message
+
+
+DIFFERENT = [
+    "web",
+    "Web",
+    "web ",
+    " web",
+    "w\u00ebb",
+    "we\u0308b",
+    "\U0001f31b" * 255,
+    "\U0001f31c" * 255,
+]
+"""Names that some databases take for the same one, cut off, or cannot hold."""
+
+
+def test_names_are_the_same_to_the_last_byte_or_different(stores):
+    with stores.database.write() as connection:
+        for name in DIFFERENT:
+            stores.registries.images.add(connection, an_image(name=name))
+    with stores.database.read() as connection:
+        for name in DIFFERENT:
+            assert stores.registries.images.find(connection, name).name == name
+        for unknown in ("WEB", "web  ", "we"):
+            with pytest.raises(NotFound):
+                stores.registries.images.find(connection, unknown)
 
 
 def test_pinned_things_are_not_removed_meanwhile(stores):

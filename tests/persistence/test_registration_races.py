@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import sqlalchemy as sa
 
+from tests.persistence.conftest import SERVERS
 from tests.support.crowds import all_at_once
 from tests.support.deployments import deployed
 from tests.support.rows import a_spec, an_instance
@@ -82,12 +83,17 @@ def test_thing_is_deleted_once(deployment):
 
 def waits_for_a_lock(deployment) -> bool:
     """Whether somebody stands still because somebody else has what it wants."""
-    waiting = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    waiting = {
+        "postgresql": "SELECT count(*) FROM pg_locks WHERE NOT granted",
+        "mysql": "SELECT variable_value + 0 FROM information_schema.global_status"
+        " WHERE variable_name = 'INNODB_ROW_LOCK_CURRENT_WAITS'",
+    }
     with deployment.database.read() as connection:
-        return bool(connection.execute(waiting).scalar_one())
+        found = connection.execute(sa.text(waiting[connection.dialect.name]))
+        return bool(found.scalar_one())
 
 
-@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("dialect", SERVERS, indirect=True)
 def test_image_that_a_request_names_stays_until_the_request_is_stored(deployment):
     """SQLite has one writer at a time: nothing of this can happen there."""
     image, stores = deployment.image(), deployment.stores

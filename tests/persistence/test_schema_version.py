@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from tests.persistence.conftest import SERVERS
 from vmwright.errors import InvalidRequest, SchemaMismatch
 from vmwright.persistence import schema_version
 from vmwright.persistence.database import Database
@@ -122,7 +123,7 @@ def test_release_before_0003_finds_the_version_that_it_writes(blank):
     assert schema_version.current_version(blank) == schema_version.newest_version()
 
 
-@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("dialect", SERVERS, indirect=True)
 def test_database_of_a_server_is_never_made_without_being_asked(blank):
     with pytest.raises(SchemaMismatch):
         schema_version.make_ready(blank)
@@ -186,7 +187,7 @@ def older_version(blank, monkeypatch, tmp_path_factory):
     return newest
 
 
-@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("dialect", SERVERS, indirect=True)
 def test_database_of_a_server_is_upgraded_only_when_asked(blank, older_version):
     with pytest.raises(SchemaMismatch, match="writes 9999"):
         schema_version.make_ready(blank)

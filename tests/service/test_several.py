@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from tests.persistence.conftest import postgresql
+from tests.persistence.conftest import SERVERS, mariadb, postgresql
 from tests.support import lab as labs
 from tests.support.crowds import all_at_once
-from tests.support.databases import PostgreSQL
 from tests.support.lab import Lab
+from tests.support.servers import Server
 from vmwright.admission import Reservation
 from vmwright.controller import Controller
 from vmwright.errors import Conflict, InvalidRequest, NotFound, QuotaExceeded
@@ -20,7 +20,7 @@ from vmwright.persistence.records import ServerGroup
 from vmwright.request import CreateRequest
 from vmwright.settings import QuotaSettings
 
-__all__ = ["postgresql"]
+__all__ = ["mariadb", "postgresql"]
 
 TABLES = (
     "instances",
@@ -250,9 +250,12 @@ def test_of_fifty_requests_at_once_a_quota_for_twenty_takes_twenty(lab: Lab) -> 
     crowd(lab)
 
 
-@pytest.mark.postgresql
-def test_so_it_does_on_a_server(postgresql: PostgreSQL, tmp_path: Path) -> None:
-    lab = Lab(tmp_path, url=postgresql.ready().connection)
+@pytest.mark.parametrize("server", SERVERS)
+def test_so_it_does_on_a_server(
+    server: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    running: Server = request.getfixturevalue(server)
+    lab = Lab(tmp_path, url=running.ready().connection)
     ended = lab.child(labs.prepare)
     assert ended.status == 0, ended.output
     crowd(lab)

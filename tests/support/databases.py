@@ -131,7 +131,8 @@ class MariaDB(Server):
             cursor.execute("SET foreign_key_checks = 0")
             cursor.execute(
                 "SELECT table_name FROM information_schema.tables WHERE table_schema = %s"
-                " AND table_name NOT LIKE '%%alembic_version'",
+                " AND table_name NOT LIKE '%%alembic_version'"
+                " AND table_name NOT LIKE '%%schema_revision'",
                 [name],
             )
             for (table,) in cursor.fetchall():

@@ -69,6 +69,8 @@ class Lab:
     power_state_interval: float = 30.0
     reconcile_interval: float = 0.2
     roles: tuple[str, ...] = ("admin", "member", "reader")
+    lease: float = 15.0
+    database_timeout: float = 10.0
     hooks: HookSettings = field(default_factory=HookSettings)
 
     @property
@@ -76,11 +78,12 @@ class Lab:
         return Settings(
             backend="simulated",
             state_dir=self.home,
-            database=DatabaseSettings(connection=self._where),
+            database=DatabaseSettings(connection=self._where, timeout=self.database_timeout),
             simulated=SimulatedSettings(
                 world_dir=self.home / "world", faults=self.faults, latency=self.latency
             ),
             operations=OperationSettings(
+                lease=self.lease,
                 patience=1.0,
                 undo_deadline=1.0,
                 undo_backoff=0.05,

@@ -21,7 +21,7 @@ class Door(StrEnum):
     OPEN = "open"
     """Everything passes."""
     SHUT = "shut"
-    """Connections are reset and new ones are refused: the server was killed."""
+    """Connections are ended and new ones are refused: the server was killed."""
     HANGS = "hangs"
     """Nothing passes and nobody is told: a stopped server, or a network that swallows packets."""
     EATS_ANSWERS = "eats answers"
@@ -149,15 +149,12 @@ class Proxy:
         self._links.discard(link)
         for end in (link.client, link.server):
             self._selector.unregister(end)
-            # A reset, not a farewell: nobody waits for the rest.
-            with contextlib.suppress(OSError):
-                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-            end.close()
+            _let_go(end)
 
     def _stop_listening(self) -> None:
         if self._listener is not None:
             self._selector.unregister(self._listener)
-            self._listener.close()
+            _let_go(self._listener)
             self._listener = None
 
 
@@ -180,6 +177,13 @@ def proxied(target: int) -> Iterator[Proxy]:
         yield proxy
     finally:
         proxy.close()
+
+
+def _let_go(end: socket.socket) -> None:
+    """Also for the processes that were forked meanwhile, and have it open too."""
+    with contextlib.suppress(OSError):
+        end.shutdown(socket.SHUT_RDWR)
+    end.close()
 
 
 def _listening(port: int) -> socket.socket:

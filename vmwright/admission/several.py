@@ -79,3 +79,11 @@ def _hostname(request: CreateRequest, instance: InstanceId, number: int) -> str:
     suffix = f"-{number + 1}"
     label = hostname_of(request.name, instance)[: _LONGEST_LABEL - len(suffix)]
     return f"{label.rstrip('-')}{suffix}"
+
+
+def with_key(request: CreateRequest) -> CreateRequest:
+    """One key for all tries: where the answer to a commit is lost, the next try finds the build
+    that was stored, and does not store another one."""
+    if request.idempotency_key is not None:
+        return request
+    return request.model_copy(update={"idempotency_key": f"once-{new_id()}"})

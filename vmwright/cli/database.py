@@ -76,7 +76,7 @@ class Restored(Command):
 def _database(session: "Session") -> Iterator["Database"]:
     from vmwright.persistence.database import Database
 
-    database = Database.open(session.settings.database)
+    database = Database.open(session.settings.database, patient=True)
     try:
         yield database
     finally:

@@ -13,6 +13,7 @@ from vmwright.errors import InvalidRequest
 from vmwright.ids import KeyPairId, new_id
 from vmwright.inventory.limits import Limits
 from vmwright.persistence.records import KeyPair
+from vmwright.persistence.retrying import again_if_given_up
 from vmwright.persistence.stores import Stores
 from vmwright.request.fields import Name, SshKey
 from vmwright.request.model import Model
@@ -35,6 +36,7 @@ class KeyPairs:
         self._rights = rights
         self._caller = caller
 
+    @again_if_given_up
     def create(self, name: str, public_key: str) -> KeyPair:
         """Register a public key, as one line of OpenSSH's ``.pub`` files.
 
@@ -65,6 +67,7 @@ class KeyPairs:
         with self._database.read() as connection:
             return self._rows.find(connection, self._caller.user, name_or_id)
 
+    @again_if_given_up
     def delete(self, name_or_id: str) -> KeyPair:
         """Forget a key pair; instances keep the key that they were built with."""
         self._rights.change()

@@ -10,6 +10,7 @@ from vmwright.ids import HostId, NetworkId, new_id
 from vmwright.inventory.register import Register, added
 from vmwright.inventory.wishes import NewNetwork
 from vmwright.persistence.records import HostRecord, NetworkRecord
+from vmwright.persistence.retrying import again_if_given_up
 
 _Hosts = frozenset[HostId]
 
@@ -22,6 +23,7 @@ class Networks:
         self._stores = register.stores
         self._rows = register.stores.registries.networks
 
+    @again_if_given_up
     def create(self, wish: NewNetwork) -> NetworkRecord:
         self._register.rights.operate()
         first, last = wish.pool or (None, None)
@@ -51,6 +53,7 @@ class Networks:
             hosts = self._stores.registries.hosts.all(connection)
         return [host for host in hosts if host.id in bound]
 
+    @again_if_given_up
     def bind(self, name_or_id: str, hosts: Iterable[str]) -> NetworkRecord:
         """Bind it to these hosts and no others; to none, to have it everywhere.
 
@@ -64,6 +67,7 @@ class Networks:
             self._rows.bind(connection, network.id, bound)
         return network
 
+    @again_if_given_up
     def delete(self, name_or_id: str) -> NetworkRecord:
         self._register.rights.operate()
         with self._register.turn() as connection:

@@ -11,6 +11,7 @@ from vmwright.inventory.limits import Limits
 from vmwright.inventory.wishes import NewPort
 from vmwright.persistence.ports import Allocation
 from vmwright.persistence.records import NetworkRecord, Port
+from vmwright.persistence.retrying import again_if_given_up
 from vmwright.persistence.stores import Stores
 
 
@@ -24,6 +25,7 @@ class Ports:
         self._rows = stores.ports
         self._project = project
 
+    @again_if_given_up
     def create(
         self, name: str, network: str, *, ip: str | None = None, mac: str | None = None
     ) -> Port:
@@ -50,6 +52,7 @@ class Ports:
         with self._stores.database.read() as connection:
             return self._rows.find(connection, self._project, name_or_id)
 
+    @again_if_given_up
     def delete(self, name_or_id: str) -> Port:
         """Forget a port that no instance has."""
         self._rights.change()

@@ -10,6 +10,7 @@ from vmwright.admission import Caller
 from vmwright.admission.gate import Rights
 from vmwright.errors import InvalidRequest
 from vmwright.limits import PROJECT_QUOTAS, QuotaSettings
+from vmwright.persistence.retrying import again_if_given_up
 from vmwright.persistence.stores import Stores
 from vmwright.request.fields import Name
 from vmwright.request.model import Model
@@ -66,6 +67,7 @@ class Quotas:
             for resource in PROJECT_QUOTAS
         ]
 
+    @again_if_given_up
     def set(self, limits: Mapping[str, int], project: str | None = None) -> None:
         """Let these limits stand for the configured ones. What is there already stays there,
         also where a limit is now lower. `InvalidRequest` for a resource that has none."""
@@ -79,6 +81,7 @@ class Quotas:
             for resource, wish in wishes.items():
                 self._rows.set(connection, wish.project, resource, wish.limit)
 
+    @again_if_given_up
     def unset(self, resources: Iterable[str], project: str | None = None) -> None:
         """Let the configured limits stand again."""
         self._rights.operate()

@@ -13,6 +13,7 @@ from vmwright.errors import Conflict
 from vmwright.ids import SecurityGroupId, new_id
 from vmwright.inventory.limits import Limits
 from vmwright.persistence.records import SecurityGroup, SecurityGroupRule
+from vmwright.persistence.retrying import again_if_given_up
 from vmwright.persistence.security_groups import DEFAULT, egress_rules
 from vmwright.persistence.stores import Stores
 from vmwright.request.fields import Description, Name, NameOrId
@@ -117,6 +118,7 @@ class SecurityGroups:
         self._rights = rights
         self._project = caller.project
 
+    @again_if_given_up
     def create(self, name: str, description: str = "") -> SecurityGroup:
         """Make a group that lets everything out and nothing in.
 
@@ -157,6 +159,7 @@ class SecurityGroups:
         with self._database.read() as connection:
             return self._rows.rules(connection, self._find(connection, name_or_id).id)
 
+    @again_if_given_up
     def delete(self, name_or_id: str) -> SecurityGroup:
         """Forget a group that no living instance is in and no other group's rule names."""
         self._rights.change()
@@ -166,6 +169,7 @@ class SecurityGroups:
             self._rows.remove(connection, group.id)
         return group
 
+    @again_if_given_up
     def add_rule(self, name_or_id: str, direction: str, **wishes: Any) -> SecurityGroupRule:
         """Let more through; `wishes` are the other fields of `NewRule`.
 
@@ -190,6 +194,7 @@ class SecurityGroups:
         with self._database.read() as connection:
             return self._rows.find_rule(connection, self._project, identifier)
 
+    @again_if_given_up
     def remove_rule(self, identifier: str) -> SecurityGroupRule:
         """Forget a rule, by its id."""
         self._rights.change()
@@ -198,6 +203,7 @@ class SecurityGroups:
             self._rows.remove_rule(connection, rule.id)
         return rule
 
+    @again_if_given_up
     def _ensure_default(self) -> None:
         """Every project has its default group, as soon as anybody looks."""
         with self._database.read() as connection:

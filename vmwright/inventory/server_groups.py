@@ -11,6 +11,7 @@ from vmwright.errors import Conflict
 from vmwright.ids import InstanceId, ServerGroupId, new_id
 from vmwright.inventory.limits import Limits
 from vmwright.persistence.records import ServerGroup
+from vmwright.persistence.retrying import again_if_given_up
 from vmwright.persistence.stores import Stores
 from vmwright.request.fields import Name
 from vmwright.request.model import Model
@@ -40,6 +41,7 @@ class ServerGroups:
         self._rights = rights
         self._caller = caller
 
+    @again_if_given_up
     def create(self, name: str, policy: str, max_server_per_host: int | None = None) -> ServerGroup:
         """Make a group for instances to be built in.
 
@@ -77,6 +79,7 @@ class ServerGroups:
             group = self._rows.find(connection, self._caller.project, name_or_id)
             return self._rows.members(connection, group.id)
 
+    @again_if_given_up
     def delete(self, name_or_id: str) -> ServerGroup:
         """Forget a group that no living instance is in."""
         self._rights.change()

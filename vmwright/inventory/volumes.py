@@ -15,6 +15,7 @@ from vmwright.inventory.register import Register
 from vmwright.inventory.wishes import NewSnapshot, NewVolume
 from vmwright.persistence.debts import BEING_MADE
 from vmwright.persistence.records import Snapshot, VolumeRecord
+from vmwright.persistence.retrying import again_if_given_up
 from vmwright.settings import OperationSettings
 from vmwright.spec import Spec
 from vmwright.tasks.guest_parts import FORMAT
@@ -34,6 +35,7 @@ class Volumes:
         self._project = caller.project
         self._sees = caller.sees
 
+    @again_if_given_up
     def create(self, wish: NewVolume) -> VolumeRecord:
         self._register.rights.change()
         with self._register.turn() as connection:
@@ -55,6 +57,7 @@ class Volumes:
         with self._stores.database.read() as connection:
             return self._rows.find(connection, name_or_id, project=self._sees)
 
+    @again_if_given_up
     def delete(self, name_or_id: str) -> VolumeRecord:
         self._register.rights.change()
         with self._stores.database.write() as connection:
@@ -147,6 +150,7 @@ class Snapshots:
         with self._stores.database.read() as connection:
             return self._rows.find(connection, self._project, name_or_id)
 
+    @again_if_given_up
     def delete(self, name_or_id: str) -> Snapshot:
         self._register.rights.change()
         with self._register.turn() as connection:
@@ -182,6 +186,7 @@ class Snapshots:
         except Refused as error:
             raise Conflict(error.message, hint=error.hint) from error
 
+    @again_if_given_up
     def _kept(self, snapshot: Snapshot, before: VolumeRecord) -> Snapshot:
         """Store the row, unless the volume may have been written while it was copied."""
         with self._stores.database.write() as connection:
@@ -200,6 +205,7 @@ class Snapshots:
             self._rows.add(connection, snapshot)
             return self._rows.find(connection, self._project, snapshot.id)
 
+    @again_if_given_up
     def _give_up(self, snapshot: Snapshot, error: VmwrightError) -> None:
         """Have what was copied removed: at once, unless the host may still be copying."""
         late = self._settings.late_effect if isinstance(error, Unavailable) else 0.0

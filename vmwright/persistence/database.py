@@ -13,6 +13,7 @@ from oslo_serialization import jsonutils
 from sqlalchemy import pool
 
 from vmwright.errors import InvalidRequest, PackageMissing, StoreUnavailable
+from vmwright.persistence.deadlines import limit_waiting
 from vmwright.persistence.failures import translated
 from vmwright.persistence.tables import Schema
 from vmwright.private_files import make_directories, new_file
@@ -37,12 +38,16 @@ class Database:
         self._owned = [writer, reader]
 
     @classmethod
-    def open(cls, settings: DatabaseSettings) -> "Database":
-        """Engines for the configured URL. Nothing is connected yet."""
+    def open(cls, settings: DatabaseSettings, *, patient: bool = False) -> "Database":
+        """Engines for the configured URL. Nothing is connected yet.
+
+        `patient` ones wait for a server as long as it takes, as changes of the schema must.
+        """
         url = _checked_url(settings.connection)
         schema = Schema(settings.table_prefix)
         if url.get_backend_name() != "sqlite":
-            engine = _reading_committed(_engine(url, _leave_alone))
+            timeout = None if patient else settings.timeout
+            engine = _reading_committed(_server_engine(url, timeout))
             return cls(engine, engine, schema)
         _prepare_sqlite_file(Path(str(url.database)))
         return cls(_engine(url, _tune_sqlite_writer), _engine(url, _tune_sqlite_reader), schema)
@@ -168,13 +173,23 @@ def _prepare_sqlite_file(path: Path) -> None:
         ) from error
 
 
-def _engine(url: sa.URL, tune: Callable[[sa.Engine], None]) -> sa.Engine:
+def _server_engine(url: sa.URL, timeout: float | None) -> sa.Engine:
+    if timeout is None:
+        return _engine(url, _leave_alone)
+    # Who waits for a connection of the pool waits for the server too.
+    return _engine(url, limit_waiting(timeout), pool_timeout=timeout)
+
+
+def _engine(
+    url: sa.URL, tune: Callable[[sa.Engine], None], *, pool_timeout: float | None = None
+) -> sa.Engine:
     facade = enginefacade.transaction_context()
     facade.configure(
         connection=url.render_as_string(hide_password=False),
         sqlite_fk=True,
         max_retries=0,
         json_serializer=jsonutils.dumps,
+        pool_timeout=pool_timeout,
     )
     facade.append_on_engine_create(tune)
     engine = facade.writer.get_engine()

@@ -4,6 +4,7 @@ import sqlalchemy as sa
 
 from vmwright.ids import DeploymentId, new_id
 from vmwright.persistence.database import Database, now
+from vmwright.persistence.failures import Duplicate
 
 
 def deployment_of(database: Database) -> DeploymentId:
@@ -24,7 +25,7 @@ def deployment_of(database: Database) -> DeploymentId:
         try:
             with connection.begin_nested():
                 connection.execute(insert)
-        except sa.exc.IntegrityError:
+        except Duplicate:
             pass
         return DeploymentId(
             connection.execute(sa.select(table.c.id).order_by(table.c.seq)).scalars().one()

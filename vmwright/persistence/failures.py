@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 from oslo_db import exception as db
 
-from vmwright.errors import InvalidRequest, SchemaMismatch, StoreUnavailable
+from vmwright.errors import InvalidRequest, SchemaMismatch, StoreUnavailable, TransactionGivenUp
 
 Duplicate = db.DBDuplicateEntry
 """A unique constraint refused a row; `columns` names it."""
@@ -25,6 +25,10 @@ def translated() -> Iterator[None]:
         yield
     except db.DBNonExistentTable as error:
         raise _no_tables() from error
+    except sa.exc.ProgrammingError as error:  # oslo.db lets MariaDB's word for it pass
+        if _says_no_table(error):
+            raise _no_tables() from error
+        raise
     except _LOST as error:
         raise StoreUnavailable(
             f"the database does not answer ({_first_line(error)})",
@@ -37,23 +41,27 @@ def translated() -> Iterator[None]:
             raise
         if isinstance(error.inner_exception, sa.exc.DataError):
             raise _unfit() from None
-        if _says_no_table(error):
+        if _says_no_table(error.inner_exception):
             raise _no_tables() from error
         if type(error.inner_exception) is sa.exc.DatabaseError:  # SQLite: damaged, or another file
             raise StoreUnavailable(
                 f"the database cannot be read ({_first_line(error)})",
                 hint="check [database] connection; a damaged file must come back from a backup",
             ) from error
-        if isinstance(error, db.DBDeadlock) or isinstance(error.inner_exception, _LOST):
+        if isinstance(error, db.DBDeadlock):
+            raise TransactionGivenUp(
+                f"the database gave up ({_first_line(error)})", hint="try again"
+            ) from error
+        if isinstance(error.inner_exception, _LOST):
             raise StoreUnavailable(
                 f"the database gave up ({_first_line(error)})", hint="try again"
             ) from error
         raise
 
 
-def _says_no_table(error: db.DBError) -> bool:
+def _says_no_table(error: Exception | None) -> bool:
     """oslo.db knows this of SQLite only."""
-    original = getattr(error.inner_exception, "orig", None)
+    original = getattr(error, "orig", None)
     if getattr(original, "sqlstate", None) == _UNDEFINED_TABLE_POSTGRESQL:
         return True
     arguments: tuple[object, ...] = getattr(original, "args", ())

@@ -21,12 +21,14 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from vmwright.errors import SchemaMismatch
+from vmwright.errors import SchemaMismatch, StoreUnavailable
 from vmwright.persistence.database import Database
 from vmwright.private_files import new_file
 
 _ADVISORY_LOCK = 0x766D7772
 """Any number, the same in every process: 'vmwr'."""
+
+_LOCK_SECONDS = 60
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -186,9 +188,17 @@ def _locked(connection: sa.Connection) -> Iterator[None]:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
         yield
     elif connection.dialect.name in ("mysql", "mariadb"):
-        connection.execute(sa.select(sa.func.get_lock("vmwright-migration", 60)))
-        yield
-        connection.execute(sa.select(sa.func.release_lock("vmwright-migration")))
+        # Of the session, not of the transaction: each statement that changes a table commits.
+        name = f"vmwright-{connection.engine.url.database}"[:64]
+        if connection.execute(sa.select(sa.func.get_lock(name, _LOCK_SECONDS))).scalar() != 1:
+            raise StoreUnavailable(
+                "another process has been upgrading this database for a long time",
+                hint="see: SHOW PROCESSLIST; then try again",
+            )
+        try:
+            yield
+        finally:
+            connection.execute(sa.select(sa.func.release_lock(name)))
     else:
         yield
 

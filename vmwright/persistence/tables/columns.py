@@ -2,11 +2,14 @@
 
 import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, Index, Table, UniqueConstraint
+from sqlalchemy.dialects import mysql
 from taskflow.persistence.backends.sqlalchemy import tables as taskflow_tables
 
 BIG = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 TEXT = sa.Text()
 JSON = sa.JSON(none_as_null=True)
+LONG_TEXT = sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
+"""For more than the 64 KB that TEXT holds on MariaDB."""
 
 
 def uuid(name: str, *more: ForeignKey, nullable: bool = False) -> Column[str]:
@@ -55,7 +58,6 @@ class Tables:
             Column("seq", BIG, primary_key=True, autoincrement=True),
             *columns,
             sqlite_autoincrement=True,
-            mysql_charset="utf8mb4",
         )
 
     def _unique(self, table: str, *columns: str) -> UniqueConstraint:

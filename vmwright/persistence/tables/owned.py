@@ -1,9 +1,17 @@
 """Tables of instances and of what belongs to them."""
 
-import sqlalchemy as sa
 from sqlalchemy import Column
 
-from vmwright.persistence.tables.columns import JSON, name, number, time, truth, uuid, word
+from vmwright.persistence.tables.columns import (
+    JSON,
+    LONG_TEXT,
+    name,
+    number,
+    time,
+    truth,
+    uuid,
+    word,
+)
 from vmwright.persistence.tables.registered import RegisteredTables
 
 
@@ -87,7 +95,7 @@ class OwnedTables(RegisteredTables):
             uuid("id"),
             uuid("instance_id", self._to("instances")),
             word("kind"),
-            Column("ciphertext", sa.Text().with_variant(sa.Text(2**24 - 1), "mysql")),
+            Column("ciphertext", LONG_TEXT),
             time("created_at"),
             time("erased_at", nullable=True),
             self._unique("secrets", "id"),

@@ -3,6 +3,9 @@
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy import Column, ForeignKey, Index, Table, UniqueConstraint
+from sqlalchemy.dialects import mysql
+
+from vmwright.persistence.migrations.exact_texts import compare_exactly
 
 revision = "0001"
 down_revision = None
@@ -12,6 +15,7 @@ def upgrade(prefix: str) -> None:
     """May be repeated: where DDL is not transactional, an interrupted run goes on here."""
     bind = op.get_bind()
     schema = Schema(prefix)
+    compare_exactly(bind, schema.metadata.sorted_tables)
     schema.metadata.create_all(bind, checkfirst=True)
     for table in schema.metadata.sorted_tables:
         for index in table.indexes:
@@ -21,6 +25,7 @@ def upgrade(prefix: str) -> None:
 BIG = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 TEXT = sa.Text()
 JSON = sa.JSON(none_as_null=True)
+LONG_TEXT = sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
 TASKFLOW_JSON = sa.Text().with_variant(sa.JSON(), "postgresql")
 
 
@@ -68,7 +73,6 @@ class Schema:
             Column("seq", BIG, primary_key=True, autoincrement=True),
             *columns,
             sqlite_autoincrement=True,
-            mysql_charset="utf8mb4",
         )
 
     def _unique(self, table: str, *columns: str) -> UniqueConstraint:
@@ -251,7 +255,7 @@ class Schema:
             _uuid("id"),
             _uuid("instance_id", self._to("instances")),
             _word("kind"),
-            Column("ciphertext", sa.Text().with_variant(sa.Text(2**24 - 1), "mysql")),
+            Column("ciphertext", LONG_TEXT),
             _time("created_at"),
             _time("erased_at", nullable=True),
             self._unique("secrets", "id"),

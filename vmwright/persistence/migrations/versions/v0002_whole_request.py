@@ -7,6 +7,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy import Column, ForeignKey, Index, Table, UniqueConstraint
 
+from vmwright.persistence.migrations.exact_texts import compare_exactly
+
 revision = "0002"
 down_revision = "0001"
 
@@ -26,6 +28,7 @@ def upgrade(prefix: str) -> None:
     _add_indexes(prefix)
     bind = op.get_bind()
     schema = Schema(prefix)
+    compare_exactly(bind, schema.new)
     schema.metadata.create_all(bind, tables=schema.new, checkfirst=True)
     for table in schema.new:
         for index in table.indexes:
@@ -308,7 +311,6 @@ class Schema:
             Column("seq", BIG, primary_key=True, autoincrement=True),
             *columns,
             sqlite_autoincrement=True,
-            mysql_charset="utf8mb4",
         )
 
     def _unique(self, table: str, *columns: str) -> UniqueConstraint:
