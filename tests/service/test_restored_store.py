@@ -118,6 +118,11 @@ def test_what_was_built_and_deleted_since_the_backup_is_told_and_left(
     assert {one["outcome"] for one in done} == {"left"}
     assert {one["verdict"] for one in done} == {"unknown", "missing"}
 
+    # What is missing can be deleted: there is nothing to remove, and its room is free again.
+    assert store.child(delete("goes")).output.split() == ["done"]
+    assert {one["verdict"] for one in audit(store)} == {"unknown"}
+    assert store.world() == before
+
 
 def test_nothing_is_made_or_unmade_before_somebody_has_said_so(lab: Lab, tmp_path: Path) -> None:
     assert lab.child(build("stays")).output.split() == ["done"]
