@@ -283,30 +283,11 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
         ),
     ],
     "audit": [
-        cfg.FloatOpt(
-            "interval", default=600.0, min=0.05, help="Seconds between two rounds of a service."
-        ),
-        cfg.BoolOpt(
-            "repair", default=True, help="Whether a service removes what is left over by itself."
-        ),
-        cfg.FloatOpt(
-            "minimum_age",
-            default=3600.0,
-            min=0.0,
-            help="Seconds since the end of what a thing was made for, before a service removes it.",
-        ),
-        cfg.FloatOpt(
-            "base_age",
-            default=86400.0,
-            min=0.0,
-            help="Seconds for which a host keeps an image that no instance is made from.",
-        ),
-        cfg.FloatOpt(
-            "stale_after",
-            default=3600.0,
-            min=0.0,
-            help="Seconds after which an operation that nobody works on is told of.",
-        ),
+        cfg.FloatOpt("interval", default=600.0, min=0.05, help="Seconds between two rounds."),
+        cfg.BoolOpt("repair", default=True, help="Rounds remove what is left over."),
+        cfg.FloatOpt("minimum_age", default=3600.0, min=0.0, help="Seconds after its end."),
+        cfg.FloatOpt("base_age", default=86400.0, min=0.0, help="Seconds unused images stay."),
+        cfg.FloatOpt("stale_after", default=3600.0, min=0.0, help="Seconds work may lie idle."),
     ],
     "quota": [
         cfg.IntOpt(name, default=getattr(_LIMITS, name), min=-1, help=f"{help} -1 is unlimited.")

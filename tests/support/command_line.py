@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,9 +77,37 @@ class CommandLine:
     def bring_host_back(self) -> None:
         (self.directory / "state" / "world" / "hosts" / "host1" / "down").unlink()
 
+    def execute(self, *statements: str) -> None:
+        """Change the store behind everybody's back."""
+        with closing(sqlite3.connect(self._database)) as connection:
+            for statement in statements:
+                connection.execute(statement)
+            connection.commit()
+
+    def forget(self, instance: str) -> None:
+        """Have the store know nothing of an instance, as one that was restored from a backup."""
+        tables = ("claims", "attachments", "ports", "secrets", "events", "operations")
+        of_it = [
+            f"DELETE FROM vmwright_{table} WHERE instance_id = '{instance}'" for table in tables
+        ]
+        attempts = "DELETE FROM vmwright_attempts"
+        itself = f"DELETE FROM vmwright_instances WHERE id = '{instance}'"
+        self.execute(attempts, *of_it, itself)
+        for seen in (self.directory / "state" / "history").glob("*"):
+            seen.unlink()
+
+    def world(self, kind: str) -> list[str]:
+        """The files of this kind of thing on the host."""
+        found = (self.directory / "state" / "world" / "hosts" / "host1" / kind).glob("*.json")
+        return sorted(path.stem for path in found)
+
+    @property
+    def _database(self) -> Path:
+        return self.directory / "state" / "vmwright.db"
+
     def rows(self) -> Mapping[str, list[tuple[Any, ...]]]:
         """Every row of every table."""
-        connection = sqlite3.connect(self.directory / "state" / "vmwright.db")
+        connection = sqlite3.connect(self._database)
         try:
             names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
             tables = sorted(name for (name,) in names)

@@ -44,6 +44,8 @@ def _network(host: Host, mark: Mark) -> Verbs:
         "ensure_network": lambda wait: networks.ensure_network(wanted, wait),
         "ensure_no_network": lambda wait: networks.ensure_no_network(network, wait),
         "reservations": lambda wait: networks.reservations(network, wait),
+        "leases": lambda wait: networks.leases(network, wait),
+        "ours": networks.ours,
         "ensure_reservation": lambda wait: networks.ensure_reservation(
             reservation(network), mark, wait
         ),

@@ -16,6 +16,7 @@ from vmwright.persistence.tables import Schema
 Seen = dict[str, Any]
 """The latest event that was seen, and when a restored store was accepted, if one was."""
 
+_NAMES = ("seq", "operation", "at")
 _SAME_TIME = 0.001
 """Seconds by which databases may round what is one and the same time."""
 
@@ -42,7 +43,7 @@ class History:
         except StoreRestored:
             return time.time()
         seen = self._seen()
-        return None if seen is None else seen.get("restored_at")
+        return None if seen is None else seen["restored_at"]
 
     def check(self, connection: sa.Connection) -> None:
         """`StoreRestored` if the store has not, or not so, what was seen of it. Looks once."""
@@ -90,11 +91,12 @@ class History:
 
     def _seen(self) -> Seen | None:
         try:
-            found: Seen = json.loads(self._path.read_text())
-            return found if {"seq", "operation", "at"} <= found.keys() else None
+            found = json.loads(self._path.read_text())
+            seen: Seen = {name: found[name] for name in _NAMES}
+            return {"restored_at": None, **found, **seen}
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise Unavailable(
                 f"{self._path}, which says what was seen of the database, cannot be read",
                 hint="if the database is not from a backup, remove the file",
