@@ -219,12 +219,7 @@ class Dispatcher:
             followed = operation.after_id is not None
             if followed and not may_follow(self._candidate(connection, operation.id)):
                 return
-            free = stores.instances.take(
-                connection, operation.instance_id, operation.id, instead_of=operation.after_id
-            )
-            epoch = (
-                stores.operations.claim(connection, operation, self._ownership.id) if free else None
-            )
+            epoch = self._claimed(connection, operation)
         if epoch is None:
             return
         claimed = replace(operation, epoch=epoch, owner_id=self._ownership.id)
@@ -238,6 +233,20 @@ class Dispatcher:
                 self._active.pop(operation.id)
         if operation.owner_id not in (None, self._ownership.id):
             self._ownership.forget_the_dead()
+
+    def _claimed(self, connection: Any, operation: Operation) -> int | None:
+        """The epoch of our claim, or None if there is none: then nothing was written.
+
+        The operation first: one that others have ended meanwhile must not take its instance again.
+        """
+        with connection.begin_nested() as attempt:
+            epoch = self._stores.operations.claim(connection, operation, self._ownership.id)
+            if epoch is not None and not self._stores.instances.take(
+                connection, operation.instance_id, operation.id, instead_of=operation.after_id
+            ):
+                attempt.rollback()
+                return None
+        return epoch
 
     def _run(self, operation: Operation) -> None:
         """In an engine's thread: one operation, as far as it goes here."""
