@@ -4,6 +4,7 @@ import logging
 import os
 import random
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,6 @@ from vmwright.persistence.records import Operation
 from vmwright.request import CreateRequest
 from vmwright.states import OperationState
 
-MOST = 12
-"""Instances at once: the more there are, the more are deleted; beyond it, none is built."""
-
 KEPT = ("kept1", "kept2", "kept3")
 """Volumes and ports that are there before: one instance at a time may have each."""
 
@@ -24,10 +22,11 @@ Wish = Callable[[str, random.Random], CreateRequest]
 Work = Callable[[Controller], None]
 
 
-def labour(seed: str, wish: Wish, journal: Path) -> Work:
+def labour(seed: str, wish: Wish, journal: Path, most: int) -> Work:
     """Go on with all that others left, then build and delete without end.
 
-    Each operation that was accepted is noted in the journal: somebody was told of it.
+    The more instances there are, the more are deleted: never more than `most`, or few more. Each
+    operation that was accepted is noted in the journal: somebody was told of it.
     """
     chance = random.Random(seed)
 
@@ -36,7 +35,7 @@ def labour(seed: str, wish: Wish, journal: Path) -> Work:
         controller.resume()
         for number in range(10**6):
             try:
-                asked = _asked(controller, chance, f"{seed}-{number}", wish, journal)
+                asked = _asked(controller, chance, f"{seed}-{number}", wish, journal, most)
                 controller.wait(asked, timeout=1.0)
             except VmwrightError as error:
                 logging.getLogger("crew").info("refused: %s", error)
@@ -45,7 +44,7 @@ def labour(seed: str, wish: Wish, journal: Path) -> Work:
 
 
 def _asked(
-    controller: Controller, chance: random.Random, name: str, wish: Wish, journal: Path
+    controller: Controller, chance: random.Random, name: str, wish: Wish, journal: Path, most: int
 ) -> str:
     """The last of up to two operations, side by side."""
     accepted: list[Operation] = []
@@ -54,7 +53,7 @@ def _asked(
         settled = [instance for instance in known if not instance.operation_id]
         # Now and then also one that is being built, or deleted.
         doomed = known if chance.random() < 0.1 else settled
-        if doomed and chance.random() < len(known) / MOST:
+        if doomed and chance.random() < len(known) / most:
             accepted.append(controller.delete(chance.choice(doomed).id))
         else:
             accepted.append(controller.create(wish(f"vm-{name}-{number}", chance)))
@@ -79,8 +78,6 @@ def settle(controller: Controller) -> None:
 
 def _until_due(controller: Controller) -> None:
     """Debts of late effects are not due before those can have landed."""
-    import threading
-
     threading.Event().wait(1.0)
 
 

@@ -20,10 +20,8 @@ from vmwright.controller import Controller
 from vmwright.settings import Settings
 from vmwright.testing.points import Kind, Moment, Point, Strike, Watcher
 
-CREW = 4
 _TICK = 0.01
 _STOPPED = LEASE + 0.5
-_LONGEST_LIFE = 6.0
 _VISITS = 120
 """A controller that does not come to the point that was chosen for it dies after so many."""
 
@@ -32,7 +30,14 @@ class Ground(Protocol):
     """What a run takes place on."""
 
     home: Path
-    strike: Strike | None
+    steps: bool
+    """Whether its hosts tell of the steps inside a call."""
+    most: int
+    """Instances at once."""
+    crew: int
+    """Controllers at once."""
+    life: float
+    """Seconds after which a controller is killed wherever it is."""
 
     @property
     def settings(self) -> Settings: ...
@@ -85,34 +90,45 @@ class Driver:
         self.deaths = ground.home / "deaths"
         self.toll = Toll()
         self.places: set[str] = set()
+        self._spans: dict[str, float] = {}
 
     def enumerate_points(self) -> None:
         """Find every place of a build, of its undoing and of a deletion, by runs without a kill."""
-        seen = self._ground.home / "places"
+        seen, spans = self._ground.home / "places", self._ground.home / "spans"
+        begun = threading.local()
 
         def visit(point: Point) -> None:
             if not by_the_clock(point):
                 note(seen, place_of(point))
+            if point.kind is Kind.CALL and point.moment is Moment.BEFORE:
+                begun.at = time.monotonic()
+            elif point.kind is Kind.CALL and point.moment is Moment.AFTER:
+                verb = point.name.partition("@")[0]
+                note(spans, f"{verb} {time.monotonic() - begun.at:.6f}")
 
         self.whole(self._ground.settings, self._build_and_delete, visit)
         for settings in self._ground.failing():
             self.whole(settings, self._build, visit)
         self.places = set(seen.read_text().splitlines())
+        told = [line.split() for line in spans.read_text().splitlines()]
+        self._spans = {verb: float(seconds) for verb, seconds in told}
 
     def run(self, seconds: float) -> None:
         """Have controllers work and die for so long."""
         ends = time.monotonic() + seconds
-        while (now := time.monotonic()) < ends:
-            while len(self._children) < CREW:
-                self._bear()
-            self._strike_hosts(now)
-            self._look_after(now)
-            threading.Event().wait(_TICK)
-        for _, undo in self._undo:
-            undo()
-        for process in list(self._children):
-            self._kill(process)
-            self._bury(process, os.waitpid(process, 0)[1])
+        try:
+            while (now := time.monotonic()) < ends:
+                while len(self._children) < self._ground.crew:
+                    self._bear()
+                self._strike_hosts(now)
+                self._look_after(now)
+                threading.Event().wait(_TICK)
+        finally:
+            for process in list(self._children):
+                self._kill(process)
+                self._bury(process, os.waitpid(process, 0)[1])
+            for _, undo in self._undo:
+                undo()
 
     def settle(self) -> int:
         """See everything through in one more process; its exit status."""
@@ -149,10 +165,11 @@ class Driver:
         self._born += 1
         chance = random.Random(f"{self._seed} {self._born}")
         settings = self._ground.shaky(chance)
-        work = labour(f"{self._seed}-{self._born}", self._wish, self.journal)
+        seed = f"{self._seed}-{self._born}"
+        work = labour(seed, self._wish, self.journal, self._ground.most)
         told = self._ground.home / f"death-{self._born}"
-        process = self._fork(settings, work, self._fate(chance, told))
-        ends = time.monotonic() + chance.uniform(0.5, 1.0) * _LONGEST_LIFE
+        process = self._fork(settings, work, self._fate(chance, told), self._strikes(chance))
+        ends = time.monotonic() + chance.uniform(0.5, 1.0) * self._ground.life
         self._children[process] = Child(told, ends)
 
     def _fate(self, chance: random.Random, told: Path) -> Callable[[Point], None]:
@@ -184,11 +201,19 @@ class Driver:
 
         return stop_first
 
+    def _strikes(self, chance: random.Random) -> Strike | None:
+        """When calls are struck in their middle: some while after they began, as a rule earlier
+        than they would end. A simulated host tells of its own steps."""
+        if self._ground.steps:
+            return None
+        return lambda verb: chance.random() * self._spans.get(verb, 0.01)
+
     def _fork(
         self,
         settings: Settings,
         work: Callable[[Controller], None],
         visit: Callable[[Point], None],
+        strike: Strike | None = None,
     ) -> int:
         process = os.fork()
         if process:
@@ -198,7 +223,7 @@ class Driver:
             log = os.open(self._log(), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             os.dup2(log, 1)
             os.dup2(log, 2)
-            watcher = Watcher(visit, strike=self._ground.strike)
+            watcher = Watcher(visit, strike=strike)
             with Controller(settings, watch=watcher.watch) as controller:
                 work(controller)
             status = 0
@@ -218,7 +243,7 @@ class Driver:
         for due, undo in [known for known in self._undo if known[0] <= now]:
             undo()
             self._undo.remove((due, undo))
-        if now < self._next_blow:
+        if now < self._next_blow or self._undo:
             return
         self._next_blow = now + self._chance.uniform(1.0, 4.0)
         self.toll.befallen += 1

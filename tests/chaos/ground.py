@@ -14,7 +14,6 @@ from vmwright.settings import (
     Settings,
     SimulatedSettings,
 )
-from vmwright.testing.points import Strike
 from vmwright.waiting import Wait
 
 LEASE = 2.0
@@ -48,7 +47,10 @@ class SimulatedGround:
 
     home: Path
     url: str
-    strike: Strike | None = None
+    steps: bool = True
+    most: int = 12
+    crew: int = 4
+    life: float = 6.0
     _down: list[Path] = field(default_factory=list)
 
     @property
