@@ -1,7 +1,7 @@
 # Everything a newcomer needs. The scripts say what they do: scripts/NAME --help
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart uninstall-quickstart test test-all lint
+.PHONY: help quickstart uninstall-quickstart test test-all chaos lint
 MAKEFLAGS += --no-print-directory
 
 help: ## Show this
@@ -18,6 +18,10 @@ test: ## Run the tests that take minutes (TESTS="tests/unit -k graph")
 
 test-all: ## Run every test
 	@scripts/test $(TESTS)
+
+chaos: ## Kill controllers at work, and judge what is left (SECONDS=600 SEED=n DB=postgresql BACKEND=libvirt)
+	@scripts/chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) \
+	  $(if $(DB),--db $(DB)) $(if $(BACKEND),--backend $(BACKEND))
 
 lint: ## Check style, types, imports and sizes
 	@scripts/lint

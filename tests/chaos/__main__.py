@@ -37,7 +37,7 @@ def main() -> int:
         marker = f"marker-{secrets.token_hex(16)}".encode()
         with _ground(asked.backend, home / "run", url) as ground:
             store = Store(url)
-            driver = Driver(ground, seed, wish_of(marker), outage_of(store))
+            driver = Driver(ground, seed, wish_of(marker, ground.choices), outage_of(store))
             wrong = _run(driver, ground, home, asked.seconds)
             verdict = judge(store, ground.world, notes(driver.journal))
             wrong += verdict.complaints()

@@ -7,7 +7,6 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from vmwright.controller import Controller
 from vmwright.errors import VmwrightError
@@ -98,23 +97,23 @@ def notes(journal: Path) -> list[str]:
     return journal.read_text().split() if journal.exists() else []
 
 
-def wish_of(marker: bytes, **more: Any) -> Wish:
+def wish_of(marker: bytes, choices: int) -> Wish:
     """Instances with secrets, disks of every kind, and now and then a volume and a port of the
-    user's."""
+    user's; of one of so many images and networks, which each host sees for the first time once."""
 
     def wish(name: str, chance: random.Random) -> CreateRequest:
         kept = chance.choice(KEPT)
         old = chance.random() < 0.3
+        image, network = (chance.randint(1, choices) for _ in range(2))
         return CreateRequest.parse(
             name=name,
-            image="demo",
+            image=f"image{image}",
             flavor="small",
-            networks=[{"network": "net1"}, *([{"port": kept}] if old else [])],
-            volumes=[{"size": 1}, *([{"volume": kept}] if old else [{"image": "demo"}])],
+            networks=[{"network": f"net{network}"}, *([{"port": kept}] if old else [])],
+            volumes=[{"size": 1}, {"volume": kept} if old else {"image": f"image{image}"}],
             user_data=marker,
             admin_password=marker.decode(),
             injected_files=[{"path": "/etc/secret", "content": marker}],
-            **more,
         )
 
     return wish

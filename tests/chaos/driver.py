@@ -22,7 +22,7 @@ from vmwright.testing.points import Kind, Moment, Point, Strike, Watcher
 
 _TICK = 0.01
 _STOPPED = LEASE + 0.5
-_VISITS = 120
+_VISITS = 250
 """A controller that does not come to the point that was chosen for it dies after so many."""
 
 
@@ -30,12 +30,16 @@ class Ground(Protocol):
     """What a run takes place on."""
 
     home: Path
+    choices: int
+    """Images and networks that it has."""
     steps: bool
     """Whether its hosts tell of the steps inside a call."""
     most: int
     """Instances at once."""
     crew: int
     """Controllers at once."""
+    calm: float
+    """How much rarer blows are than on simulated hosts."""
     life: float
     """Seconds after which a controller is killed wherever it is."""
 
@@ -177,9 +181,11 @@ class Driver:
         inside = chance.random() < 0.5
         wanted = self.missed or sorted(self.places)
         if inside:
-            wanted = [place for place in wanted if " in " in place] or wanted
+            # Without steps any moment inside of a call will do, after a few visits.
+            wanted = [place for place in wanted if " in " in place] or [""]
         place, turn = chance.choice(wanted), chance.choice((1, 1, 1, 2, 3))
-        visits, stop = chance.randint(30, _VISITS), chance.random() < 0.04
+        visits = chance.randint(60, _VISITS) if place else chance.randint(1, _VISITS // 4)
+        stop = chance.random() < 0.04
         seen: Counter[str] = Counter()
         lock = threading.Lock()
 
@@ -245,7 +251,7 @@ class Driver:
             self._undo.remove((due, undo))
         if now < self._next_blow or self._undo:
             return
-        self._next_blow = now + self._chance.uniform(1.0, 4.0)
+        self._next_blow = now + self._chance.uniform(1.0, 4.0) * self._ground.calm
         self.toll.befallen += 1
         if self._outage is not None and self._chance.random() < 0.3:
             self._outage()

@@ -47,10 +47,12 @@ class SimulatedGround:
 
     home: Path
     url: str
+    choices: int = 60
     steps: bool = True
     most: int = 12
     crew: int = 4
-    life: float = 6.0
+    calm: float = 1.0
+    life: float = 8.0
     _down: list[Path] = field(default_factory=list)
 
     @property
@@ -84,7 +86,7 @@ class SimulatedGround:
 
     def shaky(self, chance: random.Random) -> Settings:
         """Settings with a fault, or without."""
-        return self.with_faults(*chance.sample(_FAULTS, chance.choice((0, 1, 2))))
+        return self.with_faults(*chance.sample(_FAULTS, chance.choice((0, 0, 1, 2))))
 
     def failing(self) -> Iterator[Settings]:
         """Settings with which a build is tried on another host, and with which it fails."""
@@ -92,17 +94,18 @@ class SimulatedGround:
         yield self.with_faults("ensure_running:1+:refuse")
 
     def prepare(self, controller: Controller) -> None:
-        inventory, source = controller.inventory, self.home / "demo.raw"
-        source.write_bytes(b"\0" * 4096)
+        inventory, source = controller.inventory, self.home / "image.raw"
         for host in HOSTS:
             inventory.create_host(host, f"simulated:///{host}")
-        inventory.create_image("demo", source, "raw", wait=Wait(10))
         inventory.create_flavor("small", 1, 128, 1, ephemeral_gib=1, swap_mib=64)
-        inventory.create_network("net1", "10.1.0.0/20")
+        for number in range(1, self.choices + 1):
+            source.write_bytes(bytes([number]) * 4096)
+            inventory.create_image(f"image{number}", source, "raw", wait=Wait(10))
+            inventory.create_network(f"net{number}", f"10.1.{number}.0/24")
+        source.unlink()
         for number, name in enumerate(KEPT):
             inventory.create_volume(name, size_gib=1)
-            inventory.ports.create(name, "net1", ip=f"10.1.15.{100 + number}")
-        source.unlink()
+            inventory.ports.create(name, "net1", ip=f"10.1.1.{200 + number}")
 
     def befall(self, chance: random.Random) -> Undo:
         """A host loses its power; returns what gives it back."""

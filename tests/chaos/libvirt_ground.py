@@ -83,9 +83,11 @@ class LibvirtGround:
     home: Path
     url: str
     hosts: dict[str, PrivateHost]
+    choices: int = 1
     steps: bool = False
     most: int = 4
-    crew: int = 2
+    crew: int = 3
+    calm: float = 3.0
     life: float = 20.0
     cut: set[str] = field(default_factory=set)
 
@@ -133,7 +135,7 @@ class LibvirtGround:
         inventory = controller.inventory
         for name, uri in zip(HOSTS, self.hosts, strict=True):
             inventory.create_host(name, uri, **_SIZE)
-        inventory.create_image("demo", demo_guest().disk[1], wait=Wait(120))
+        inventory.create_image("image1", demo_guest().disk[1], wait=Wait(120))
         inventory.create_flavor("small", vcpus=1, ram_mib=128, disk_gib=1)
         inventory.create_network("net1", "10.77.0.0/24")
         for number, name in enumerate(KEPT):

@@ -201,7 +201,8 @@ class _Judge:
         ports = [port for port in self.ports if port["instance_id"] == instance]
         if [port["mac"] for port in ports] != list(guest.macs):
             yield f"interfaces as its ports are: {guest.macs}"
-        given = {(known.host, known.mac, known.ip) for known in self.seen.reservations}
+        reserved = [known for known in self.seen.reservations if not known.lease]
+        given = {(known.host, known.mac, known.ip) for known in reserved}
         yield from (p["ip"] for p in ports if (guest.host, p["mac"], p["ip"]) not in given)
         if not any(claim["instance_id"] == instance for claim in self.claims):
             yield "claim"
