@@ -1,7 +1,7 @@
 # Everything a newcomer needs. The scripts say what they do: scripts/NAME --help
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart uninstall-quickstart test test-all fuzz lint
+.PHONY: help quickstart uninstall-quickstart test test-all chaos fuzz lint
 MAKEFLAGS += --no-print-directory
 
 help: ## Show this
@@ -21,6 +21,9 @@ test-all: ## Run every test
 
 fuzz: ## Throw inputs at whatever takes them from strangers (SECONDS=300 SEED=1)
 	@scripts/fuzz $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
+chaos: ## Kill controllers at work, and judge what is left (SECONDS=600 SEED=n DB=postgresql BACKEND=libvirt)
+	@scripts/chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) \
+	  $(if $(DB),--db $(DB)) $(if $(BACKEND),--backend $(BACKEND))
 
 lint: ## Check style, types, imports and sizes
 	@scripts/lint

@@ -4,7 +4,8 @@ import logging
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+
+import sqlalchemy as sa
 
 from vmwright.backlog import candidates
 from vmwright.errors import Damaged, ProcessesDied, UnknownFlow, VmwrightError
@@ -89,13 +90,24 @@ class Claims:
                 again = candidates(connection, stores, [operation.id])
                 if not all(map(may_follow, again)):
                     return None
-            free = stores.instances.take(
-                connection, operation.instance_id, operation.id, instead_of=operation.after_id
-            )
-            epoch = self._new_epoch(connection, operation) if free else None
+            epoch = self._claimed(connection, operation)
         if epoch is None:
             return None
         return replace(operation, epoch=epoch, owner_id=self._ownership.id)
+
+    def _claimed(self, connection: sa.Connection, operation: Operation) -> int | None:
+        """The epoch of our claim, or None if there is none: then nothing was written.
+
+        The operation first: one that others have ended meanwhile must not take its instance again.
+        """
+        with connection.begin_nested() as attempt:
+            epoch = self._new_epoch(connection, operation)
+            if epoch is not None and not self._stores.instances.take(
+                connection, operation.instance_id, operation.id, instead_of=operation.after_id
+            ):
+                attempt.rollback()
+                return None
+        return epoch
 
     def park(self, operation: Operation, error: VmwrightError) -> None:
         """Nobody touches it until someone says so: what it needs is not to be had here."""
@@ -119,7 +131,7 @@ class Claims:
                 operations.append(connection, [event])
         LOG.error("operation %s is parked: %s", operation.id, error)
 
-    def _new_epoch(self, connection: Any, operation: Operation) -> int | None:
+    def _new_epoch(self, connection: sa.Connection, operation: Operation) -> int | None:
         operations, me = self._stores.operations, self._ownership.id
         taken_over = operation.state in HELD and operation.owner_id not in (None, me)
         if taken_over:

@@ -76,7 +76,10 @@ class _Judge:
         self.atoms: dict[str, set[str]] = {}
         for row in store.rows("SELECT parent_uuid, state FROM atomdetails"):
             self.atoms.setdefault(row["parent_uuid"], set()).add(row["state"])
-        self.active = {id for id, row in self.instances.items() if row["vm_state"] == "active"}
+        built = ("active", "stopped")
+        self.active = {id for id, row in self.instances.items() if row["vm_state"] in built}
+        self.held_up = {o["instance_id"] for o in self.operations if o["state"] in _HELD_UP}
+        """What these still hold is seen by whoever looks at the operation."""
 
     def verdict(self, accepted: set[str]) -> Verdict:
         builds = [known for known in self.operations if known["kind"] == "create"]
@@ -100,7 +103,7 @@ class _Judge:
         ):
             for row in rows:
                 instance = row["instance_id"]
-                if instance is not None and instance not in self.active:
+                if instance is not None and instance not in self.active | self.held_up:
                     yield f"{table} of instance {instance}, which is {self._state(instance)}"
         for instance in self.active & {row["instance_id"] for row in self.secrets}:
             yield f"secret of active instance {instance}"
@@ -108,23 +111,24 @@ class _Judge:
             yield f"debt: {debt['kind']} {debt['key']} on {self.hosts.get(debt['host_id'])}"
         for volume in self.volumes.values():
             made_for = volume["made_for"]
-            if volume["deleted_at"] is None and made_for and made_for not in self.active:
+            owners = self.active | self.held_up
+            if volume["deleted_at"] is None and made_for and made_for not in owners:
                 yield f"volume {volume['id']} of instance {made_for}, {self._state(made_for)}"
 
     def _leaked_things(self) -> Iterator[str]:
         yield from self.seen.strays
         for guest in self.seen.guests:
-            if guest.uuid not in self.active:
+            if guest.uuid not in self.active | self.held_up:
                 yield f"guest {guest.uuid} on {guest.host}: {self._state(guest.uuid)}"
         wanted = {(guest.host, name) for guest in self._whole() for name in guest.volumes}
         wanted |= self._located()
         for volume in self.seen.volumes:
-            if (volume.host, volume.name) not in wanted:
+            if (volume.host, volume.name) not in wanted and volume.instance not in self.held_up:
                 yield f"volume {volume.name} on {volume.host}: {self._state(volume.instance)}"
         held = {
             (self._host_of(port["instance_id"]), port["mac"], port["ip"])
             for port in self.ports
-            if port["instance_id"] in self.active
+            if port["instance_id"] in self.active | self.held_up
         }
         for known in self.seen.reservations:
             if (known.host, known.mac, known.ip) not in held:
@@ -152,8 +156,8 @@ class _Judge:
             else:
                 yield from self._untrue_flow(known)
         for id, row in self.instances.items():
-            busy = any(o["instance_id"] == id for o in self.operations if o["state"] in _HELD_UP)
-            if row["vm_state"] not in ("active", "error", "deleted") and not busy:
+            busy = id in self.held_up
+            if row["vm_state"] not in ("active", "stopped", "error", "deleted") and not busy:
                 yield f"instance {id} is {row['vm_state']}"
             elif (row["task_state"] or row["operation_id"]) and not busy:
                 yield f"instance {id} is {row['vm_state']} and has {row['task_state']} to do"
@@ -197,7 +201,8 @@ class _Judge:
         ports = [port for port in self.ports if port["instance_id"] == instance]
         if [port["mac"] for port in ports] != list(guest.macs):
             yield f"interfaces as its ports are: {guest.macs}"
-        given = {(known.host, known.mac, known.ip) for known in self.seen.reservations}
+        reserved = [known for known in self.seen.reservations if not known.lease]
+        given = {(known.host, known.mac, known.ip) for known in reserved}
         yield from (p["ip"] for p in ports if (guest.host, p["mac"], p["ip"]) not in given)
         if not any(claim["instance_id"] == instance for claim in self.claims):
             yield "claim"

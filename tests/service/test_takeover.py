@@ -8,7 +8,12 @@ from dataclasses import replace
 
 from tests.support import lab as labs
 from tests.support.lab import Lab
-from tests.support.oracle import assert_nothing_left
+from tests.support.oracle import (
+    assert_nothing_left,
+    assert_one_guest,
+    assert_only_the_users_volume_is_left,
+)
+from vmwright.controller import Controller
 from vmwright.flows import newest
 from vmwright.request import CreateRequest
 
@@ -45,6 +50,43 @@ def test_two_processes_that_resume_share_the_work(lab: Lab) -> None:
     )
     assert {row["times"] for row in begun} == {1}
     assert len(lab.things("domains")) == MANY
+
+
+class Owners:
+    """The store of owners, that has something happen when it is asked for them the second time.
+
+    First that is to forget the dead; then to plan, when operations were read already.
+    """
+
+    def __init__(self, owners, happen) -> None:
+        self._owners = owners
+        self._then = iter([lambda: None, happen])
+
+    def __getattr__(self, name):
+        if name == "all":
+            next(self._then, lambda: None)()
+        return getattr(self._owners, name)
+
+
+def test_an_operation_that_another_process_ends_meanwhile_does_not_keep_its_instance(
+    lab: Lab,
+) -> None:
+    """It was read as queued, and is done when it would be claimed."""
+
+    def see_through_elsewhere() -> None:
+        with Controller(lab.settings) as other:
+            labs.resume(other)
+
+    def late(means):
+        owners = Owners(means.stores.owners, see_through_elsewhere)
+        return replace(means, stores=replace(means.stores, owners=owners))
+
+    assert lab.child(lambda controller: controller.submit(labs.request())).status == 0
+    ended = lab.reap(lab.fork(labs.resume, watch=late))
+    assert ended.output.split() == ["done", "done"], ended.output
+    assert_one_guest(lab)
+    assert lab.child(labs.delete).output.split() == ["done"]
+    assert_only_the_users_volume_is_left(lab)
 
 
 def test_a_dead_process_is_found_out_at_once(lab: Lab) -> None:

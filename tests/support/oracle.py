@@ -48,6 +48,7 @@ def assert_one_guest(lab: Lab) -> None:
     """Exactly one complete guest, and rows that say the same."""
     (instance,) = instances(lab)
     assert (instance["vm_state"], instance["task_state"]) == ("active", None)
+    assert instance["operation_id"] is None
     (domain,) = lab.things("domains")
     assert domain["uuid"] == instance["id"]
     assert domain["state"] == "running"

@@ -43,6 +43,11 @@ class PrivateHost:
             self._process.communicate()
             self._process = None
 
+    def cut_power(self) -> None:
+        """As `power_off`, also while children that were forked meanwhile hold its input open."""
+        self._tell("power-off")
+        self.power_off()
+
     def run(self, *command: str) -> str:
         """What the command, run inside the host, writes to its output."""
         return self._tell("run", *command)
