@@ -4,8 +4,7 @@ import logging
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-
-import sqlalchemy as sa
+from typing import Any
 
 from vmwright.backlog import candidates
 from vmwright.errors import Damaged, ProcessesDied, UnknownFlow, VmwrightError
@@ -95,7 +94,7 @@ class Claims:
             return None
         return replace(operation, epoch=epoch, owner_id=self._ownership.id)
 
-    def _claimed(self, connection: sa.Connection, operation: Operation) -> int | None:
+    def _claimed(self, connection: Any, operation: Operation) -> int | None:
         """The epoch of our claim, or None if there is none: then nothing was written.
 
         The operation first: one that others have ended meanwhile must not take its instance again.
@@ -131,7 +130,7 @@ class Claims:
                 operations.append(connection, [event])
         LOG.error("operation %s is parked: %s", operation.id, error)
 
-    def _new_epoch(self, connection: sa.Connection, operation: Operation) -> int | None:
+    def _new_epoch(self, connection: Any, operation: Operation) -> int | None:
         operations, me = self._stores.operations, self._ownership.id
         taken_over = operation.state in HELD and operation.owner_id not in (None, me)
         if taken_over:
