@@ -19,21 +19,20 @@ from vmwright.errors import (
     VmwrightError,
 )
 from vmwright.flows import RECIPES, stored_flow
-from vmwright.ids import DeploymentId, Mark, OperationId, Whose
+from vmwright.ids import DeploymentId, OperationId, OwnerId
 from vmwright.outcomes import Ending
-from vmwright.ownership import Ownership, is_dead, machine
+from vmwright.ownership import Ownership, is_dead, lease_clock, machine
 from vmwright.persistence.database import now
 from vmwright.persistence.logbook import load_flow
 from vmwright.persistence.records import Event, Operation
 from vmwright.persistence.unit_of_work import Fenced, UnitOfWork
 from vmwright.pools import Pools
 from vmwright.recovery import Candidate, Plan, may_follow, plan_recovery
-from vmwright.runner import Assignment, Outcome, drive
+from vmwright.runner import Assignment, Outcome, drive, identity_of
 from vmwright.settings import OperationSettings
 from vmwright.spec import Spec
 from vmwright.states import HELD, OperationState
-from vmwright.tasks.task import Means, Owed, Run
-from vmwright.waiting import Wait
+from vmwright.tasks.task import Means, Owed
 
 LOG = logging.getLogger(__name__)
 
@@ -48,8 +47,9 @@ _PER_ROUND = 64
 class _Active:
     """An operation that this process runs right now."""
 
+    since: float
+    """When it was surely ours, by `lease_clock`."""
     work: UnitOfWork | None = None
-    since: float = field(default_factory=time.monotonic)
     cancelled: threading.Event = field(default_factory=threading.Event)
     progress: dict[str, tuple[float, str]] = field(default_factory=dict)
 
@@ -214,6 +214,7 @@ class Dispatcher:
 
     def _claim(self, operation: Operation) -> None:
         stores = self._stores
+        asked, trusted_until = lease_clock(), self._ownership.trusted_until()
         with stores.database.write() as connection:
             # Looked at again: a stuck predecessor may have been told to go on meanwhile.
             followed = operation.after_id is not None
@@ -225,11 +226,17 @@ class Dispatcher:
             epoch = (
                 stores.operations.claim(connection, operation, self._ownership.id) if free else None
             )
+            if epoch is not None and _is_anothers(operation, self._ownership.id):
+                stores.operations.append(connection, [self._taken_over(operation)])
         if epoch is None:
             return
         claimed = replace(operation, epoch=epoch, owner_id=self._ownership.id)
         with self._lock:
-            self._active[operation.id] = _Active()
+            # Stopped for long just after the commit, we may have lost it again already.
+            claimed_at = lease_clock()
+            self._active[operation.id] = _Active(
+                since=claimed_at if claimed_at < trusted_until else asked
+            )
         try:
             self._pools.engines.submit(self._run, claimed)
         except RuntimeError as error:  # no thread is to be had, as when the interpreter ends
@@ -239,12 +246,29 @@ class Dispatcher:
         if operation.owner_id not in (None, self._ownership.id):
             self._ownership.forget_the_dead()
 
+    def _taken_over(self, operation: Operation) -> Event:
+        """For whoever asks later why two processes worked on one operation."""
+        return Event(
+            operation_id=operation.id,
+            instance_id=operation.instance_id,
+            kind="owner",
+            state="taken_over",
+            attempt=operation.attempt,
+            at=time.time(),
+            detail={"from": operation.owner_id, "by": self._ownership.id, "machine": machine()},
+        )
+
     def _run(self, operation: Operation) -> None:
         """In an engine's thread: one operation, as far as it goes here."""
         try:
             outcome = self._drive(operation)
-            LOG.info("operation %s (%s): %s", operation.id, operation.kind, outcome.value)
-        except (ClaimLost, StoreUnavailable) as error:
+            if outcome is Outcome.LOST:
+                LOG.warning("%s", _lost(operation))
+            else:
+                LOG.info("operation %s (%s): %s", operation.id, operation.kind, outcome.value)
+        except ClaimLost:
+            LOG.warning("%s", _lost(operation))
+        except StoreUnavailable as error:
             LOG.warning("operation %s was put down: %s", operation.id, error)
         except VmwrightError as error:
             self._park(operation, error)
@@ -264,7 +288,12 @@ class Dispatcher:
             detail = load_flow(connection, stores, operation.flow_detail_id)
         spec = Spec.from_store(instance.request)
         flow = stored_flow(operation.flow_name, operation.flow_version, self._means, spec.hooks)
-        active.work = UnitOfWork(stores, operation, detail, trusted=self._ownership.trusted)
+        active.work = UnitOfWork(
+            stores,
+            operation,
+            detail,
+            trusted=lambda: self._ownership.trusts(operation.id, active.since),
+        )
         return drive(
             flow,
             detail,
@@ -301,7 +330,7 @@ class Dispatcher:
                 )
 
         return Assignment(
-            run=self._identity(operation),
+            run=identity_of(operation, self._deployment, self._settings),
             inputs={"spec": spec},
             cut_off=operation.state in HELD,
             work=active.work,
@@ -311,26 +340,6 @@ class Dispatcher:
             finish=ending.record,
             progress=progress,
             owe=owe,
-        )
-
-    def _identity(self, operation: Operation) -> Run:
-        mark = Mark(
-            deployment=self._deployment,
-            instance=operation.instance_id,
-            operation=operation.id,
-            attempt=operation.attempt,
-        )
-        # A create's undo touches what it made itself, a delete whatever the instance has.
-        whose = Whose(
-            deployment=self._deployment,
-            instance=operation.instance_id,
-            operation=operation.id if operation.kind == "create" else None,
-        )
-        return Run(
-            mark=mark,
-            whose=whose,
-            wait=Wait(self._settings.deadline),
-            late_effect=self._settings.late_effect,
         )
 
     def _park(self, operation: Operation, error: VmwrightError) -> None:
@@ -352,6 +361,19 @@ class Dispatcher:
             if operations.park(connection, operation, reason):
                 operations.append(connection, [event])
         LOG.error("operation %s is parked: %s", operation.id, error)
+
+
+def _is_anothers(operation: Operation, me: OwnerId) -> bool:
+    """Whether somebody else ran it, and did not put it down."""
+    return operation.state in HELD and operation.owner_id not in (None, me)
+
+
+def _lost(operation: Operation) -> str:
+    return (
+        f"operation {operation.id} ({operation.kind}) is not ours any more, from epoch "
+        f"{operation.epoch} on: our lease ran out, or another process has taken it over; "
+        "nothing more is done or written for it here"
+    )
 
 
 def _unknown(operation: Operation) -> str:

@@ -81,7 +81,7 @@ def on_hosts() -> list[str]:
 
 def break_task(breakage: Breakage) -> None:
     """From now on, in this process, this task goes wrong like this."""
-    _replace(
+    around_task(
         breakage.task,
         breakage.direction,
         lambda method: _broken(method, breakage),
@@ -113,7 +113,7 @@ def meet(name: str, direction: Direction, arrive: Callable[[], None], *, after: 
 
         return run
 
-    _replace(name, direction, around)
+    around_task(name, direction, around)
 
 
 def _task(name: str) -> Task:
@@ -126,9 +126,10 @@ def _task(name: str) -> Task:
     return found
 
 
-def _replace(
+def around_task(
     name: str, direction: Direction, around: Callable[[Callable[..., Any]], Callable[..., Any]]
 ) -> None:
+    """From now on, in this process, this task's method is what `around` makes of it."""
     cls = type(_task(name))
     method = getattr(cls, direction.value)
     setattr(cls, direction.value, functools.wraps(method)(around(method)))
@@ -173,7 +174,7 @@ def hold(name: str, direction: Direction, *, after: bool, others: threading.Barr
 
         return run
 
-    _replace(name, direction, around)
+    around_task(name, direction, around)
 
 
 def broken(work: Work, *breakages: Breakage) -> Work:

@@ -31,6 +31,7 @@ from vmwright.settings import (
     Settings,
     SimulatedSettings,
 )
+from vmwright.tasks.task import Means
 from vmwright.waiting import Wait
 
 MARKER = b"marker-of-a-secret-3f9c1d"
@@ -109,7 +110,12 @@ class Lab:
         """Fork a process, let it open a controller and do the work; wait for its end."""
         return self.reap(self.fork(work))
 
-    def fork(self, work: Callable[[Controller], Any], settings: Settings | None = None) -> int:
+    def fork(
+        self,
+        work: Callable[[Controller], Any],
+        settings: Settings | None = None,
+        watch: Callable[[Means], Means] | None = None,
+    ) -> int:
         """As `child`, without waiting: the process id."""
         sys.stdout.flush()
         process = os.fork()
@@ -119,7 +125,7 @@ class Lab:
         try:
             output = os.open(self._output(os.getpid()), os.O_WRONLY | os.O_CREAT, 0o600)
             sys.stdout = sys.stderr = os.fdopen(output, "w")
-            with Controller(settings or self.settings) as controller:
+            with Controller(settings or self.settings, watch=watch) as controller:
                 work(controller)
             status = 0
         except BaseException:  # noqa: BLE001 - whatever it is, the child ends and says so
@@ -131,6 +137,10 @@ class Lab:
 
     def reap(self, process: int) -> Ended:
         _, status = os.waitpid(process, 0)
+        return self.ended(process, status)
+
+    def ended(self, process: int, status: int) -> Ended:
+        """A child that was waited for."""
         path = self._output(process)
         return Ended(os.waitstatus_to_exitcode(status), path.read_text() if path.exists() else "")
 
@@ -147,6 +157,31 @@ class Lab:
         with closing(sqlite3.connect(self.home / "store.db")) as connection:
             connection.row_factory = sqlite3.Row
             return [dict(row) for row in connection.execute(statement, values)]
+
+    def is_writable(self) -> bool:
+        """Whether no process is in the middle of a transaction that keeps others from writing."""
+        if self.url is not None:
+            open_ones = (
+                "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+                " AND pid <> pg_backend_pid() AND state LIKE 'idle in transaction%'"
+            )
+            return self.rows(open_ones) == []
+        with closing(sqlite3.connect(self.home / "store.db", timeout=0)) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return False
+            return True
+
+    def all_rows(self) -> dict[str, list[dict[str, Any]]]:
+        """Every row of every table, of ours and of TaskFlow's."""
+        catalogue = (
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+            if self.url is None
+            else "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'"
+        )
+        names = sorted(row["name"] for row in self.rows(catalogue))
+        return {name: sorted(self.rows(f"SELECT * FROM {name}"), key=repr) for name in names}
 
     def execute(self, statement: str) -> None:
         """Change the store behind everybody's back."""

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from vmwright.ids import DeploymentId, Mark, Whose
+from vmwright.persistence.records import Operation
 from vmwright.persistence.unit_of_work import Fenced, UnitOfWork
 from vmwright.settings import OperationSettings
 from vmwright.tasks.task import Owed, Run
+from vmwright.waiting import Wait
 
 
 class Outcome(Enum):
@@ -42,3 +45,25 @@ class Assignment:
     """Adds the end of the operation, or why it is blocked, to the last transaction."""
     progress: Callable[[str, float, str], None]
     owe: Callable[[Fenced, list[Owed]], None]
+
+
+def identity_of(operation: Operation, deployment: DeploymentId, settings: OperationSettings) -> Run:
+    """Who a run is to the outside: what it marks, and whose marks it may touch."""
+    mark = Mark(
+        deployment=deployment,
+        instance=operation.instance_id,
+        operation=operation.id,
+        attempt=operation.attempt,
+    )
+    # A create's undo touches what it made itself, a delete whatever the instance has.
+    whose = Whose(
+        deployment=deployment,
+        instance=operation.instance_id,
+        operation=operation.id if operation.kind == "create" else None,
+    )
+    return Run(
+        mark=mark,
+        whose=whose,
+        wait=Wait(settings.deadline),
+        late_effect=settings.late_effect,
+    )
