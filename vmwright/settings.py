@@ -28,6 +28,7 @@ class LibvirtSettings:
     virt_type: str = "auto"
     pool_dir: str = "/var/lib/libvirt/vmwright"
     call_deadline: float = 60.0
+    circuit_rest: float = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,6 +243,13 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
         ),
         cfg.FloatOpt(
             "call_deadline", default=60.0, min=0.1, help="Seconds one libvirt call may take."
+        ),
+        cfg.FloatOpt(
+            "circuit_rest",
+            default=5.0,
+            min=0.0,
+            help="Seconds a host that did not answer is left alone; up to six times that if it "
+            "goes on.",
         ),
     ],
     "simulated": [
