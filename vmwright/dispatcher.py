@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from taskflow.flow import Flow
@@ -28,7 +28,7 @@ from vmwright.persistence.records import Event, Operation
 from vmwright.persistence.unit_of_work import Fenced, UnitOfWork
 from vmwright.pools import Pools
 from vmwright.recovery import Candidate, Plan, may_follow, plan_recovery
-from vmwright.runner import Assignment, Outcome, drive, identity_of
+from vmwright.runner import Active, Assignment, Outcome, drive, identity_of
 from vmwright.settings import OperationSettings
 from vmwright.spec import Spec
 from vmwright.states import HELD, OperationState
@@ -41,17 +41,6 @@ _LOOK_AGAIN = 0.2
 
 _PER_ROUND = 64
 """Operations looked at in one round: the rest wait their turn in the store."""
-
-
-@dataclass
-class _Active:
-    """An operation that this process runs right now."""
-
-    since: float
-    """When it was surely ours, by `lease_clock`."""
-    work: UnitOfWork | None = None
-    cancelled: threading.Event = field(default_factory=threading.Event)
-    progress: dict[str, tuple[float, str]] = field(default_factory=dict)
 
 
 class Dispatcher:
@@ -72,7 +61,7 @@ class Dispatcher:
         self._ownership = ownership
         self._pools = pools
         self._wanted: dict[OperationId, None] = {}
-        self._active: dict[OperationId, _Active] = {}
+        self._active: dict[OperationId, Active] = {}
         self._lock = threading.Lock()
         self._bell = threading.Event()
         self._stopping = threading.Event()
@@ -111,7 +100,7 @@ class Dispatcher:
         if self._thread.is_alive():
             self._thread.join()
 
-    def _publish(self, run: _Active) -> None:
+    def _publish(self, run: Active) -> None:
         if run.work is None:
             return
         progress, run.progress = run.progress, {}
@@ -144,7 +133,7 @@ class Dispatcher:
     def _round(self) -> bool:
         """Look at what is wanted, claim what may be claimed. True if some of it still waits."""
         with self._lock:
-            room = self._settings.parallel - len(self._active)
+            room = self._room()
             batch = [wanted for wanted in self._wanted if wanted not in self._active][:_PER_ROUND]
         if batch:
             plan = self._plan(batch)
@@ -156,6 +145,13 @@ class Dispatcher:
             self._rotate(batch)
         with self._lock:
             return bool(self._wanted)
+
+    def _room(self) -> int:
+        """How many more operations may begin: slow hosts keep those of others from none, as long
+        as there are engines at all."""
+        held_up = sum(run.is_held_up(self._settings.slow_after) for run in self._active.values())
+        working = len(self._active) - held_up
+        return min(self._settings.parallel - working, self._pools.engines_left(len(self._active)))
 
     def _plan(self, batch: list[OperationId]) -> Plan:
         stores = self._stores
@@ -234,7 +230,7 @@ class Dispatcher:
         with self._lock:
             # Stopped for long just after the commit, we may have lost it again already.
             claimed_at = lease_clock()
-            self._active[operation.id] = _Active(
+            self._active[operation.id] = Active(
                 since=claimed_at if claimed_at < trusted_until else asked
             )
         try:
@@ -304,7 +300,7 @@ class Dispatcher:
     def _assignment(
         self,
         operation: Operation,
-        active: _Active,
+        active: Active,
         flow: Flow,
         detail: models.FlowDetail,
         spec: Spec,
@@ -339,6 +335,7 @@ class Dispatcher:
             stopping=self._stopping,
             finish=ending.record,
             progress=progress,
+            hands_over=active.hands_over,
             owe=owe,
         )
 

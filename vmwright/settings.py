@@ -51,6 +51,7 @@ class OperationSettings:
     max_attempts: int = 3
     parallel: int = 4
     threads_per_host: int = 4
+    slow_after: float = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -286,6 +287,13 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
         cfg.IntOpt("max_attempts", default=3, min=1, help="Hosts that a build is tried on."),
         cfg.IntOpt("parallel", default=4, min=1, help="Operations run side by side."),
         cfg.IntOpt("threads_per_host", default=4, min=1, help="Tasks on one host at once."),
+        cfg.FloatOpt(
+            "slow_after",
+            default=10.0,
+            min=0.0,
+            help="Seconds after which an operation whose host has not answered is not counted as "
+            "one of parallel any more; twice that many may be under way.",
+        ),
     ],
     "quota": [
         cfg.IntOpt(name, default=getattr(_LIMITS, name), min=-1, help=f"{help} -1 is unlimited.")

@@ -66,6 +66,8 @@ class Lab:
     url: str | None = None
     """Where the store is, if it is not an SQLite file in `home`."""
     parallel: int = 4
+    slow_after: float = 10.0
+    undo_deadline: float = 1.0
     server_group_members: int = 10
     power_state_interval: float = 30.0
     hooks: HookSettings = field(default_factory=HookSettings)
@@ -81,13 +83,14 @@ class Lab:
             ),
             operations=OperationSettings(
                 patience=1.0,
-                undo_deadline=1.0,
+                undo_deadline=self.undo_deadline,
                 undo_backoff=0.05,
                 undo_tries=self.undo_tries,
                 max_attempts=self.max_attempts,
                 late_effect=self.late_effect,
                 deadline=60.0,
                 parallel=self.parallel,
+                slow_after=self.slow_after,
             ),
             hooks=self.hooks,
             quota=QuotaSettings(server_group_members=self.server_group_members),

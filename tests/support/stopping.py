@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tests.support.attempts import until
 from tests.support.breaking import around_task
 from tests.support.lab import Ended, Lab
 from vmwright.backends.simulated.faults import CHANGES
@@ -96,13 +97,6 @@ def _end(process: int) -> None:
         if os.waitpid(process, os.WNOHANG) == (0, 0):
             os.kill(process, signal.SIGKILL)
             os.waitpid(process, 0)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for another process; a test that hangs is ended by its time limit."""
-    pause = threading.Event()
-    while not condition():
-        pause.wait(0.02)
 
 
 def _trusted(lab: Lab) -> bool:

@@ -44,6 +44,8 @@ class Assignment:
     finish: Callable[[Fenced, Outcome, dict[str, Any] | None], None]
     """Adds the end of the operation, or why it is blocked, to the last transaction."""
     progress: Callable[[str, float, str], None]
+    hands_over: Callable[[str], Callable[[object], object]]
+    """Told which task goes to its host; what it returns is called once that has come back."""
     owe: Callable[[Fenced, list[Owed]], None]
 
 

@@ -132,10 +132,12 @@ class Executor(action_executor.TaskExecutor):  # type: ignore[misc]  # TaskFlow 
             self._work.enter(fenced, task.task_state)
 
     def _submit(self, job: Job) -> "futures.Future[Any]":
+        back = self._assignment.hands_over(job.task.name)
         try:
             future = self._pools.of(job.host.get("id")).submit(self._perform, job)
         except RuntimeError:  # no thread is to be had, as when the interpreter ends
             return put_off(job.task)
+        future.add_done_callback(back)
         future.atom = job.task  # type: ignore[attr-defined]
         return future
 
