@@ -10,7 +10,7 @@ from tests.support.attempts import until
 from tests.support.lab import Lab
 from tests.support.oracle import assert_nothing_left, assert_one_guest
 from vmwright.request import CreateRequest
-from vmwright.testing.points import Kind, Moment, Point, Watcher
+from vmwright.testing.points import Moment, Point, Watcher
 
 HANGS = "ensure_volume@host1:1+:hang"
 
@@ -61,36 +61,32 @@ def test_deletes_on_a_host_that_hangs_keep_no_build_waiting(hosts: Lab) -> None:
     assert hanging.child(delete).output.splitlines() == ["done", "running running"]
 
 
-def test_process_without_free_descriptors_says_so_and_goes_on_when_it_has_some(lab: Lab) -> None:
-    """Exactly one call meets it: the limit is lowered just before, and raised just after."""
-    told: list[str] = []
+def starved(*calls: int) -> Watcher:
+    """No file can be opened in these of the calls that define a guest. Says how many there were."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 
     def visit(point: Point) -> None:
-        if point.kind is Kind.CALL and point.name == "ensure_domain@host1" and point.count == 1:
-            soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-            if point.moment is Moment.BEFORE:
-                told.append(str(soft))
-                resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
-            elif point.moment is Moment.AFTER:
-                resource.setrlimit(resource.RLIMIT_NOFILE, (int(told[0]), hard))
+        if point.name != "ensure_domain@host1" or point.count not in calls:
+            return
+        if point.moment is Moment.BEFORE:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        elif point.moment is Moment.AFTER:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            print("starved", end=" ")
 
-    ended = lab.reap(lab.fork(labs.create, watch=Watcher(visit).watch))
-    assert ended.output.split() == ["done"], ended.output
+    return Watcher(visit)
+
+
+def test_process_without_free_descriptors_goes_on_when_it_has_some(lab: Lab) -> None:
+    ended = lab.reap(lab.fork(labs.create, watch=starved(1, 2).watch))
+    assert ended.output.split() == ["starved", "starved", "done"], ended.output
     assert_one_guest(lab)
 
 
 def test_build_that_never_gets_descriptors_is_given_back_and_says_why(lab: Lab) -> None:
-    calls: list[int] = []
-
-    def visit(point: Point) -> None:
-        if point.kind is Kind.CALL and point.name == "ensure_domain@host1":
-            soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-            calls.append(soft)
-            low = point.moment is Moment.BEFORE
-            resource.setrlimit(resource.RLIMIT_NOFILE, (3 if low else calls[0], hard))
-
-    ended = lab.reap(lab.fork(labs.create, watch=Watcher(visit).watch))
-    assert ended.output.split() == ["undone"], ended.output
+    ended = lab.reap(lab.fork(labs.create, watch=starved(*range(1, 1000)).watch))
+    assert set(ended.output.split()) == {"starved", "undone"}, ended.output
+    lab.child(labs.pay)
     assert_nothing_left(lab)
     (instance,) = lab.rows("SELECT fault FROM vmwright_instances")
     assert "Too many open files" in str(instance["fault"])
