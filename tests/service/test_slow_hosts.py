@@ -2,7 +2,6 @@
 reaches the builds that have nothing to do with them."""
 
 import resource
-import time
 from dataclasses import replace
 
 from tests.support import lab as labs
@@ -91,20 +90,3 @@ def test_build_that_never_gets_descriptors_is_given_back_and_says_why(lab: Lab) 
     (instance,) = lab.rows("SELECT fault FROM vmwright_instances")
     assert "Too many open files" in str(instance["fault"])
     assert "LimitNOFILE" in str(instance["fault"])
-
-
-def test_wall_clock_that_jumps_neither_ends_nor_prolongs_a_lease(lab: Lab) -> None:
-    """It is set forth and back by days in the process that builds; another one looks meanwhile."""
-    slow = replace(lab, latency="*:0,ensure_running:1")
-    true, jumps = time.time, iter([86400.0, -86400.0] * 1000)
-
-    def visit(_point: Point) -> None:
-        step = next(jumps)
-        time.time = lambda: true() + step
-
-    process = slow.fork(labs.create, watch=Watcher(visit).watch)
-    until(lambda: begun(lab, "spawn") == 1)
-    assert lab.child(labs.resume).output.split() == ["done"]
-    assert lab.reap(process).output.split() == ["done"]
-    assert lab.rows("SELECT epoch FROM vmwright_operations") == [{"epoch": 1}]
-    assert_one_guest(lab)
