@@ -311,20 +311,6 @@ class Dispatcher:
         def progress(task: str, fraction: float, note: str) -> None:
             active.progress[task] = (fraction, note)
 
-        def owe(fenced: Fenced, owed: list[Owed]) -> None:
-            for debt in owed:
-                self._stores.debts.owe(
-                    fenced.connection,
-                    host=debt.host,
-                    kind=debt.removal.kind,
-                    key=debt.removal.key,
-                    whose=debt.removal.whose.to_store(),
-                    reason=debt.reason,
-                    delay=debt.delay,
-                    operation=operation.id,
-                    instance=operation.instance_id,
-                )
-
         return Assignment(
             run=identity_of(operation, self._deployment, self._settings),
             inputs={"spec": spec},
@@ -336,8 +322,22 @@ class Dispatcher:
             finish=ending.record,
             progress=progress,
             hands_over=active.hands_over,
-            owe=owe,
+            owe=lambda fenced, owed: self._owe(fenced, operation, owed),
         )
+
+    def _owe(self, fenced: Fenced, operation: Operation, owed: list[Owed]) -> None:
+        for debt in owed:
+            self._stores.debts.owe(
+                fenced.connection,
+                host=debt.host,
+                kind=debt.removal.kind,
+                key=debt.removal.key,
+                whose=debt.removal.whose.to_store(),
+                reason=debt.reason,
+                delay=debt.delay,
+                operation=operation.id,
+                instance=operation.instance_id,
+            )
 
     def _park(self, operation: Operation, error: VmwrightError) -> None:
         """Nobody touches it until someone says so: what it needs is not to be had here."""

@@ -166,7 +166,7 @@ class Lab:
         if self.url is not None:
             open_ones = (
                 "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
-                " AND pid <> pg_backend_pid() AND state LIKE 'idle in transaction%'"
+                " AND pid <> pg_backend_pid() AND starts_with(state, 'idle in transaction')"
             )
             return self.rows(open_ones) == []
         with closing(sqlite3.connect(self.home / "store.db", timeout=0)) as connection:
