@@ -4,7 +4,6 @@ import logging
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 
 from taskflow.flow import Flow
 from taskflow.persistence import models
@@ -20,7 +19,7 @@ from vmwright.errors import (
 from vmwright.flows import refuse_other_rows, stored_flow
 from vmwright.ids import DeploymentId, OperationId
 from vmwright.outcomes import Ending
-from vmwright.ownership import Ownership
+from vmwright.ownership import Ownership, lease_clock
 from vmwright.persistence.attempts import refuse_unreadable_faults
 from vmwright.persistence.instances import refuse_unknown_states
 from vmwright.persistence.logbook import load_flow
@@ -28,12 +27,11 @@ from vmwright.persistence.outage import Outage
 from vmwright.persistence.records import Operation
 from vmwright.persistence.unit_of_work import Fenced, UnitOfWork
 from vmwright.pools import Pools
-from vmwright.runner import Assignment, Outcome, drive
+from vmwright.runner import Active, Assignment, Outcome, drive, identity_of
 from vmwright.settings import OperationSettings
 from vmwright.spec import Spec
 from vmwright.states import HELD
-from vmwright.tasks.task import Means, Owed, Run
-from vmwright.waiting import Wait
+from vmwright.tasks.task import Means, Owed
 
 LOG = logging.getLogger(__name__)
 
@@ -42,16 +40,6 @@ _LOOK_AGAIN = 0.2
 
 _PER_ROUND = 64
 """Operations looked at in one round: the rest wait their turn in the store."""
-
-
-@dataclass
-class _Active:
-    """An operation that this process runs right now."""
-
-    work: UnitOfWork | None = None
-    since: float = field(default_factory=time.monotonic)
-    cancelled: threading.Event = field(default_factory=threading.Event)
-    progress: dict[str, tuple[float, str]] = field(default_factory=dict)
 
 
 class Dispatcher:
@@ -76,7 +64,7 @@ class Dispatcher:
         self._sweep: Sweep | None = None
         self._poll: float | None = None
         self._turned = time.monotonic()
-        self._active: dict[OperationId, _Active] = {}
+        self._active: dict[OperationId, Active] = {}
         self._lock = threading.Lock()
         self._outage = Outage("the store is not asked for work")
         self._bell = threading.Event()
@@ -142,7 +130,7 @@ class Dispatcher:
         for run in active:
             run.cancelled.set()
 
-    def _publish(self, run: _Active) -> None:
+    def _publish(self, run: Active) -> None:
         if run.work is None:
             return
         progress, run.progress = run.progress, {}
@@ -189,8 +177,13 @@ class Dispatcher:
             return _LOOK_AGAIN if self._wanted else poll
 
     def _room(self) -> int:
-        """How many more operations may run here."""
-        return max(0, self._settings.parallel - self.running())
+        """How many more operations may begin here: slow hosts keep those of others from none, as
+        long as there are engines at all."""
+        with self._lock:
+            active = list(self._active.values())
+        held_up = sum(run.is_held_up(self._settings.slow_after) for run in active)
+        room = self._settings.parallel - (len(active) - held_up)
+        return max(0, min(room, self._pools.engines_left(len(active))))
 
     def _ids(self) -> list[OperationId]:
         with self._lock:
@@ -220,6 +213,7 @@ class Dispatcher:
 
     def _begin(self, operation: Operation) -> bool:
         """Claim it, if it can be, and run it; a broken one must not keep the others waiting."""
+        asked, trusted_until = lease_clock(), self._ownership.trusted_until()
         try:
             claimed = self._claims.claim(operation)
         except StoreUnavailable:
@@ -234,7 +228,11 @@ class Dispatcher:
         if claimed is None:
             return False
         with self._lock:
-            self._active[operation.id] = _Active()
+            # Stopped for long just after the commit, we may have lost it again already.
+            claimed_at = lease_clock()
+            self._active[operation.id] = Active(
+                since=claimed_at if claimed_at < trusted_until else asked
+            )
         try:
             self._pools.engines.submit(self._run, claimed)
         except RuntimeError as error:  # no thread is to be had, as when the interpreter ends
@@ -249,8 +247,13 @@ class Dispatcher:
         """In an engine's thread: one operation, as far as it goes here."""
         try:
             outcome = self._drive(operation)
-            LOG.info("operation %s (%s): %s", operation.id, operation.kind, outcome.value)
-        except (ClaimLost, StoreUnavailable) as error:
+            if outcome is Outcome.LOST:
+                LOG.warning("%s", _lost(operation))
+            else:
+                LOG.info("operation %s (%s): %s", operation.id, operation.kind, outcome.value)
+        except ClaimLost:
+            LOG.warning("%s", _lost(operation))
+        except StoreUnavailable as error:
             LOG.warning("operation %s was put down: %s", operation.id, error)
         except VmwrightError as error:
             self._claims.park(operation, error)
@@ -274,7 +277,12 @@ class Dispatcher:
         spec = Spec.from_store(instance.request)
         flow = stored_flow(operation.flow_name, operation.flow_version, self._means, spec.hooks)
         refuse_other_rows(flow, (atom.name for atom in detail))
-        active.work = UnitOfWork(stores, operation, detail, trusted=self._ownership.trusted)
+        active.work = UnitOfWork(
+            stores,
+            operation,
+            detail,
+            trusted=lambda: self._ownership.trusts(operation.id, active.since),
+        )
         return drive(
             flow,
             detail,
@@ -285,7 +293,7 @@ class Dispatcher:
     def _assignment(
         self,
         operation: Operation,
-        active: _Active,
+        active: Active,
         flow: Flow,
         detail: models.FlowDetail,
         spec: Spec,
@@ -296,22 +304,8 @@ class Dispatcher:
         def progress(task: str, fraction: float, note: str) -> None:
             active.progress[task] = (fraction, note)
 
-        def owe(fenced: Fenced, owed: list[Owed]) -> None:
-            for debt in owed:
-                self._stores.debts.owe(
-                    fenced.connection,
-                    host=debt.host,
-                    kind=debt.removal.kind,
-                    key=debt.removal.key,
-                    whose=debt.removal.whose.to_store(),
-                    reason=debt.reason,
-                    delay=debt.delay,
-                    operation=operation.id,
-                    instance=operation.instance_id,
-                )
-
         return Assignment(
-            run=self._identity(operation),
+            run=identity_of(operation, self._deployment, self._settings),
             inputs={"spec": spec},
             cut_off=operation.state in HELD,
             work=active.work,
@@ -320,20 +314,35 @@ class Dispatcher:
             stopping=self._stopping,
             finish=ending.record,
             progress=progress,
-            owe=owe,
+            hands_over=active.hands_over,
+            owe=lambda fenced, owed: self._owe(fenced, operation, owed),
         )
 
-    def _identity(self, operation: Operation) -> Run:
-        return Run(
-            mark=operation.mark(self._deployment),
-            whose=operation.whose(self._deployment),
-            wait=Wait(self._settings.deadline),
-            late_effect=self._settings.late_effect,
-        )
+    def _owe(self, fenced: Fenced, operation: Operation, owed: list[Owed]) -> None:
+        for debt in owed:
+            self._stores.debts.owe(
+                fenced.connection,
+                host=debt.host,
+                kind=debt.removal.kind,
+                key=debt.removal.key,
+                whose=debt.removal.whose.to_store(),
+                reason=debt.reason,
+                delay=debt.delay,
+                operation=operation.id,
+                instance=operation.instance_id,
+            )
 
 
 def _broken() -> Internal:
     return Internal(
         "its rows could not be run; the log says why",
         hint="mend what the log names",
+    )
+
+
+def _lost(operation: Operation) -> str:
+    return (
+        f"operation {operation.id} ({operation.kind}) is not ours any more, from epoch "
+        f"{operation.epoch} on: our lease ran out, or another process has taken it over; "
+        "nothing more is done or written for it here"
     )

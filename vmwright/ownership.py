@@ -2,11 +2,13 @@
 
 import fcntl
 import logging
+import math
 import os
 import platform
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from vmwright.errors import StoreUnavailable, Unavailable
@@ -23,7 +25,13 @@ _MACHINE_ID = Path("/etc/machine-id")
 
 Beat = Callable[[Mapping[OperationId, str | None], float], None]
 """Called after each renewal with the operations that are ours, why somebody wants them cancelled
-if so, and since when that is so at the latest, on the monotonic clock."""
+if so, and since when that is so at the latest, by `lease_clock`."""
+
+
+def lease_clock() -> float:
+    """Seconds on a clock that nobody sets and that goes on while the machine sleeps: others do
+    not sleep with it, and take over what a sleeper had."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def machine() -> str:
@@ -61,6 +69,15 @@ def _lock_is_free(path: Path) -> bool:
         os.close(descriptor)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Renewal:
+    """What the store said when our lease was last prolonged."""
+
+    at: float
+    """Before it was asked, by `lease_clock`."""
+    ours: Collection[OperationId]
+
+
 class Ownership:
     """This process's owner: its row, its lock, and the thread that renews it.
 
@@ -72,8 +89,8 @@ class Ownership:
         self._stores = stores
         self._path = state_dir / "owners" / f"{self.id}.lock"
         self._lease = lease
-        self._renewed = 0.0
         self._outage = Outage(f"owner {self.id} cannot be renewed")
+        self._renewal = _Renewal(at=-math.inf, ours=())
         self._closing = threading.Event()
         self._descriptor: int | None = None
         self._thread: threading.Thread | None = None
@@ -92,9 +109,20 @@ class Ownership:
         )
         self._thread.start()
 
-    def trusted(self) -> bool:
-        """Whether nobody can have taken over what is ours for want of a renewal."""
-        return time.monotonic() < self._renewed + self._lease
+    def trusted_until(self) -> float:
+        """When our lease ends unless it is prolonged, by `lease_clock`."""
+        return self._renewal.at + self._lease
+
+    def trusts(self, operation: OperationId, since: float) -> bool:
+        """Whether nobody can have taken over this operation, which was ours at `since`.
+
+        Our lease holds, and the operation was still ours when it was last prolonged: a process
+        that was stopped past its lease gets a new one, but not what was taken from it.
+        """
+        renewal = self._renewal
+        if lease_clock() >= renewal.at + self._lease:
+            return False
+        return since >= renewal.at or operation in renewal.ours
 
     def is_kept(self) -> bool:
         """Whether the thread that renews it is there."""
@@ -146,7 +174,7 @@ class Ownership:
         return descriptor
 
     def _add_row(self) -> None:
-        began = time.monotonic()
+        began = lease_clock()
         with self._stores.database.write() as connection:
             # It may be there: a commit whose answer was lost.
             if not self._stores.owners.renew(connection, self.id, self._lease):
@@ -158,12 +186,12 @@ class Ownership:
                     lease=self._lease,
                     flows=known_flows(),
                 )
-        self._renewed = began
+        self._renewal = _Renewal(at=began, ours=())
 
     def _renew_until_closed(self, beat: Beat) -> None:
         while not self._closing.wait(min(1.0, self._lease / 3)):
             try:
-                began = time.monotonic()
+                began = lease_clock()
                 beat(self._renew(), began)
                 self._outage.over()
             except StoreUnavailable as error:
@@ -173,12 +201,12 @@ class Ownership:
                 LOG.exception("owner %s could not be renewed", self.id)
 
     def _renew(self) -> Mapping[OperationId, str | None]:
-        began = time.monotonic()
+        began = lease_clock()
         with self._stores.database.write() as connection:
             known = self._stores.owners.renew(connection, self.id, self._lease)
             ours = self._stores.operations.held_by(connection, self.id)
         if known:
-            self._renewed = began
+            self._renewal = _Renewal(at=began, ours=frozenset(ours))
         else:
             self._add_row()
         return ours

@@ -7,14 +7,20 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 class Pools:
     """Engines and tasks never share threads: an engine waiting for its own task would hang.
 
-    Tasks on a slow host queue up behind each other, not behind those of other hosts.
+    Tasks on a slow host queue up behind each other, not behind those of other hosts. There are
+    twice as many engines as operations that make progress: the others wait for slow hosts.
     """
 
-    def __init__(self, *, engines: int, tasks_per_host: int) -> None:
-        self.engines = ThreadPoolExecutor(engines, thread_name_prefix="vmwright-engine")
+    def __init__(self, *, parallel: int, tasks_per_host: int) -> None:
+        self._engines = 2 * parallel
+        self.engines = ThreadPoolExecutor(self._engines, thread_name_prefix="vmwright-engine")
         self._per_host = tasks_per_host
         self._tasks: dict[str | None, ThreadPoolExecutor] = {}
         self._lock = threading.Lock()
+
+    def engines_left(self, busy: int) -> int:
+        """How many have nothing to do while so many run."""
+        return self._engines - busy
 
     def of(self, host: str | None) -> Executor:
         """The pool for tasks on this host; None for those that are not on one."""

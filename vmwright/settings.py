@@ -31,6 +31,7 @@ class LibvirtSettings:
     virt_type: str = "auto"
     pool_dir: str = "/var/lib/libvirt/vmwright"
     call_deadline: float = 60.0
+    circuit_rest: float = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +55,7 @@ class OperationSettings:
     takeovers: int = 10
     parallel: int = 4
     threads_per_host: int = 4
+    slow_after: float = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,6 +226,13 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
         cfg.FloatOpt(
             "call_deadline", default=60.0, min=0.1, help="Seconds one libvirt call may take."
         ),
+        cfg.FloatOpt(
+            "circuit_rest",
+            default=5.0,
+            min=0.0,
+            help="Seconds a host that did not answer is left alone; up to six times that if it "
+            "goes on.",
+        ),
     ],
     "simulated": [
         cfg.StrOpt(
@@ -266,6 +275,13 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
         ),
         cfg.IntOpt("parallel", default=4, min=1, help="Operations run side by side."),
         cfg.IntOpt("threads_per_host", default=4, min=1, help="Tasks on one host at once."),
+        cfg.FloatOpt(
+            "slow_after",
+            default=10.0,
+            min=0.0,
+            help="Seconds after which an operation whose host has not answered is not counted as "
+            "one of parallel any more; twice that many may be under way.",
+        ),
     ],
     "service": [
         cfg.FloatOpt(

@@ -16,15 +16,23 @@ Report = Callable[[float, str], None]
 """Takes a fraction from 0.0 to 1.0 and a short note; never blocks, never raises."""
 
 
+Guard = Callable[[], None]
+"""Raises if whoever waits may not go on at all; asked before each step, so it must be quick."""
+
+
 def _unheard(fraction: float, note: str) -> None:
     """A report that nobody asked for."""
+
+
+def _unguarded() -> None:
+    """Whoever waits may go on."""
 
 
 class Wait:
     """How long one call may take, and who may end it early.
 
     `seconds` runs from now on a clock that never jumps. `cancelled` is None where nothing may
-    interrupt, as while undoing.
+    interrupt, as while undoing. `guard` is asked first, whatever else ends the wait.
     """
 
     def __init__(
@@ -33,17 +41,21 @@ class Wait:
         *,
         cancelled: threading.Event | None = None,
         report: Report = _unheard,
+        guard: Guard = _unguarded,
     ) -> None:
         self._ends = time.monotonic() + seconds
         self._cancelled = cancelled
         self._report = report
+        self._guard = guard
 
     def remaining(self) -> float:
         """Seconds left, never negative."""
         return max(0.0, self._ends - time.monotonic())
 
     def check(self, what: str) -> None:
-        """Go on, or raise `Cancelled`, or `Unavailable` once the deadline has passed."""
+        """Go on, or raise what the guard does, `Cancelled`, or `Unavailable` once the deadline
+        has passed."""
+        self._guard()
         if self._cancelled is not None and self._cancelled.is_set():
             raise Cancelled(f"{what}: cancelled")
         if not self.remaining():
@@ -57,7 +69,12 @@ class Wait:
 
     def within(self, seconds: float) -> "Wait":
         """The same patience with an earlier end."""
-        return Wait(min(seconds, self.remaining()), cancelled=self._cancelled, report=self._report)
+        return Wait(
+            min(seconds, self.remaining()),
+            cancelled=self._cancelled,
+            report=self._report,
+            guard=self._guard,
+        )
 
     def progress(self, fraction: float, note: str) -> None:
         """Tell whoever watches how far this call is."""

@@ -58,7 +58,9 @@ class Worker:
         self._started = False
         self._serves = False
         self._closing = threading.Event()
-        self._pools = Pools(engines=operations.parallel, tasks_per_host=operations.threads_per_host)
+        self._pools = Pools(
+            parallel=operations.parallel, tasks_per_host=operations.threads_per_host
+        )
         self._ownership = Ownership(means.stores, settings.state_dir, operations.lease)
         self._dispatcher = Dispatcher(means, deployment, operations, self._ownership, self._pools)
         self._end = end

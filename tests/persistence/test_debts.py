@@ -135,3 +135,14 @@ def test_debts_of_a_host_are_found(stores, owe):
     owe(host=OTHER_HOST, key="there")
     with stores.database.read() as connection:
         assert [debt.key for debt in stores.debts.of_host(connection, OTHER_HOST)] == ["there"]
+
+
+def test_debt_that_was_renewed_meanwhile_is_not_put_off(stores, owe):
+    """A payer that was slow must not have it paid before a late call can have landed."""
+    owe()
+    (known,) = due(stores)
+    owe(delay=600.0)
+    with stores.database.write() as connection:
+        stores.debts.postpone(connection, known, delay=-1.0, error={"code": "Unavailable"})
+    assert due(stores) == []
+    assert [(debt.tries, debt.last_error) for debt in owed(stores)] == [(0, None)]

@@ -81,7 +81,7 @@ def on_hosts() -> list[str]:
 
 def break_task(breakage: Breakage) -> None:
     """From now on, in this process, this task goes wrong like this."""
-    _replace(
+    around_task(
         breakage.task,
         breakage.direction,
         lambda method: _broken(method, breakage),
@@ -120,7 +120,7 @@ def meet(
 
         return run
 
-    _replace(name, direction, around)
+    around_task(name, direction, around)
 
 
 def _task(name: str) -> Task:
@@ -133,9 +133,10 @@ def _task(name: str) -> Task:
     return found
 
 
-def _replace(
+def around_task(
     name: str, direction: Direction, around: Callable[[Callable[..., Any]], Callable[..., Any]]
 ) -> None:
+    """From now on, in this process, this task's method is what `around` makes of it."""
     cls = type(_task(name))
     method = getattr(cls, direction.value)
     setattr(cls, direction.value, functools.wraps(method)(around(method)))
@@ -180,7 +181,7 @@ def hold(name: str, direction: Direction, *, after: bool, others: threading.Barr
 
         return run
 
-    _replace(name, direction, around)
+    around_task(name, direction, around)
 
 
 def broken(work: Work, *breakages: Breakage) -> Work:

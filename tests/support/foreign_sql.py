@@ -24,6 +24,43 @@ def execute(url: str, statement: str) -> None:
         cursor.execute(statement)
 
 
+def tables(url: str) -> list[str]:
+    """The names of all tables, in order."""
+    return sorted(row["name"] for row in rows(url, _CATALOGUES[_kind(url)]))
+
+
+def is_writable(url: str) -> bool:
+    """Whether no process is in the middle of a transaction that keeps others from writing."""
+    if _kind(url) != "sqlite":
+        return rows(url, _OPEN_TRANSACTIONS[_kind(url)]) == []
+    with closing(sqlite3.connect(str(sa.make_url(url).database), timeout=0)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        return True
+
+
+_CATALOGUES = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+    "postgresql": "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'",
+    "mysql": "SELECT table_name AS name FROM information_schema.tables"
+    " WHERE table_schema = database()",
+}
+
+_OPEN_TRANSACTIONS = {
+    "postgresql": "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+    " AND pid <> pg_backend_pid() AND starts_with(state, 'idle in transaction')",
+    "mysql": "SELECT trx_id FROM information_schema.innodb_trx"
+    " WHERE trx_mysql_thread_id <> connection_id()",
+}
+
+
+def _kind(url: str) -> str:
+    name = sa.make_url(url).get_backend_name()
+    return "mysql" if name == "mariadb" else name
+
+
 @contextmanager
 def _cursor(url: sa.URL) -> Iterator[tuple[Any, str]]:
     """A cursor of the database's own driver, and what stands for a value there."""

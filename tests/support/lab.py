@@ -65,6 +65,8 @@ class Lab:
     """Where the store is, if it is not an SQLite file in `home`."""
     parallel: int = 4
     takeovers: int = 10
+    slow_after: float = 10.0
+    undo_deadline: float = 1.0
     server_group_members: int = 10
     power_state_interval: float = 30.0
     reconcile_interval: float = 0.2
@@ -85,7 +87,7 @@ class Lab:
             operations=OperationSettings(
                 lease=self.lease,
                 patience=1.0,
-                undo_deadline=1.0,
+                undo_deadline=self.undo_deadline,
                 undo_backoff=0.05,
                 undo_tries=self.undo_tries,
                 max_attempts=self.max_attempts,
@@ -93,6 +95,7 @@ class Lab:
                 deadline=60.0,
                 parallel=self.parallel,
                 takeovers=self.takeovers,
+                slow_after=self.slow_after,
             ),
             hooks=self.hooks,
             quota=QuotaSettings(server_group_members=self.server_group_members),
@@ -148,6 +151,10 @@ class Lab:
 
     def reap(self, process: int) -> Ended:
         _, status = os.waitpid(process, 0)
+        return self.ended(process, status)
+
+    def ended(self, process: int, status: int) -> Ended:
+        """A child that was waited for."""
         path = self._output(process)
         return Ended(os.waitstatus_to_exitcode(status), path.read_text() if path.exists() else "")
 
@@ -159,6 +166,15 @@ class Lab:
     def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
         """What the store says."""
         return foreign_sql.rows(self._where, statement, *values)
+
+    def is_writable(self) -> bool:
+        """Whether no process is in the middle of a transaction that keeps others from writing."""
+        return foreign_sql.is_writable(self._where)
+
+    def all_rows(self) -> dict[str, list[dict[str, Any]]]:
+        """Every row of every table, of ours and of TaskFlow's."""
+        names = foreign_sql.tables(self._where)
+        return {name: sorted(self.rows(f"SELECT * FROM {name}"), key=repr) for name in names}
 
     def execute(self, statement: str) -> None:
         """Change the store behind everybody's back."""

@@ -59,6 +59,10 @@ class PrivateHost:
         """End the daemon with SIGKILL; guests go on."""
         self._tell("kill-libvirtd")
 
+    def stop_libvirtd(self) -> None:
+        """Ask the daemon to end, as a service manager does, also if it hangs; guests go on."""
+        self._tell("stop-libvirtd")
+
     def start_libvirtd(self) -> None:
         """Start the daemon and return once it answers."""
         self._tell("start-libvirtd")

@@ -334,3 +334,49 @@ def test_locations_are_what_is_stored_and_old_enough(store, tmp_path, source):
     (tmp_path / "images" / "foreign").touch()
     assert store.locations(0) == [image.location]
     assert store.locations(3600) == []
+
+
+def changing(change) -> Wait:
+    """Calls `change` once, when the first of two MiB has been read."""
+    changes = [change]
+    return Wait(60, report=lambda _fraction, _note: changes.pop()() if changes else None)
+
+
+def test_image_that_is_replaced_while_it_is_read_is_stored_as_it_was(store, tmp_path, source):
+    """What is recorded is what is kept: the name may stand for another file by then."""
+    source.write_bytes(b"\1" * (2 * MIB))
+    other = tmp_path / "other"
+    other.write_bytes(b"\2" * (2 * MIB))
+
+    image = store.add(source, "raw", changing(lambda: other.replace(source)))
+
+    stored = (tmp_path / "images" / image.location).read_bytes()
+    assert stored == b"\1" * (2 * MIB)
+    assert hashlib.sha256(stored).hexdigest() == image.sha256
+    assert len(stored) == image.size_bytes
+
+
+def test_image_that_is_overwritten_while_it_is_read_is_recorded_as_it_was_kept(
+    store, tmp_path, source
+):
+    source.write_bytes(b"\1" * (2 * MIB))
+
+    def overwrite() -> None:
+        with source.open("r+b") as file:
+            file.write(b"\2" * (2 * MIB))
+
+    image = store.add(source, "raw", changing(overwrite))
+
+    stored = (tmp_path / "images" / image.location).read_bytes()
+    assert stored == b"\1" * MIB + b"\2" * MIB
+    assert hashlib.sha256(stored).hexdigest() == image.sha256
+
+
+@pytest.mark.parametrize("length", [MIB, 3 * MIB])
+def test_image_that_becomes_longer_or_shorter_while_it_is_read_is_refused(
+    store, tmp_path, source, length
+):
+    source.write_bytes(b"\1" * (2 * MIB))
+    with pytest.raises(InvalidRequest, match="changed while it was read"):
+        store.add(source, "raw", changing(lambda: os.truncate(source, length)))
+    assert kept(tmp_path) == []

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from vmwright.errors import Cancelled, Refused, Unavailable
+from vmwright.errors import Cancelled, ClaimLost, Refused, Unavailable
 from vmwright.waiting import Wait, patiently
 
 
@@ -107,3 +107,19 @@ def test_asking_ends_with_what_was_said_last(seconds: float, patience: float) ->
 
     with pytest.raises(Unavailable, match="silent"):
         patiently(call, Wait(seconds), "call", patience)
+
+
+def test_guard_is_asked_first_and_by_everything_that_waits() -> None:
+    def refuse() -> None:
+        raise ClaimLost("not ours")
+
+    cancelled = threading.Event()
+    cancelled.set()
+    wait = Wait(0.0, cancelled=cancelled, guard=refuse)
+    for ask in (
+        lambda: wait.check("look"),
+        lambda: wait.pause(0.0, "look"),
+        lambda: wait.within(1.0).check("look"),
+    ):
+        with pytest.raises(ClaimLost):
+            ask()

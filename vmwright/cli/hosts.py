@@ -32,6 +32,7 @@ _COLUMNS = (
     "created_at",
 )
 _USE_COLUMNS = ("claimed_vcpus", "claimed_memory_mib", "claimed_disk_gib", "instances")
+_CIRCUIT_COLUMNS = ("circuit", "silent_since", "silent_reason", "unanswered_calls")
 _NO_REASON = "no reason given"
 _FIGURES = {
     "vcpus": "vcpus",
@@ -75,19 +76,30 @@ class List(Lister):
 
 
 class Show(ShowOne):
-    """Show a host, what is claimed of it, and how many instances live there."""
+    """Show a host, what is claimed of it, how many instances live there, and whether the
+    controllers of this machine reach it."""
 
-    shown_columns = (*_COLUMNS, *_USE_COLUMNS)
+    shown_columns = (*_COLUMNS, *_USE_COLUMNS, *_CIRCUIT_COLUMNS)
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("name", metavar="NAME", help="name or id")
 
     def describe(self, arguments: argparse.Namespace) -> Mapping[str, Any]:
+        from vmwright.descriptions import moment
+
         inventory = self.session.controller.inventory
         host = inventory.host(arguments.name)
         use = inventory.host_use(host.id)
         claimed = {f"claimed_{name}": value for name, value in asdict(use.claimed).items()}
-        return {**fields_of(host, _COLUMNS), **claimed, "instances": use.instances}
+        return {
+            **fields_of(host, _COLUMNS),
+            **claimed,
+            "instances": use.instances,
+            "circuit": use.condition.state,
+            "silent_since": moment(use.condition.since),
+            "silent_reason": use.condition.reason,
+            "unanswered_calls": use.condition.unanswered,
+        }
 
 
 class Set(ShowOne):

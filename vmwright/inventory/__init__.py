@@ -7,6 +7,7 @@ from typing import Any
 
 from vmwright.admission import Caller
 from vmwright.admission.gate import Gate, Rights
+from vmwright.backends.circuit import Board
 from vmwright.backends.host import Backend
 from vmwright.backends.images import ImageStore
 from vmwright.ids import DeploymentId
@@ -88,6 +89,7 @@ class Inventory:
             backend,
             settings.operations.patience,
             settings.scheduler.default_availability_zone,
+            Board(settings.state_dir),
         )
         self.key_pairs = KeyPairs(stores, limits, caller, rights)
         self.security_groups = SecurityGroups(stores, limits, caller, rights)
@@ -341,7 +343,7 @@ class Inventory:
         return self._register.find(self._rows.hosts, name_or_id)
 
     def host_use(self, name_or_id: str) -> HostUse:
-        """What is claimed of a host, and how many instances live there."""
+        """What is claimed of a host, how many instances live there, and whether it answers."""
         return self._hosts.use(name_or_id)
 
     def zones(self) -> Sequence[Zone]:

@@ -3,10 +3,11 @@
 import logging
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
+from vmwright.backends.circuit import Board, Condition
 from vmwright.backends.host import Backend
 from vmwright.backends.hypervisor import HostFacts
 from vmwright.errors import (
@@ -32,10 +33,13 @@ _POLL = 0.2
 
 @dataclass(frozen=True, kw_only=True)
 class HostUse:
-    """What a host holds: the sum of all claims on it, and how many living instances."""
+    """What a host holds: the sum of all claims on it, and how many living instances; and whether
+    it can be asked."""
 
     claimed: Demand
     instances: int
+    condition: Condition = field(default_factory=Condition)
+    """What the controllers of this machine know of the host: whether it answers them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +56,12 @@ class Hosts:
     """The hosts of a deployment. One is asked for its facts for `patience` seconds."""
 
     def __init__(
-        self, register: Register, backend: Backend, patience: float, default_zone: str
+        self,
+        register: Register,
+        backend: Backend,
+        patience: float,
+        default_zone: str,
+        board: Board,
     ) -> None:
         self._register = register
         self._stores = register.stores
@@ -60,6 +69,7 @@ class Hosts:
         self._backend = backend
         self._patience = patience
         self._default_zone = default_zone
+        self._board = board
 
     def create(self, wish: NewHost) -> HostRecord:
         self._register.rights.operate()
@@ -113,6 +123,7 @@ class Hosts:
             return HostUse(
                 claimed=self._stores.claims.used(connection, host.id),
                 instances=self._stores.instances.on_host(connection, host.id),
+                condition=self._board.condition(host.connection_uri),
             )
 
     def await_empty(self, name_or_id: str, timeout: float | None) -> None:

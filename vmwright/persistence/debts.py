@@ -194,8 +194,9 @@ class DebtStore:
     def postpone(
         self, connection: sa.Connection, debt: Debt, *, delay: float, error: dict[str, Any]
     ) -> None:
+        """Look again later, unless somebody else did so, or it is owed anew, since it was read."""
         connection.execute(
             sa.update(self._table)
-            .where(self._table.c.id == debt.id)
+            .where(self._table.c.id == debt.id, self._table.c.not_before == debt.not_before)
             .values(tries=self._table.c.tries + 1, not_before=now() + delay, last_error=error)
         )

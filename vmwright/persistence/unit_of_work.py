@@ -70,7 +70,8 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
         *,
         trusted: Callable[[], bool],
     ) -> None:
-        """`operation` is as claimed, `detail` as stored. `trusted` says whether our lease holds."""
+        """`operation` is as claimed, `detail` as stored. `trusted` says whether the
+        operation is surely still ours."""
         super().__init__(conf={})
         self.operation = operation
         self._stores = stores
@@ -128,6 +129,12 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
         """Have this written in the next commit, before anything else of it."""
         with self._lock:
             self._later.append(write)
+
+    def check_ours(self) -> None:
+        """`ClaimLost`, from then on for ever, unless the operation is surely still ours."""
+        if self.lost or not self._trusted():
+            self.lost = True
+            raise ClaimLost(f"operation {self.operation.id} is not ours any more")
 
     def note(self, event: Event) -> None:
         """Have this event written in the next commit."""

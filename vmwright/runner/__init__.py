@@ -5,7 +5,8 @@ all that ended before. A failing undo never becomes TaskFlow's REVERT_FAILURE: i
 REVERTING and the run is suspended. REVERTED is written only if everything was taken back.
 """
 
-from vmwright.runner.assignment import Assignment, Outcome
+from vmwright.runner.active import Active
+from vmwright.runner.assignment import Assignment, Outcome, identity_of
 from vmwright.runner.engine import drive
 
-__all__ = ["Assignment", "Outcome", "drive"]
+__all__ = ["Active", "Assignment", "Outcome", "drive", "identity_of"]

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from vmwright.ids import DeploymentId
+from vmwright.persistence.records import Operation
 from vmwright.persistence.unit_of_work import Fenced, UnitOfWork
 from vmwright.settings import OperationSettings
 from vmwright.tasks.task import Owed, Run
+from vmwright.waiting import Wait
 
 
 class Outcome(Enum):
@@ -41,4 +44,16 @@ class Assignment:
     finish: Callable[[Fenced, Outcome, dict[str, Any] | None], None]
     """Adds the end of the operation, or why it is blocked, to the last transaction."""
     progress: Callable[[str, float, str], None]
+    hands_over: Callable[[str], Callable[[object], object]]
+    """Told which task goes to its host; what it returns is called once that has come back."""
     owe: Callable[[Fenced, list[Owed]], None]
+
+
+def identity_of(operation: Operation, deployment: DeploymentId, settings: OperationSettings) -> Run:
+    """Who a run is to the outside: what it marks, and whose marks it may touch."""
+    return Run(
+        mark=operation.mark(deployment),
+        whose=operation.whose(deployment),
+        wait=Wait(settings.deadline),
+        late_effect=settings.late_effect,
+    )

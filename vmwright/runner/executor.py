@@ -91,6 +91,7 @@ class Executor(action_executor.TaskExecutor):  # type: ignore[misc]  # TaskFlow 
             settings.undo_deadline if removing else settings.deadline,
             cancelled=self._assignment.stopping if removing else self._assignment.cancelled,
             report=lambda fraction, note: self._assignment.progress(task.name, fraction, note),
+            guard=self._work.check_ours,
         )
         return dataclasses.replace(
             run,
@@ -131,16 +132,25 @@ class Executor(action_executor.TaskExecutor):  # type: ignore[misc]  # TaskFlow 
             self._work.enter(fenced, task.task_state)
 
     def _submit(self, job: Job) -> "futures.Future[Any]":
+        back = self._assignment.hands_over(job.task.name)
         try:
             future = self._pools.of(job.host.get("id")).submit(self._perform, job)
         except RuntimeError:  # no thread is to be had, as when the interpreter ends
             return put_off(job.task)
+        future.add_done_callback(back)
         future.atom = job.task  # type: ignore[attr-defined]
         return future
 
     def _perform(self, job: Job) -> tuple[str, Any]:
-        """In a pool's thread: do it, patiently, and say how it went."""
-        return self._guarded(job, lambda: self._outside(job))
+        """In a pool's thread: do it, patiently, and say how it went.
+
+        Once the operation is not ours, no further call of the task is made, and no task begun.
+        """
+        try:
+            return self._guarded(job, lambda: self._outside(job))
+        except ClaimLost:
+            self.suspend()
+            raise futures.CancelledError from None
 
     def _outside(self, job: Job) -> tuple[str, Any]:
         result = patiently(

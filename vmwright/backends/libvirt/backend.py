@@ -2,6 +2,7 @@
 
 import threading
 
+from vmwright.backends.circuit import Board
 from vmwright.backends.host import Host
 from vmwright.backends.libvirt.connection import HostConnection
 from vmwright.backends.libvirt.hypervisor import LibvirtHypervisor
@@ -20,6 +21,7 @@ class LibvirtBackend:
         self.deployment = deployment
         self._settings = settings
         self._pool = Pool(deployment, settings.libvirt.pool_dir)
+        self._board = Board(settings.state_dir)
         self._hosts: dict[str, tuple[HostConnection, Host]] = {}
         self._lock = threading.Lock()
 
@@ -30,7 +32,7 @@ class LibvirtBackend:
     def host(self, uri: str) -> Host:
         with self._lock:
             if uri not in self._hosts:
-                connection = HostConnection(uri, self._settings.libvirt.call_deadline)
+                connection = self._connection(uri)
                 self._hosts[uri] = connection, self._host(connection)
             return self._hosts[uri][1]
 
@@ -39,6 +41,12 @@ class LibvirtBackend:
             for connection, _ in self._hosts.values():
                 connection.close()
             self._hosts.clear()
+
+    def _connection(self, uri: str) -> HostConnection:
+        settings = self._settings.libvirt
+        return HostConnection(
+            uri, settings.call_deadline, settings.circuit_rest, self._board.teller(uri)
+        )
 
     def _host(self, connection: HostConnection) -> Host:
         virt_type = VirtType(

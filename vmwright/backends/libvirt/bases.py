@@ -109,7 +109,7 @@ class Bases:
             self._pool.existing(connection, name).delete(0)
             facts = None
         if facts is None:
-            # Somebody may have removed the image and not what says that it is whole.
+            # Somebody who was slow may have said so of one that has been removed since.
             self._pool.unsay_whole(connection, name)
             # Raw whatever it will hold: libvirt makes the file as long as the upload will be.
             self._pool.create(connection, name, "raw", size)

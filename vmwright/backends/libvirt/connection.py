@@ -2,12 +2,12 @@
 
 import contextlib
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+from vmwright.backends.circuit import Circuit, Tell, unheard
 from vmwright.backends.libvirt.calls import LostCalls
-from vmwright.backends.libvirt.failures import fault_of
+from vmwright.backends.libvirt.failures import fault_of, reason_of
 from vmwright.backends.libvirt.line import Connect, Line, LineLost, LineSilent
 from vmwright.errors import Unavailable
 from vmwright.waiting import Wait
@@ -16,8 +16,6 @@ T = TypeVar("T")
 
 _PAUSES = (0.1, 0.4, 1.0, 2.0)
 """Seconds before each new connection: a daemon that is restarted is back by then."""
-_REST_SECONDS = 5.0
-"""How long a host that did not answer is left alone: whoever asks meanwhile is told at once."""
 _MOST_LOST_CALLS = 32
 
 
@@ -25,17 +23,19 @@ class HostConnection:
     """The way to one host. Thread-safe.
 
     Each call has a deadline of its own, besides the patience of its caller. One that passes it
-    keeps its thread; it is counted, its connection is given up, and the host rests.
+    keeps its thread; it is counted, its connection is given up, and the host's circuit opened.
     """
 
-    def __init__(self, uri: str, call_deadline: float) -> None:
+    def __init__(
+        self, uri: str, call_deadline: float, rest: float = 5.0, tell: Tell = unheard
+    ) -> None:
         self.uri = uri
         self.host = f"host {uri}"
         self._deadline = call_deadline
         self._lost = LostCalls()
         self._line: Line | None = None
         self._opening = threading.Lock()
-        self._rests_until = 0.0
+        self._circuit = Circuit(self.host, rest, tell)
 
     def ask(
         self,
@@ -58,19 +58,22 @@ class HostConnection:
     def session(self, what: str, work: Callable[[Line], T], wait: Wait) -> T:
         """What `work` returns, which uses one connection for several calls.
 
-        If that is lost, `work` begins again on a new one. `Unavailable` if there is none.
+        If that is lost, `work` begins again on a new one. `Unavailable` if there is none, at once
+        while the host's circuit is open.
         """
         for pause in (*_PAUSES, None):
+            line = None
             try:
-                return work(self._usable_line(what, wait))
+                line = self._usable_line(what, wait)
+                return work(line)
             except LineSilent as silent:
-                self._rest()
+                self._gave_no_answer(line, str(silent))
                 raise Unavailable(
                     f"{self.host}: {silent}", hint="see that libvirtd on the host answers"
                 ) from silent
             except LineLost as lost:
                 if pause is None:
-                    self._rest()
+                    self._gave_no_answer(line, reason_of(lost.failure))
                     raise fault_of(self.host, what, lost.failure) from lost
                 wait.pause(pause, f"{self.host}: {what}")
         raise AssertionError("the last pause is None")
@@ -84,23 +87,23 @@ class HostConnection:
         line, self._line = self._line, None
         if line is not None:
             line.retire()
+        self._circuit.answered()
 
     def _usable_line(self, what: str, wait: Wait) -> Line:
         line = self._line
         if line is not None and line.is_usable():
             return line
-        with self._turn_to_open(what, wait):
+        with self._circuit.admitted(what) as probing, self._turn_to_open(what, wait):
             if self._line is line or self._line is None:
-                self._line = self._new_line(what, wait)
+                opened = self._new_line(what, wait)
+                if probing:
+                    # A daemon whose threads all hang still lets callers in.
+                    opened.ask(f"{what}: probe", lambda c: str(c.getHostname()), wait)
+                self._line = opened
+                self._circuit.answered()
             return self._line
 
     def _new_line(self, what: str, wait: Wait) -> Line:
-        rest = self._rests_until - time.monotonic()
-        if rest > 0:
-            raise Unavailable(
-                f"{self.host}: {what}: the host did not answer and rests for {rest:.1f} s",
-                hint="see that libvirtd on the host answers",
-            )
         if len(self._lost) >= _MOST_LOST_CALLS:
             raise Unavailable(
                 f"{self.host}: {what}: {len(self._lost)} earlier calls were never answered",
@@ -120,5 +123,7 @@ class HostConnection:
         finally:
             self._opening.release()
 
-    def _rest(self) -> None:
-        self._rests_until = time.monotonic() + _REST_SECONDS
+    def _gave_no_answer(self, line: Line | None, reason: str) -> None:
+        # Somebody may have found the host well on a newer connection meanwhile.
+        if line is None or line is self._line:
+            self._circuit.silent(reason, len(self._lost))

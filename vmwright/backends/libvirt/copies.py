@@ -67,6 +67,8 @@ class Copies:
                 if error.get_error_code() not in {Code.NO_STORAGE_VOL, Code.OPERATION_INVALID}:
                     raise
                 return False
+        # Somebody who was slow may have said so of one that has been removed since.
+        self._pool.unsay_whole(connection, name)
         pool = self._pool.made(connection)
         xml = volume_xml(name, _FORMAT, facts.capacity)
         pool.createXMLFrom(xml, self._pool.existing(connection, source), 0)

@@ -1,5 +1,6 @@
 """One simulated host: what surrounds every verb, whatever it does."""
 
+import errno
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -208,7 +209,10 @@ def usable(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        starved = error.errno in (errno.EMFILE, errno.ENFILE)
         raise Unavailable(
-            f"{what}: the files of the host cannot be used",
-            hint="make world_dir in the group [simulated] a directory that you may write",
+            f"{what}: the files of the host cannot be used: {error.strerror}",
+            hint="let this process open more files: LimitNOFILE of its service, or ulimit -n"
+            if starved
+            else "make world_dir in the group [simulated] a directory that you may write",
         ) from error

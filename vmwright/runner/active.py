@@ -1,0 +1,32 @@
+"""What a process knows of an operation while it runs it."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from vmwright.persistence.unit_of_work import UnitOfWork
+
+
+@dataclass
+class Active:
+    """An operation that this process runs right now."""
+
+    since: float
+    """When it was surely ours, by `lease_clock`."""
+    work: UnitOfWork | None = None
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    progress: dict[str, tuple[float, str]] = field(default_factory=dict)
+    outside: dict[str, float] = field(default_factory=dict)
+    """Tasks that their hosts were given and have not ended, and since when, on the monotonic
+    clock."""
+
+    def hands_over(self, task: str) -> Callable[[object], object]:
+        """A task goes to its host; what is returned is called when it has come back."""
+        self.outside[task] = time.monotonic()
+        return lambda _: self.outside.pop(task, None)
+
+    def is_held_up(self, seconds: float) -> bool:
+        """Whether a host has had one of its tasks for longer than that."""
+        latest = time.monotonic() - seconds
+        return any(since < latest for since in list(self.outside.values()))
