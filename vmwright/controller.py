@@ -58,12 +58,18 @@ class Controller:
     """
 
     def __init__(
-        self, settings: Settings, *, engine: sa.Engine | None = None, caller: Caller | None = None
+        self,
+        settings: Settings,
+        *,
+        engine: sa.Engine | None = None,
+        caller: Caller | None = None,
+        watch: Callable[[Means], Means] | None = None,
     ) -> None:
         """Open the store, and the backend without asking any host.
 
-        `engine` is a database engine of the caller's own, who closes it. Raises
-        `StoreUnavailable`, `SchemaMismatch`, `PackageMissing` or `InvalidRequest`.
+        `engine` is a database engine of the caller's own, who closes it. `watch` may put something
+        around the means (`vmwright.testing.points`). Raises `StoreUnavailable`, `SchemaMismatch`,
+        `PackageMissing` or `InvalidRequest`.
         """
         self.settings = settings
         self._caller = caller or Caller(
@@ -89,6 +95,7 @@ class Controller:
             images,
             Placement(self._stores, settings.scheduler),
         )
+        self._means = watch(self._means) if watch else self._means
         self.inventory = Inventory(
             self._stores,
             self._means.backend,

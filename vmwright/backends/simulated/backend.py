@@ -8,7 +8,7 @@ from vmwright.backends.host import Host
 from vmwright.backends.simulated import hypervisor, network, volumes
 from vmwright.backends.simulated.faults import parse_faults, parse_latency
 from vmwright.backends.simulated.machine import Machine
-from vmwright.backends.simulated.world import Calls, HostFiles
+from vmwright.backends.simulated.world import Calls, HostFiles, Watch, unwatched
 from vmwright.errors import InvalidRequest, Unavailable
 from vmwright.ids import DeploymentId
 from vmwright.settings import SimulatedSettings
@@ -32,6 +32,7 @@ class SimulatedBackend:
         _name_in(self._default)
         self._world = _made(settings.world_dir)
         self._calls = Calls(self._world, faults)
+        self._watch: Watch = unwatched
         self._hosts: dict[str, Host] = {}
         self._threads = threading.Lock()
 
@@ -47,13 +48,20 @@ class SimulatedBackend:
                 self._hosts[name] = self._host(name)
             return self._hosts[name]
 
+    def watch(self, watch: Watch) -> None:
+        """Have each step inside a call told, in the thread of the call: that it has begun, that a
+        record is half written, written or removed. For hosts that are asked for afterwards."""
+        with self._threads:
+            self._watch = watch
+            self._hosts.clear()
+
     def close(self) -> None:
         """Forget the hosts: between verbs nothing of them is open."""
         with self._threads:
             self._hosts.clear()
 
     def _host(self, name: str) -> Host:
-        files = HostFiles(self._world / "hosts" / name)
+        files = HostFiles(self._world / "hosts" / name, self._watch)
         machine = Machine(files, self._calls, self._latency, _EFFECTS)
         return Host(
             hypervisor=hypervisor.SimulatedHypervisor(machine),

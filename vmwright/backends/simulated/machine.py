@@ -88,6 +88,7 @@ class Machine:
     def _meet(self, verb: str, wait: Wait, what: str) -> Fault | None:
         """Raise what the host's power or a fault makes of this call before anything happens."""
         wait.check(what)
+        self.files.watch("begun")
         if self._needs_attention():
             with self._now("", wait, what):
                 pass

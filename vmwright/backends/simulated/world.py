@@ -4,7 +4,7 @@ import json
 import os
 import re
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -17,6 +17,9 @@ from vmwright.waiting import Wait
 
 Record = dict[str, Any]
 """What one file holds."""
+
+Watch = Callable[[str], None]
+"""Told of each step inside a call: where a call may be cut in two. What it raises leaves the call."""
 
 _LEGAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
 _SUFFIX = ".json"
@@ -44,6 +47,10 @@ class Folder(StrEnum):
     OPENED = "opened"
 
 
+def unwatched(_step: str) -> None:
+    """Nobody wants to know."""
+
+
 class HostFiles:
     """One host's records. They appear, change and vanish whole, whenever the process dies.
 
@@ -51,12 +58,14 @@ class HostFiles:
     and may be overwritten. Nothing is flushed to the disk: the machine itself is not simulated.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, watch: Watch = unwatched) -> None:
         self.name = directory.name
+        self.watch = watch
         self._directory = directory
         self._root = str(directory)
         self._ready = False
         self._kept = False
+        self._temporary = f"{self._root}/.new"
         self._turn = Turn(f"{self._root}/lock")
 
     @contextmanager
@@ -81,11 +90,18 @@ class HostFiles:
         """Write the record in one step. Only under `turn`. Refused for a key that is no name."""
         if not _LEGAL.fullmatch(key):
             raise Refused(f"host {self.name}: {key!r} cannot name anything in {folder}")
-        self._write(self._path(folder, key), record)
+        write_record(
+            self._path(folder, key),
+            self._temporary,
+            record,
+            half=lambda: self.watch(f"{folder} half written"),
+        )
+        self.watch(f"{folder} written")
 
     def remove(self, folder: Folder, key: str) -> None:
         """Remove a record that `find` finds. Only under `turn`."""
         Path(self._path(folder, key)).unlink(missing_ok=True)
+        self.watch(f"{folder} removed")
 
     def keys(self, folder: Folder) -> Sequence[str]:
         """The keys of all records, in no order."""
@@ -128,7 +144,7 @@ class HostFiles:
     def _keep_host(self) -> None:
         path = f"{self._root}/host{_SUFFIX}"
         if not self._kept and not os.path.exists(path):
-            self._write(path, self.host())
+            write_record(path, self._temporary, self.host())
         self._kept = True
 
     def _path(self, folder: Folder, key: str) -> str:
@@ -136,9 +152,6 @@ class HostFiles:
 
     def _read(self, path: str) -> Record | None:
         return read_record(path, f"host {self.name}")
-
-    def _write(self, path: str, record: Record) -> None:
-        write_record(path, f"{self._root}/.new", record)
 
 
 class Calls:
@@ -191,8 +204,12 @@ def read_record(path: str, whose: str) -> Record | None:
     return record
 
 
-def write_record(path: str, temporary: str, record: Record) -> None:
-    """Have exactly this record in the file, in one step."""
+def write_record(
+    path: str, temporary: str, record: Record, half: Callable[[], None] | None = None
+) -> None:
+    """Have exactly this record in the file, in one step. `half` is called just before that."""
     with open(temporary, "wb") as file:
         file.write(json.dumps(record, sort_keys=True).encode() + b"\n")
+    if half is not None:
+        half()
     os.replace(temporary, path)

@@ -1,0 +1,1 @@
+"""For embedders: what breaks flows on purpose, and looks at what is left."""

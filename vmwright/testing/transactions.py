@@ -1,0 +1,64 @@
+"""Telling each commit of an engine, and what the transaction wrote, through SQLAlchemy's events."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event, pool
+
+Told = Callable[[str], None]
+
+_WRITES = "vmwright.testing: what it writes"
+_COMMITTED = "vmwright.testing: what was committed"
+_SAID_MEANWHILE = ("instance", "progress")
+"""Events that accompany others and name no transaction."""
+
+
+def watch_transactions(engine: sa.Engine, *, before: Told, after: Told) -> None:
+    """Call `before` and `after` around each commit that writes, with the transaction's name.
+
+    After a commit, the thread still holds the connection: nothing else has happened since.
+    """
+
+    def note(
+        connection: sa.Connection, statement: Any, many: Any, one: Any, _options: object
+    ) -> None:
+        if isinstance(statement, sa.Insert | sa.Update | sa.Delete):
+            rows = [*many, *([one] if one else [])]
+            written = connection.info.setdefault(_WRITES, [])
+            written.append((str(getattr(statement.table, "name", "")), rows))
+
+    def commit(connection: sa.Connection) -> None:
+        written = connection.info.pop(_WRITES, None)
+        if written:
+            name = _name_of(written)
+            before(name)
+            connection.info[_COMMITTED] = name
+
+    def forget(connection: sa.Connection) -> None:
+        connection.info.pop(_WRITES, None)
+        connection.info.pop(_COMMITTED, None)
+
+    def failed(context: sa.ExceptionContext) -> None:
+        if context.connection is not None and not context.connection.closed:
+            forget(context.connection)
+
+    def given_back(_raw: object, record: pool.ConnectionPoolEntry) -> None:
+        name = record.info.pop(_COMMITTED, None)
+        if name is not None:
+            after(name)
+
+    event.listen(engine, "before_execute", note)
+    event.listen(engine, "commit", commit)
+    event.listen(engine, "rollback", forget)
+    event.listen(engine, "handle_error", failed)
+    event.listen(engine.pool, "checkin", given_back)
+
+
+def _name_of(written: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> str:
+    """The last event that says what happens, or else the tables."""
+    events = [row for table, rows in written if table.endswith("events") for row in rows]
+    for row in reversed(events):
+        if row["kind"] not in _SAID_MEANWHILE:
+            return " ".join(filter(None, [row["kind"], row.get("task"), row["state"]]))
+    return "+".join(sorted({table for table, _ in written}))
