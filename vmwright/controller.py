@@ -15,11 +15,7 @@ from vmwright.admission.several import single
 from vmwright.backends.file_images import FileImageStore, images_of
 from vmwright.backends.loading import load_backend
 from vmwright.descriptions import Descriptions
-from vmwright.errors import (
-    Conflict,
-    DeadlinePassed,
-    StoreUnavailable,
-)
+from vmwright.errors import Conflict, DeadlinePassed, StoreUnavailable
 from vmwright.flows import NO_HOOKS, RECIPES, stored_flow
 from vmwright.ids import InstanceId, OperationId
 from vmwright.inventory import Inventory
@@ -72,11 +68,7 @@ class Controller:
         `PackageMissing` or `InvalidRequest`.
         """
         self.settings = settings
-        self._caller = caller or Caller(
-            project=settings.caller.project,
-            user=settings.caller.user,
-            roles=frozenset(settings.caller.roles),
-        )
+        self._caller = caller or Caller.of(settings.caller)
         self._closed = threading.Event()
         self._database = (
             Database.open(settings.database)
@@ -89,13 +81,13 @@ class Controller:
         images = FileImageStore(
             images_of(settings.state_dir, self.deployment), settings.max_image_gib * _GIB
         )
-        self._means = Means(
+        means = Means(
             self._stores,
             load_backend(settings, self.deployment),
             images,
             Placement(self._stores, settings.scheduler),
         )
-        self._means = watch(self._means) if watch else self._means
+        self._means = watch(means) if watch else means
         self.inventory = Inventory(
             self._stores,
             self._means.backend,

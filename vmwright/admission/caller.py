@@ -1,6 +1,9 @@
 """On whose behalf something is asked."""
 
 from dataclasses import dataclass
+from typing import Self
+
+from vmwright.settings import CallerSettings
 
 ADMIN, MEMBER, READER = "admin", "member", "reader"
 
@@ -12,6 +15,12 @@ class Caller:
     project: str = "default"
     user: str = "admin"
     roles: frozenset[str] = frozenset({ADMIN, MEMBER, READER})
+
+    @classmethod
+    def of(cls, settings: CallerSettings) -> Self:
+        """Whom the configuration names."""
+        roles = frozenset(settings.roles)
+        return cls(project=settings.project, user=settings.user, roles=roles)
 
     @property
     def sees(self) -> str | None:

@@ -19,7 +19,7 @@ Record = dict[str, Any]
 """What one file holds."""
 
 Watch = Callable[[str], None]
-"""Told of each step inside a call: where a call may be cut in two. What it raises leaves the call."""
+"""Told of each step inside a call, where it may be cut in two. What it raises leaves the call."""
 
 _LEGAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
 _SUFFIX = ".json"
