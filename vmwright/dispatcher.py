@@ -18,7 +18,7 @@ from vmwright.errors import (
     UnknownFlow,
     VmwrightError,
 )
-from vmwright.flows import RECIPES, stored_flow
+from vmwright.flows import known_flows, stored_flow
 from vmwright.ids import DeploymentId, Mark, OperationId, Whose
 from vmwright.outcomes import Ending
 from vmwright.ownership import Ownership, is_dead, machine
@@ -177,7 +177,7 @@ class Dispatcher:
             active=active,
             dead=dead,
             living={owner.id for owner, _ in owners} - dead,
-            flows={(known.name, known.version) for known in RECIPES},
+            flows=known_flows(),
             now=clock,
         )
 

@@ -34,7 +34,7 @@ class Recipe:
         return flow
 
 
-RECIPES = (
+RECIPES: tuple[Recipe, ...] = (
     Recipe(
         name=create_instance.NAME,
         version=1,
@@ -55,6 +55,11 @@ RECIPES = (
     ),
 )
 """Every flow that operations may have begun with; the versions of one in order."""
+
+
+def known_flows() -> set[tuple[str, int]]:
+    """Name and version of every flow that this process can make."""
+    return {(known.name, known.version) for known in RECIPES}
 
 
 def recipe(name: str, version: int) -> Recipe:
