@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.lab import Lab, copy_of, prepare_hosts, template
+from tests.support.matrices import CREATE_AMONG_OTHERS
+from vmwright.testing.trial import prepare_stage
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +18,19 @@ def prepared(tmp_path_factory):
 @pytest.fixture
 def lab(prepared: Path, tmp_path: Path) -> Lab:
     return copy_of(prepared, tmp_path / "lab")
+
+
+@pytest.fixture(scope="session")
+def prepared_among_others(tmp_path_factory):
+    home = tmp_path_factory.mktemp("among-others") / "lab"
+    home.mkdir()
+    return prepare_stage(Lab(home), CREATE_AMONG_OTHERS.subject)
+
+
+@pytest.fixture
+def among_others(prepared_among_others: Lab, tmp_path: Path) -> Lab:
+    """A deployment in whose world another one lives."""
+    return prepared_among_others.copied_to(tmp_path / "lab")
 
 
 @pytest.fixture(scope="session")

@@ -105,7 +105,9 @@ class Witness:
         return set(self._path.read_text().splitlines()) if self._path.exists() else set()
 
 
-def break_tasks(tasks: Iterable[Task], breakages: Iterable[Breakage], witness: Witness) -> None:
+def break_tasks(
+    tasks: Iterable[Task], breakages: Iterable[Breakage], witness: Witness | None = None
+) -> None:
     """From now on, in this process, these tasks go wrong like this."""
     known, breakages = {task.name: task for task in tasks}, list(breakages)
     together = sum(breakage.how in _TOGETHER for breakage in breakages)
@@ -134,7 +136,9 @@ def wrap(
 class _Broken:
     """One breakage in one process."""
 
-    def __init__(self, breakage: Breakage, witness: Witness, gathering: threading.Barrier) -> None:
+    def __init__(
+        self, breakage: Breakage, witness: Witness | None, gathering: threading.Barrier
+    ) -> None:
         self._breakage = breakage
         self._witness = witness
         self._gathering = gathering
@@ -165,17 +169,21 @@ class _Broken:
                 self._fail()
             case Break.TWICE:
                 call()
-                self._witness.saw(self._breakage)
+                self._saw()
             case Break.WITHIN if not before:
                 return self._within(call, run)
         return call()
 
+    def _saw(self) -> None:
+        if self._witness is not None:
+            self._witness.saw(self._breakage)
+
     def _fail(self) -> None:
-        self._witness.saw(self._breakage)
+        self._saw()
         raise self._breakage.error(f"injected into {self._breakage.task}")
 
     def _die(self) -> None:
-        self._witness.saw(self._breakage)
+        self._saw()
         if self._breakage.how in _TOGETHER:
             self._gathering.wait(timeout=_GATHERING)
         die()
@@ -184,7 +192,7 @@ class _Broken:
         if self._breakage.context is None:
             raise ValueError(f"{self._breakage}: no context was given")
         with self._breakage.context(run):
-            self._witness.saw(self._breakage)
+            self._saw()
             return call()
 
 

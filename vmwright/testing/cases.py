@@ -23,6 +23,10 @@ class Leg:
 
     how: Literal["start", "resume", "retry"] = "start"
     breakages: tuple[Breakage, ...] = ()
+    """Each of them must be met."""
+    still: tuple[Breakage, ...] = ()
+    """What was broken before and is again, if the process comes there: the power may have been
+    cut before it was written down."""
     ends: End
 
 
@@ -124,7 +128,7 @@ def _undo_cuts(task: Task, subject: Subject) -> Iterator[Case]:
         yield Case(
             task=task.name,
             words=f"power cut {_moment(how)} its undo, resumed",
-            legs=(cut, Leg(how="resume", ends="undone")),
+            legs=(cut, Leg(how="resume", still=breaks[:1], ends="undone")),
             fails=breaks[0].task,
         )
 
@@ -212,7 +216,7 @@ def _siblings(pair: tuple[str, str], subject: Subject) -> Iterator[Case]:
             words=f"{words} while {'undoing' if undoing else 'doing'}",
             legs=(
                 Leg(breakages=(*trigger, *held), ends="killed"),
-                Leg(how="resume", ends="undone" if undoing else "done"),
+                Leg(how="resume", still=trigger, ends="undone" if undoing else "done"),
             ),
         )
 

@@ -16,6 +16,9 @@ from vmwright.testing.worlds import World
 
 Worlds = World | Mapping[str, World]
 
+NOTHING_ELSE: Mapping[str, World] = {}
+"""For tasks that change nothing but what the backend's world shows."""
+
 
 @dataclass(frozen=True)
 class Matrix:
@@ -51,7 +54,7 @@ class Matrix:
         home.mkdir(parents=True, exist_ok=True)
         return prepare_stage(Stage(home, hooks=self.subject.hooks), self.subject)
 
-    def run(self, case: Case | Sweep, stage: Stage, worlds: Worlds) -> None:
+    def run(self, case: Case | Sweep, stage: Stage, worlds: Worlds = NOTHING_ELSE) -> None:
         """Run one case on a stage that nobody has used: `Caught` if a rule is broken,
         `NotShown` if these worlds cannot do what the case needs."""
         named = worlds if isinstance(worlds, Mapping) else {"the world": worlds}

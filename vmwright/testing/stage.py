@@ -5,6 +5,7 @@ they leave behind when they are killed is what a machine leaves behind. What the
 files and rows, never through the package.
 """
 
+import functools
 import os
 import shutil
 import signal
@@ -17,11 +18,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
+import vmwright.backends.simulated  # noqa: F401 - loaded before processes are forked
+from vmwright.admission.policy import Policy
 from vmwright.controller import Controller
+from vmwright.scheduler.loading import load_scheduler
 from vmwright.settings import (
     DatabaseSettings,
     HookSettings,
     OperationSettings,
+    SchedulerSettings,
     Settings,
     SimulatedSettings,
 )
@@ -41,6 +46,13 @@ IMPATIENT = OperationSettings(
     deadline=60.0,
 )
 """A world of files answers at once: nobody waits for it as one waits for a host."""
+
+
+@functools.cache
+def _preload() -> None:
+    """Have in memory what every process would load by itself: most of its time would go there."""
+    Policy(None)
+    load_scheduler(SchedulerSettings())
 
 
 @dataclass(frozen=True)
@@ -99,6 +111,7 @@ class Stage:
 
     def fork(self, work: Work, settings: Settings | None = None, visit: Visit | None = None) -> int:
         """As `child`, without waiting: the process id."""
+        _preload()
         sys.stdout.flush()
         process = os.fork()
         if process:

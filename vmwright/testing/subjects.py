@@ -38,10 +38,6 @@ def _nothing() -> None:
     """Nothing has to be said to a new process."""
 
 
-def _no_check(_stage: Stage) -> None:
-    """Nothing beyond what is looked at of every subject."""
-
-
 def stock(controller: Controller, cidr: str = "10.1.0.0/24") -> None:
     """Register what `WISH` names."""
     inventory, source = controller.inventory, controller.settings.state_dir / "demo.raw"
@@ -87,9 +83,9 @@ class Subject:
     introduce: Callable[[], None] = _nothing
     """Called first in each process."""
     hooks: HookSettings = field(default_factory=HookSettings)
-    done: Check = _no_check
+    done: Check | None = None
     """What must be true besides, once a run is done."""
-    undone: Check = _no_check
+    undone: Check | None = None
     """What must be true besides, once a run was taken back."""
 
     def tasks(self) -> list[Task]:

@@ -18,6 +18,7 @@ from vmwright.testing.verdict import (
     NotShown,
     Shape,
     Sight,
+    told,
     untrue_ends,
     what_is_left,
     what_is_wrong,
@@ -98,17 +99,21 @@ class Trial:
         self._judge(state, _with_more(before, foreign))
         if case.fails and state == "undone":
             self._judge_fault(case.fails)
-        (self._subject.done if state == "done" else self._subject.undone)(self._stage)
+        check = self._subject.done if state == "done" else self._subject.undone
+        if check is not None:
+            check(self._stage)
 
     def _leg(self, leg: Leg, breakages: tuple[Breakage, ...]) -> Ended:
         works = {"start": self._subject.start, "resume": resume, "retry": _retry}
         stage = replace(self._stage, undo_tries=2) if leg.ends == "stuck" else self._stage
-        ended = stage.child(self._broken(works[leg.how], breakages))
+        ended = stage.child(self._broken(works[leg.how], (*breakages, *leg.still)))
         if leg.ends == "killed":
             if not ended.killed:
                 self._catch(f"the process was not killed:\n{ended.output}")
         else:
             self._judge_end(ended, ("done", "undone") if leg.ends == "over" else (leg.ends,))
+        if leg.ends == "stuck":
+            self._judge_stuck(leg.breakages[-1].task)
         missed = {str(breakage) for breakage in breakages} - self._witness.met()
         if missed:
             self._catch(f"it was never broken like this: {', '.join(sorted(missed))}")
@@ -133,9 +138,10 @@ class Trial:
             )
             if not ended.killed:
                 self._catch(f"{point} was not reached again:\n{ended.output}")
-            ended = self._stage.child(self._broken(resume, sweep.breakages))
             self._about = f"{sweep.task}: power cut at {point}"
-            self._judge_end(ended, (_end_of(sweep),))
+            ended = self._stage.child(self._broken(resume, sweep.breakages))
+            # It may have ended already: then there is nothing to resume, and nothing is told.
+            self._judge_end(replace(ended, output=self._newest_state()), (_end_of(sweep),))
             self._judge(_end_of(sweep), before)
 
     def _points(self, sweep: Sweep) -> list[Point]:
@@ -183,11 +189,26 @@ class Trial:
         told = f"{ended.output.strip() or 'nothing'}; the store says {errors[-1:]}"
         self._catch(f"the operation did not end {' or '.join(expected)}: {told}")
 
+    def _judge_stuck(self, task: str) -> None:
+        """It says which task it is stuck at, and that anybody may go on with it."""
+        (row,) = self._stage.rows(
+            "SELECT operations.error, flows.state FROM vmwright_operations AS operations"
+            " JOIN flowdetails AS flows ON flows.uuid = operations.flow_detail_id"
+            " WHERE operations.state = 'stuck'"
+        )
+        blamed = told(row["error"]).get("blocked", {}).get("task")
+        if (blamed, row["state"]) != (task, "SUSPENDED"):
+            self._catch(f"the undo of {task} failed, and the store says: {row}")
+
+    def _newest_state(self) -> str:
+        (row,) = self._stage.rows("SELECT state FROM vmwright_operations ORDER BY seq DESC LIMIT 1")
+        return str(row["state"])
+
     def _judge_fault(self, task: str) -> None:
         (row,) = self._stage.rows(
             "SELECT fault FROM vmwright_instances ORDER BY created_at DESC LIMIT 1"
         )
-        blamed = json.loads(row["fault"] or "{}").get("task")
+        blamed = told(row["fault"]).get("task")
         if blamed != task:
             self._catch(f"the task that failed was to be {task}, and {blamed} did: {row['fault']}")
 

@@ -1,10 +1,11 @@
 """What was found after a flow was broken: sentences, and the error that carries them."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from vmwright.errors import VmwrightError
 from vmwright.testing.stage import Stage
@@ -116,6 +117,12 @@ def untrue_ends(stage: Stage) -> list[str]:
             told = ", ".join([f"flow {flow['state']}", *sorted(odd)])
             found.append(f"untrue: operation {operation['state']}, {told}")
     return found
+
+
+def told(stored: Any) -> dict[str, Any]:
+    """What lies in a column of JSON: some databases read it, some do not."""
+    known: dict[str, Any] = json.loads(stored) if isinstance(stored, str) else stored or {}
+    return known
 
 
 def _changes(before: Sight, after: Sight) -> list[str]:
