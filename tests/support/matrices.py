@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from tests.support import lab as labs
 from tests.support.breaking import NO_MEANS
 from tests.support.lab import Lab
@@ -53,18 +55,28 @@ DELETE = Matrix(
         start=labs.delete,
         prepare=_build,
         prepare_neighbour=None,
+        removes=True,
         done=assert_only_the_users_volume_is_left,
     )
 )
 
 
+_NEW_IN_ALL_TESTS = ("keeps failing after", "cut before its effect, then fails")
+"""What `make test` leaves to `make test-all`."""
+
+
 def cases(matrix: Matrix, *words: str) -> list[Any]:
-    """Those that need nothing of a world but what the simulated one is, and whose name has one
-    of these words in it. Points of transactions and calls are left to the sweep of all of them."""
+    """Those that need nothing of a world but what the simulated one is, and whose words hold one
+    of these. Points of transactions and calls are left to the sweep of all of them."""
     return [
-        case
+        pytest.param(case, id=str(case), marks=_marks(case))
         for case in matrix
         if hasattr(case, "legs")
         and not case.place
-        and (not words or any(word in str(case) for word in words))
+        and (not words or any(word in case.words for word in words))
     ]
+
+
+def _marks(case: Any) -> list[Any]:
+    rare = any(word in case.words for word in _NEW_IN_ALL_TESTS)
+    return [pytest.mark.slow] if rare else []

@@ -1,11 +1,12 @@
 """One prepared deployment per session, a copy of it per test."""
 
+import functools
 from pathlib import Path
 
 import pytest
 
 from tests.support.lab import Lab, copy_of, prepare_hosts, template
-from tests.support.matrices import CREATE_AMONG_OTHERS
+from vmwright.testing import Matrix
 from vmwright.testing.trial import prepare_stage
 
 
@@ -21,16 +22,13 @@ def lab(prepared: Path, tmp_path: Path) -> Lab:
 
 
 @pytest.fixture(scope="session")
-def prepared_among_others(tmp_path_factory):
-    home = tmp_path_factory.mktemp("among-others") / "lab"
-    home.mkdir()
-    return prepare_stage(Lab(home), CREATE_AMONG_OTHERS.subject)
+def stages(tmp_path_factory):
+    """Makes what a matrix of ours needs, once."""
+    return functools.cache(lambda matrix: _stage(tmp_path_factory.mktemp("stage"), matrix))
 
 
-@pytest.fixture
-def among_others(prepared_among_others: Lab, tmp_path: Path) -> Lab:
-    """A deployment in whose world another one lives."""
-    return prepared_among_others.copied_to(tmp_path / "lab")
+def _stage(home: Path, matrix: Matrix) -> Lab:
+    return prepare_stage(Lab(home), matrix.subject)
 
 
 @pytest.fixture(scope="session")

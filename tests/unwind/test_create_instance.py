@@ -28,14 +28,15 @@ def test_siblings_are_those_that_the_documents_name() -> None:
     assert CREATE.subject.siblings() == [SIBLINGS]
 
 
-@pytest.mark.parametrize("case", cases(CREATE), ids=str)
+@pytest.mark.parametrize("case", cases(CREATE))
 def test_one_guest_or_no_trace(lab: Lab, case: Any) -> None:
     CREATE.run(case, lab)
 
 
-@pytest.mark.parametrize("case", cases(CREATE_AMONG_OTHERS, "effect_undone_once"), ids=str)
-def test_what_others_made_survives(among_others: Lab, case: Any) -> None:
-    CREATE_AMONG_OTHERS.run(case, among_others)
+@pytest.mark.parametrize("case", cases(CREATE_AMONG_OTHERS, "undone once"))
+def test_what_others_made_survives(stages: Any, tmp_path: Path, case: Any) -> None:
+    stage = stages(CREATE_AMONG_OTHERS).copied_to(tmp_path / "lab")
+    CREATE_AMONG_OTHERS.run(case, stage)
 
 
 def test_a_refused_build_hurts_nobody(lab: Lab, tmp_path: Path) -> None:

@@ -83,10 +83,16 @@ class Subject:
     introduce: Callable[[], None] = _nothing
     """Called first in each process."""
     hooks: HookSettings = field(default_factory=HookSettings)
+    removes: bool = False
+    """A run that is done leaves less than there was: what that is, `done` must say."""
     done: Check | None = None
     """What must be true besides, once a run is done."""
     undone: Check | None = None
     """What must be true besides, once a run was taken back."""
+
+    def __post_init__(self) -> None:
+        if self.done is None and (self.removes or self.prepare_neighbour is None):
+            raise InvalidRequest("nothing would be known of a run that is done: say what must be")
 
     def tasks(self) -> list[Task]:
         return flows.tasks_of(self.flow())

@@ -171,7 +171,7 @@ class Trial:
             _must_do(self._stage, pay)
         after = self._sight()
         if state == "done":
-            wrong = what_others_lost(before, after)
+            wrong = [] if self._subject.removes else what_others_lost(before, after)
             if self._expected is not None:
                 wrong += what_is_wrong(self._expected, after.shape(before))
         else:
