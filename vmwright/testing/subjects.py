@@ -227,6 +227,6 @@ def _for_a_while() -> Iterator[None]:
 def _address(hook: Any) -> str:
     if "<locals>" in hook.__qualname__:
         raise InvalidRequest(
-            f"{hook.__qualname__} can be found by nobody", hint="define it at the top of its module"
+            f"{hook.__qualname__} can be found by nobody: define it at the top of its module"
         )
     return f"{hook.__module__}:{hook.__qualname__}"

@@ -131,6 +131,7 @@ class Trial:
 
     def _sweep(self, sweep: Sweep) -> None:
         points = self._points(sweep)
+        swept = self._stage.home / "swept"
         for point in points:
             before = self._sight()
             ended = self._stage.child(
@@ -143,6 +144,8 @@ class Trial:
             # It may have ended already: then there is nothing to resume, and nothing is told.
             self._judge_end(replace(ended, output=self._newest_state()), (_end_of(sweep),))
             self._judge(_end_of(sweep), before)
+            with swept.open("a") as file:
+                file.write(f"{point}\n")
 
     def _points(self, sweep: Sweep) -> list[Point]:
         """What a run comes to from the commit that says that the task begins, until it is known
