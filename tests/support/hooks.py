@@ -13,6 +13,12 @@ from tests.support.lab import Lab
 from vmwright.settings import HookSettings
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "hooks"
+
+sys.path.append(str(EXAMPLE))
+from inventory_hooks import Announce, Register  # noqa: E402 - found nowhere else
+
+__all__ = ["Announce", "Register"]
+
 HOOKS = HookSettings(pre_create=("register",), post_create=("announce",))
 PRE, POST = "pre.register", "post.announce"
 

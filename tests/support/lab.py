@@ -6,14 +6,9 @@ of the world and the rows of the store, never through the package.
 """
 
 import json
-import os
-import shutil
-import signal
-import sys
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,42 +18,27 @@ from vmwright.request import CreateRequest
 from vmwright.settings import (
     CallerSettings,
     DatabaseSettings,
-    HookSettings,
     OperationSettings,
     QuotaSettings,
     Settings,
     SimulatedSettings,
 )
-from vmwright.tasks.task import Means
+from vmwright.testing.stage import Ended, Stage, Work
+from vmwright.testing.subjects import resume
 from vmwright.waiting import Wait
+
+__all__ = ["Ended", "Lab", "Work", "resume"]
 
 MARKER = b"marker-of-a-secret-3f9c1d"
 """User data that must be found nowhere in clear."""
 
-_NOT_OF_INSTANCES = ("networks", "bases", "lock", "host.json", "calls.json", "calls.lock")
-_KILLED = -signal.SIGKILL
-
 
 @dataclass(frozen=True)
-class Ended:
-    """How a child ended: its exit status (negative: the signal) and what it printed."""
+class Lab(Stage):
+    """A stage, of which more can be set."""
 
-    status: int
-    output: str
-
-    @property
-    def killed(self) -> bool:
-        return self.status == _KILLED
-
-
-@dataclass(frozen=True)
-class Lab:
-    """One deployment under a directory."""
-
-    home: Path
     faults: tuple[str, ...] = ()
     latency: str = "0"
-    undo_tries: int = 5
     max_attempts: int = 3
     late_effect: float = 0.0
     url: str | None = None
@@ -73,7 +53,6 @@ class Lab:
     roles: tuple[str, ...] = ("admin", "member", "reader")
     lease: float = 15.0
     database_timeout: float = 10.0
-    hooks: HookSettings = field(default_factory=HookSettings)
 
     @property
     def settings(self) -> Settings:
@@ -82,7 +61,7 @@ class Lab:
             state_dir=self.home,
             database=DatabaseSettings(connection=self._where, timeout=self.database_timeout),
             simulated=SimulatedSettings(
-                world_dir=self.home / "world", faults=self.faults, latency=self.latency
+                world_dir=self.world_root, faults=self.faults, latency=self.latency
             ),
             operations=OperationSettings(
                 lease=self.lease,
@@ -117,50 +96,6 @@ class Lab:
         assert ended.status == 0, ended.output
         return self
 
-    # What children do.
-
-    def child(self, work: Callable[[Controller], Any]) -> Ended:
-        """Fork a process, let it open a controller and do the work; wait for its end."""
-        return self.reap(self.fork(work))
-
-    def fork(
-        self,
-        work: Callable[[Controller], Any],
-        settings: Settings | None = None,
-        *,
-        watch: Callable[[Means], Means] | None = None,
-    ) -> int:
-        """As `child`, without waiting: the process id."""
-        sys.stdout.flush()
-        process = os.fork()
-        if process:
-            return process
-        status = 1
-        try:
-            output = os.open(self._output(os.getpid()), os.O_WRONLY | os.O_CREAT, 0o600)
-            sys.stdout = sys.stderr = os.fdopen(output, "w")
-            with Controller(settings or self.settings, watch=watch) as controller:
-                work(controller)
-            status = 0
-        except BaseException:  # noqa: BLE001 - whatever it is, the child ends and says so
-            traceback.print_exc()
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(status)
-
-    def reap(self, process: int) -> Ended:
-        _, status = os.waitpid(process, 0)
-        return self.ended(process, status)
-
-    def ended(self, process: int, status: int) -> Ended:
-        """A child that was waited for."""
-        path = self._output(process)
-        return Ended(os.waitstatus_to_exitcode(status), path.read_text() if path.exists() else "")
-
-    def _output(self, process: int) -> Path:
-        return self.home / f"child-{process}.log"
-
     # What an outsider sees.
 
     def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
@@ -179,16 +114,6 @@ class Lab:
     def execute(self, statement: str) -> None:
         """Change the store behind everybody's back."""
         foreign_sql.execute(self._where, statement)
-
-    def world(self) -> dict[str, str]:
-        """Every file that instances have in the world, with its content."""
-        root = self.home / "world"
-        files = (path for path in sorted(root.rglob("*")) if path.is_file())
-        return {
-            str(path.relative_to(root)): path.read_text()
-            for path in files
-            if not {path.name, path.parent.name} & set(_NOT_OF_INSTANCES)
-        }
 
     def things(self, kind: str) -> list[dict[str, Any]]:
         """The domains, volumes or reservations of every host."""
@@ -221,17 +146,22 @@ def request(**changes: Any) -> CreateRequest:
     return CreateRequest.parse(**(wish | changes))
 
 
-def prepare(controller: Controller) -> None:
+def prepare(controller: Controller, subnet: str = "10.1.0") -> None:
     """Register what `request` names."""
     inventory, source = controller.inventory, controller.settings.state_dir / "demo.raw"
     source.write_bytes(b"\0" * 4096)
     inventory.ensure_default_host()
     inventory.create_image("demo", source, "raw", wait=Wait(10))
     inventory.create_flavor("small", 1, 128, 1, ephemeral_gib=1, swap_mib=64)
-    inventory.create_network("net1", "10.1.0.0/24")
+    inventory.create_network("net1", f"{subnet}.0/24")
     inventory.create_volume("kept", size_gib=1)
-    inventory.ports.create("mine", "net1", ip="10.1.0.77")
+    inventory.ports.create("mine", "net1", ip=f"{subnet}.77")
     source.unlink()
+
+
+def prepare_beside(controller: Controller) -> None:
+    """As `prepare`, for another deployment in the same world: a host has a subnet once."""
+    prepare(controller, "10.2.0")
 
 
 def prepare_hosts(controller: Controller) -> None:
@@ -265,22 +195,13 @@ def template(
 
 
 def copy_of(prepared: Path, home: Path) -> Lab:
-    shutil.copytree(prepared, home, dirs_exist_ok=True)
-    for log in home.glob("child-*.log"):
-        log.unlink()
-    return Lab(home)
+    return Lab(prepared).copied_to(home)
 
 
 def create(controller: Controller) -> None:
     """Build one instance, also with a port of the user's, and say how it ended."""
     wish = request(networks=[{"network": "net1"}, {"port": "mine"}])
     print(controller.wait(controller.create(wish).id, timeout=60).state)
-
-
-def resume(controller: Controller) -> None:
-    """Take up everything that is unfinished and see it through."""
-    for operation in controller.resume():
-        print(controller.wait(operation.id, timeout=60).state)
 
 
 def delete(controller: Controller) -> None:

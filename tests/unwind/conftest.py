@@ -1,10 +1,13 @@
 """One prepared deployment per session, a copy of it per test."""
 
+import functools
 from pathlib import Path
 
 import pytest
 
 from tests.support.lab import Lab, copy_of, prepare_hosts, template
+from vmwright.testing import Matrix
+from vmwright.testing.trial import prepare_stage
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +19,16 @@ def prepared(tmp_path_factory):
 @pytest.fixture
 def lab(prepared: Path, tmp_path: Path) -> Lab:
     return copy_of(prepared, tmp_path / "lab")
+
+
+@pytest.fixture(scope="session")
+def stages(tmp_path_factory):
+    """Makes what a matrix of ours needs, once."""
+    return functools.cache(lambda matrix: _stage(tmp_path_factory.mktemp("stage"), matrix))
+
+
+def _stage(home: Path, matrix: Matrix) -> Lab:
+    return prepare_stage(Lab(home), matrix.subject)
 
 
 @pytest.fixture(scope="session")

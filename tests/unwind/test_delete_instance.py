@@ -1,68 +1,25 @@
 """A delete only goes forward: whatever goes wrong, in the end nothing is left."""
 
 import threading
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support import lab as labs
 from tests.support.breaking import Break, broken, execute, meet, names, revert
 from tests.support.lab import Lab
+from tests.support.matrices import DELETE, cases
 from tests.support.oracle import (
     assert_nothing_held,
-    assert_only_the_users_volume_is_left,
     instances,
 )
 from vmwright.states import Direction
 
-TASKS = names("delete")
 
-at_each_task = pytest.mark.parametrize("task", TASKS)
-
-
-@pytest.fixture
-def built(lab: Lab) -> Lab:
-    ended = lab.child(labs.create)
-    assert ended.output.split() == ["done"], ended.output
-    return lab
-
-
-def test_every_task_may_run_twice(built: Lab) -> None:
-    ended = built.child(broken(labs.delete, *(execute(task, Break.TWICE) for task in TASKS)))
-    assert ended.output.split() == ["done"], ended.output
-    assert_only_the_users_volume_is_left(built)
-
-
-@at_each_task
-@pytest.mark.parametrize("how", [Break.KILL_BEFORE, Break.KILL_AFTER])
-def test_power_cut_is_resumed(built: Lab, task: str, how: Break) -> None:
-    assert built.child(broken(labs.delete, execute(task, how))).killed
-    ended = built.child(labs.resume)
-    assert ended.output.split() == ["done"], ended.output
-    built.child(labs.pay)
-    assert_only_the_users_volume_is_left(built)
-
-
-@at_each_task
-def test_failure_is_tried_again(built: Lab, task: str) -> None:
-    ended = built.child(broken(labs.delete, execute(task, Break.FAIL_ONCE)))
-    assert ended.output.split() == ["done"], ended.output
-    assert_only_the_users_volume_is_left(built)
-
-
-@at_each_task
-def test_what_keeps_failing_is_stuck_and_can_be_retried(built: Lab, task: str) -> None:
-    stubborn = Lab(built.home, undo_tries=2)
-    ended = stubborn.child(broken(labs.delete, execute(task, Break.FAIL_BEFORE)))
-    assert ended.output.split() == ["stuck"], ended.output
-    (operation,) = built.rows("SELECT id FROM vmwright_operations WHERE kind = 'delete'")
-
-    def retry(controller):
-        controller.retry(operation["id"])
-        print(controller.wait(operation["id"], timeout=60).state)
-
-    ended = built.child(retry)
-    assert ended.output.split() == ["done"], ended.output
-    assert_only_the_users_volume_is_left(built)
+@pytest.mark.parametrize("case", cases(DELETE))
+def test_nothing_is_left_of_the_instance(stages: Any, tmp_path: Path, case: Any) -> None:
+    DELETE.run(case, stages(DELETE).copied_to(tmp_path / "lab"))
 
 
 @pytest.mark.parametrize("task", names("create"))

@@ -1,17 +1,41 @@
 """Hooks are tasks like ours: whatever goes wrong in one, or after it, is taken back whole."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support import lab as labs
-from tests.support.breaking import Break, Breakage, broken, execute, names, revert
-from tests.support.hooks import POST, PRE, installed, inventory, uninstall, with_hooks
+from tests.support.breaking import Break, broken, execute, names
+from tests.support.hooks import (
+    POST,
+    PRE,
+    Announce,
+    Register,
+    installed,
+    inventory,
+    uninstall,
+    with_hooks,
+)
 from tests.support.lab import Lab
+from tests.support.matrices import cases
 from tests.support.oracle import assert_nothing_left, assert_one_guest, fault
 from vmwright.controller import Controller
 from vmwright.spec import HooksSpec
+from vmwright.testing import Matrix
+
+
+def assert_built(lab: Lab) -> None:
+    assert inventory(lab) == ["building", "running"]
+    assert_one_guest(lab)
+
+
+def assert_given_back(lab: Lab) -> None:
+    assert inventory(lab) == []
+    assert_nothing_left(lab)
+
 
 OURS = names("create")
 LAST = OURS[-1]
@@ -19,7 +43,17 @@ FIRST_EFFECT = OURS.index("allocate_network")
 TASKS = [*OURS[:FIRST_EFFECT], PRE, *OURS[FIRST_EFFECT:-1], POST, LAST]
 
 at_each_hook = pytest.mark.parametrize("hook", [PRE, POST])
-at_each_task = pytest.mark.parametrize("task", TASKS)
+HOOKS = Matrix(
+    replace(
+        Matrix.of_hooks(pre_create=[Register], post_create=[Announce]).subject,
+        start=labs.create,
+        prepare=labs.prepare,
+        prepare_neighbour=None,
+        done=assert_built,
+        undone=assert_given_back,
+    )
+)
+HOOKED_BUILDS = Matrix(replace(HOOKS.subject, meant=tuple(OURS)))
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +70,6 @@ def hooked(lab: Lab, package: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     return with_hooks(lab)
 
 
-def assert_given_back(lab: Lab) -> None:
-    assert inventory(lab) == []
-    assert_nothing_left(lab)
-
-
 def test_hooks_stand_where_the_documents_say(package: Path) -> None:
     assert names("create", HooksSpec(pre=("register",), post=("announce",))) == TASKS
 
@@ -52,21 +81,14 @@ def test_hooks_are_run_with_a_build(hooked: Lab) -> None:
     assert_one_guest(hooked)
 
 
-def test_a_hook_may_run_twice(hooked: Lab) -> None:
-    breaks = [execute(PRE, Break.TWICE), execute(POST, Break.TWICE)]
-    ended = hooked.child(broken(labs.create, *breaks))
-    assert ended.output.split() == ["done"], ended.output
-    assert inventory(hooked) == ["building", "running"]
+@pytest.mark.parametrize("case", cases(HOOKS))
+def test_one_guest_with_its_entries_or_no_trace(hooked: Lab, case: Any) -> None:
+    HOOKS.run(case, hooked)
 
 
-@at_each_task
-@pytest.mark.parametrize("how", [Break.FAIL_BEFORE, Break.FAIL_AFTER])
-def test_failure_gives_back_what_hooks_made(hooked: Lab, task: str, how: Break) -> None:
-    breakage = execute(task, how).refusing()
-    ended = hooked.child(broken(labs.create, breakage, revert(PRE, Break.TWICE)))
-    assert ended.output.split() == ["undone"], ended.output
-    assert fault(hooked)["task"] == task
-    assert_given_back(hooked)
+@pytest.mark.parametrize("case", cases(HOOKED_BUILDS, "undone twice"))
+def test_failure_gives_back_what_hooks_made(hooked: Lab, case: Any) -> None:
+    HOOKED_BUILDS.run(case, hooked)
 
 
 @at_each_hook
@@ -74,45 +96,8 @@ def test_a_fault_of_a_hook_is_no_hosts_fault(hooked: Lab, hook: str) -> None:
     ended = hooked.child(broken(labs.create, execute(hook, Break.FAIL_AFTER)))
     assert ended.output.split() == ["undone"], ended.output
     assert [attempt["number"] for attempt in fault(hooked)["attempts"]] == [1]
-    assert_given_back(hooked)
-
-
-@at_each_hook
-@pytest.mark.parametrize("how", [Break.KILL_BEFORE, Break.KILL_AFTER])
-def test_power_cut_in_a_hook_is_resumed(hooked: Lab, hook: str, how: Break) -> None:
-    assert hooked.child(broken(labs.create, execute(hook, how))).killed
-    ended = hooked.child(labs.resume)
-    assert ended.output.split() == ["done"], ended.output
-    assert inventory(hooked) == ["building", "running"]
-    assert_one_guest(hooked)
-
-
-@at_each_hook
-@pytest.mark.parametrize("how", [Break.KILL_BEFORE, Break.KILL_AFTER])
-def test_power_cut_in_the_undo_of_a_hook_is_resumed(hooked: Lab, hook: str, how: Break) -> None:
-    failing = execute(LAST, Break.FAIL_BEFORE)
-    assert hooked.child(broken(labs.create, failing, revert(hook, how))).killed
-    ended = hooked.child(broken(labs.resume, failing))
-    assert ended.output.split() == ["undone"], ended.output
-    hooked.child(labs.pay)
-    assert_given_back(hooked)
-
-
-@at_each_hook
-def test_power_cut_in_a_hook_and_then_failure_leaves_no_trace(hooked: Lab, hook: str) -> None:
-    assert hooked.child(broken(labs.create, execute(hook, Break.KILL_AFTER))).killed
-    ended = hooked.child(broken(labs.resume, execute(hook, Break.FAIL_BEFORE)))
-    assert ended.output.split() == ["undone"], ended.output
-    hooked.child(labs.pay)
-    assert_given_back(hooked)
-
-
-@at_each_hook
-def test_a_failing_undo_of_a_hook_is_tried_again(hooked: Lab, hook: str) -> None:
-    breaks: list[Breakage] = [execute(LAST, Break.FAIL_BEFORE), revert(hook, Break.FAIL_ONCE)]
-    ended = hooked.child(broken(labs.create, *breaks))
-    assert ended.output.split() == ["undone"], ended.output
-    assert_given_back(hooked)
+    assert inventory(hooked) == []
+    assert_nothing_left(hooked)
 
 
 def test_a_build_goes_on_with_the_hooks_that_it_began_with(hooked: Lab, lab: Lab) -> None:

@@ -34,7 +34,7 @@ class Recipe:
         return flow
 
 
-RECIPES = (
+RECIPES: tuple[Recipe, ...] = (
     Recipe(
         name=create_instance.NAME,
         version=1,

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import Any, TypeAlias
 
 import networkx as nx
@@ -139,6 +139,15 @@ def undone_by(graph: Graph, task: str) -> set[str]:
     Tasks that may run beside it are not in the set; they are taken back too if they had begun.
     """
     return nx.ancestors(graph, task) | {task}
+
+
+def beside(graph: Graph) -> list[tuple[str, str]]:
+    """Every pair of tasks that may be under way at the same time, in the order of the graph."""
+    return [
+        (one, other)
+        for one, other in combinations(graph, 2)
+        if not nx.has_path(graph, one, other) and not nx.has_path(graph, other, one)
+    ]
 
 
 def _tasks_in_order(compiled: Any) -> "tuple[list[Any], nx.DiGraph[str]]":
