@@ -6,8 +6,12 @@ _LONGEST = 4096
 
 
 def _bounded(text: str) -> str:
-    """Messages repeat names, also those that nobody has checked, and end in logs and stores."""
-    cut = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
+    """Messages repeat names, also those that nobody has checked, and end in logs and stores.
+
+    What is wrong with a name stands behind it: the end is kept as well.
+    """
+    half = _LONGEST // 2
+    cut = text if len(text) <= _LONGEST else f"{text[:half]} ... {text[-half:]}"
     return cut.replace("\0", "\\0").encode(errors="backslashreplace").decode()
 
 

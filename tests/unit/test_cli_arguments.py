@@ -246,7 +246,7 @@ def test_completion_knows_the_commands_and_their_options() -> None:
     code, out, err = called("complete")
     assert (code, err) == (0, "")
     assert "--subnet-range" in out
-    assert "cmds_operation='cancel list resume retry show wait'" in out
+    assert "cmds_operation='abandon cancel list resume retry show skip wait'" in out
 
 
 def test_help_imports_nothing_heavy() -> None:
