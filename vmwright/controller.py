@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -14,7 +13,7 @@ from vmwright.admission.several import single, with_key
 from vmwright.backends.file_images import FileImageStore, images_of
 from vmwright.backends.loading import load_backend
 from vmwright.descriptions import Descriptions
-from vmwright.errors import Conflict, DeadlinePassed
+from vmwright.errors import Conflict
 from vmwright.graphs import Graphs
 from vmwright.ids import InstanceId, OperationId
 from vmwright.inventory import Inventory
@@ -23,7 +22,7 @@ from vmwright.persistence import schema_version
 from vmwright.persistence.database import Database
 from vmwright.persistence.deployment import deployment_of
 from vmwright.persistence.records import Event, Instance, Operation
-from vmwright.persistence.retrying import in_transaction, while_away
+from vmwright.persistence.retrying import in_transaction
 from vmwright.persistence.stores import Stores
 from vmwright.planning import Plan, Planner
 from vmwright.reconcilers.upkeep import Upkeep
@@ -34,12 +33,12 @@ from vmwright.tasks.placement import Placement
 from vmwright.tasks.task import Means
 from vmwright.views.graph import Graph
 from vmwright.waiting import Wait
+from vmwright.watching import Watch
 from vmwright.worker import Standing, Worker, unheard
 
 T = TypeVar("T")
 
 _GIB = 2**30
-_POLL = 0.1
 _PAGE = 500
 
 
@@ -76,30 +75,32 @@ class Controller:
         schema_version.make_ready(self._database)
         self.deployment = deployment_of(self._database)
         self._stores = Stores.of(self._database, settings.state_dir / "key")
-        images = FileImageStore(
-            images_of(settings.state_dir, self.deployment), settings.max_image_gib * _GIB
-        )
-        means = Means(
-            self._stores,
-            load_backend(settings, self.deployment),
-            images,
-            Placement(self._stores, settings.scheduler),
-        )
+        means = self._means_of(settings)
         self._means = watch(means) if watch else means
         self._upkeep = Upkeep(self._means, self.deployment, settings)
         self.inventory = Inventory(
             self._stores,
             self._means.backend,
-            images,
+            self._means.images,
             self.deployment,
             settings,
             caller=self._caller,
         )
         self._door = Door(self._means, settings, time.time)
+        self._watch = Watch(self._stores, self.operation, self._closed, settings.operations.lease)
         self._describe = Descriptions(self._stores)
         self._graphs = Graphs(self._means, self._describe)
         self._operator = Operator(self._means, self.deployment, settings, self._caller)
         self._worker = Worker(self._means, self.deployment, settings, self._end, self._upkeep)
+
+    def _means_of(self, settings: Settings) -> Means:
+        images = images_of(settings.state_dir, self.deployment)
+        return Means(
+            self._stores,
+            load_backend(settings, self.deployment),
+            FileImageStore(images, settings.max_image_gib * _GIB),
+            Placement(self._stores, settings.scheduler),
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -216,11 +217,7 @@ class Controller:
 
     def wait(self, operation: str, timeout: float | None = None) -> Operation:
         """Return once nothing more happens to it by itself; `DeadlinePassed` at the timeout."""
-        for _ in self._ticks(operation, timeout):
-            known = self._patiently(lambda: self.operation(operation))
-            if known.state not in CLAIMABLE:
-                return known
-        raise AssertionError("ticks end by an exception only")
+        return self._watch.wait(operation, timeout)
 
     def watch(
         self, operation: str, *, after: int = 0, timeout: float | None = None
@@ -229,15 +226,7 @@ class Controller:
 
         To go on later, pass the `seq` of the last event seen as `after`.
         """
-        for _ in self._ticks(operation, timeout):
-            # The state first: what is written before an end is then not missed.
-            known = self._patiently(lambda: self.operation(operation))
-            over = known.state not in CLAIMABLE
-            while events := self._patiently(partial(self._events, operation, after)):
-                yield from events
-                after = events[-1].seq
-            if over:
-                return
+        return self._watch.events(operation, after=after, timeout=timeout)
 
     # How things stand.
 
@@ -382,31 +371,6 @@ class Controller:
             if len(page) < _PAGE:
                 return
             after = page[-1].seq
-
-    def _events(self, operation: str, after: int) -> Sequence[Event]:
-        with self._database.read() as connection:
-            return self._stores.operations.events(
-                connection, OperationId(operation), after=after, limit=_PAGE
-            )
-
-    def _patiently(self, look: Callable[[], T]) -> T:
-        """Runs of this process outlive an absence of the store that is no longer."""
-        return while_away(look, self.settings.operations.lease, self._closed)
-
-    def _ticks(self, operation: str, timeout: float | None) -> Iterator[None]:
-        ends = None if timeout is None else time.monotonic() + timeout
-        while True:
-            yield
-            if ends is not None and time.monotonic() >= ends:
-                raise DeadlinePassed(
-                    f"operation {operation} has not ended within {timeout:g} seconds",
-                    hint=f"it goes on; see: vmwright operation show {operation}",
-                )
-            if self._closed.wait(_POLL):
-                raise Conflict(
-                    f"operation {operation} is waited for no more: this controller was closed",
-                    hint="any other controller on its store goes on with it",
-                )
 
 
 def _only(reservations: Sequence[Reservation]) -> Operation:

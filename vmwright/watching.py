@@ -1,0 +1,82 @@
+"""Waiting for operations, and what happens to them, whoever runs them."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TypeVar
+
+from vmwright.errors import Conflict, DeadlinePassed
+from vmwright.ids import OperationId
+from vmwright.persistence.records import Event, Operation
+from vmwright.persistence.retrying import while_away
+from vmwright.persistence.stores import Stores
+from vmwright.states import CLAIMABLE
+
+T = TypeVar("T")
+
+_POLL = 0.1
+_PAGE = 500
+
+
+class Watch:
+    """Looks at operations in the store until nothing more happens to them by itself."""
+
+    def __init__(
+        self,
+        stores: Stores,
+        look: Callable[[str], Operation],
+        closed: threading.Event,
+        patience: float,
+    ) -> None:
+        """`look` finds an operation, or says that the caller may not. A store that does not
+        answer is asked again for `patience` seconds."""
+        self._stores = stores
+        self._look = look
+        self._closed = closed
+        self._patience = patience
+
+    def wait(self, operation: str, timeout: float | None) -> Operation:
+        """As `Controller.wait`."""
+        for _ in self._ticks(operation, timeout):
+            known = self._patiently(lambda: self._look(operation))
+            if known.state not in CLAIMABLE:
+                return known
+        raise AssertionError("ticks end by an exception only")
+
+    def events(self, operation: str, *, after: int, timeout: float | None) -> Iterator[Event]:
+        """As `Controller.watch`."""
+        for _ in self._ticks(operation, timeout):
+            # The state first: what is written before an end is then not missed.
+            known = self._patiently(lambda: self._look(operation))
+            over = known.state not in CLAIMABLE
+            while events := self._patiently(partial(self._page, operation, after)):
+                yield from events
+                after = events[-1].seq
+            if over:
+                return
+
+    def _page(self, operation: str, after: int) -> Sequence[Event]:
+        with self._stores.database.read() as connection:
+            return self._stores.operations.events(
+                connection, OperationId(operation), after=after, limit=_PAGE
+            )
+
+    def _patiently(self, look: Callable[[], T]) -> T:
+        """Runs of this process outlive an absence of the store that is no longer."""
+        return while_away(look, self._patience, self._closed)
+
+    def _ticks(self, operation: str, timeout: float | None) -> Iterator[None]:
+        ends = None if timeout is None else time.monotonic() + timeout
+        while True:
+            yield
+            if ends is not None and time.monotonic() >= ends:
+                raise DeadlinePassed(
+                    f"operation {operation} has not ended within {timeout:g} seconds",
+                    hint=f"it goes on; see: vmwright operation show {operation}",
+                )
+            if self._closed.wait(_POLL):
+                raise Conflict(
+                    f"operation {operation} is waited for no more: this controller was closed",
+                    hint="any other controller on its store goes on with it",
+                )
