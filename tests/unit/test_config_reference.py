@@ -4,7 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from vmwright.settings import OPTIONS, Settings
+from vmwright.settings import Settings
+from vmwright.settings.options import OPTIONS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 EXAMPLE = ROOT / "docs" / "vmwright.conf.example"
