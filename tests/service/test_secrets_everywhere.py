@@ -142,7 +142,8 @@ ROUNDS: dict[str, tuple[str, Callable[[], Callable[[Controller], None]]]] = {
 }
 
 
-QUICK = ("a build", "one whose undo is stuck")
+QUICK = ("one whose undo is stuck",)
+"""It builds, fails, undoes in vain, resumes and deletes."""
 
 
 @pytest.mark.parametrize(
