@@ -351,6 +351,7 @@ def test_schema_is_made_checked_and_named(tmp_path: Path) -> None:
     assert command("db", "version", "-f", "json").data == {
         "current": version["newest"],
         "newest": version["newest"],
+        "oldest": "0002",
     }
 
 

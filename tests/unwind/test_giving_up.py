@@ -20,9 +20,13 @@ from tests.support.oracle import (
 from vmwright.errors import Conflict, Forbidden, InvalidRequest, NotFound
 
 WHY = "the disk of host1 is broken"
-OUTSIDE = ["spawn", "map_block_devices", "plug_network"]
-IN_STORE = ["claim_host", "allocate_network"]
-REMOVING = ["destroy_guest", "unplug_network", "release_block_devices"]
+OUTSIDE = ["spawn", pytest.param("map_block_devices", marks=pytest.mark.slow), "plug_network"]
+IN_STORE = ["allocate_network", pytest.param("claim_host", marks=pytest.mark.slow)]
+REMOVING = [
+    "destroy_guest",
+    pytest.param("unplug_network", marks=pytest.mark.slow),
+    pytest.param("release_block_devices", marks=pytest.mark.slow),
+]
 WITH_VOLUMES = {"spawn": "map_block_devices", "destroy_guest": "release_block_devices"}
 FAILS = execute("mark_active", Break.FAIL_BEFORE).refusing()
 
@@ -135,7 +139,7 @@ def test_skipped_undo_is_owed_and_the_others_go_on(lab: Lab, task: str) -> None:
     assert_nothing_held(lab)
 
 
-@pytest.mark.parametrize("task", ["spawn", "plug_network"])
+@pytest.mark.parametrize("task", [pytest.param("spawn", marks=pytest.mark.slow), "plug_network"])
 def test_addresses_stay_with_what_may_still_use_them(lab: Lab, task: str) -> None:
     """Nobody is given the address of a guest that nobody could remove, until it is gone."""
     before = skip_and_look(lab, task)
@@ -251,13 +255,22 @@ def assert_gone_but_for_the_word(lab: Lab) -> None:
     assert [row["vm_state"] for row in instances(lab)] == ["deleted"]
 
 
-@pytest.mark.parametrize("task", ["locate_guest", "mark_deleted"])
+@pytest.mark.parametrize(
+    "task", ["locate_guest", pytest.param("mark_deleted", marks=pytest.mark.slow)]
+)
 def test_store_task_of_a_delete_is_done_when_it_is_skipped(lab: Lab, task: str) -> None:
     assert skip(lab, stuck_delete(lab, task), task) == "done"
     assert_only_the_users_volume_is_left(lab)
 
 
-@pytest.mark.parametrize("task", ["spawn", "map_block_devices", "allocate_network"])
+@pytest.mark.parametrize(
+    "task",
+    [
+        "map_block_devices",
+        pytest.param("spawn", marks=pytest.mark.slow),
+        pytest.param("allocate_network", marks=pytest.mark.slow),
+    ],
+)
 def test_abandoned_build_owes_all_that_is_left_of_it(lab: Lab, task: str) -> None:
     found = stuck(lab, task)
     world = lab.world()
@@ -301,7 +314,9 @@ def assert_everything_was_given_back(lab: Lab) -> None:
     assert rows == [{"name": "kept", "location": None}]
 
 
-@pytest.mark.parametrize("task", ["destroy_guest", "mark_deleted"])
+@pytest.mark.parametrize(
+    "task", ["destroy_guest", pytest.param("mark_deleted", marks=pytest.mark.slow)]
+)
 def test_abandoned_delete_leaves_an_instance_that_can_be_deleted_again(lab: Lab, task: str) -> None:
     found = stuck_delete(lab, task)
     assert abandon(lab, found) == "undone"
@@ -359,9 +374,11 @@ def test_only_what_stands_still_can_be_given_up_and_only_where_it_is_stuck(lab: 
     found = stuck(lab, "map_block_devices")
 
     def child(controller):
-        with pytest.raises(Conflict, match="not stuck in 'spawn'") as refused:
-            controller.skip(found, "spawn", WHY)
-        assert "map_block_devices" in refused.value.hint
+        # One that was undone, one that is still to be, and none at all.
+        for task in ("spawn", "claim_host", "nothing"):
+            with pytest.raises(Conflict, match=f"not stuck in '{task}'") as refused:
+                controller.skip(found, task, WHY)
+            assert "stuck in map_block_devices" in refused.value.hint
         for why in ("", " \n", "x" * 300):
             with pytest.raises(InvalidRequest):
                 controller.abandon(found, why)
