@@ -315,6 +315,7 @@ class Controller:
         for attempt in retrying:
             with attempt, self._database.write() as connection:
                 accepted = work(connection)
+        self._worker.nudge()
         return accepted
 
     def _check(self, requests: Sequence[CreateRequest]) -> bool:
