@@ -16,7 +16,7 @@ from vmwright.controller import Controller
 
 __all__ = ["postgresql"]
 
-SMALL = Crowd(killed=6, put_down=6, undoing=6, orphaned=6, fresh=42)
+SMALL = Crowd(killed=4, put_down=4, undoing=4, orphaned=4, fresh=30)
 MIDDLE = Crowd(killed=20, put_down=20, undoing=20, orphaned=20, fresh=120)
 LARGE = Crowd(killed=100, put_down=100, undoing=100, orphaned=300, fresh=1400)
 
