@@ -1,7 +1,7 @@
 """What waits in the store to be run: read a page at a time, so that its length costs nothing."""
 
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from vmwright.ids import OperationId, OwnerId
@@ -32,14 +32,18 @@ class Sweep:
         self._read: deque[OperationId] = deque()
 
     def take(
-        self, most: int, *, left_to: Collection[OwnerId], active: Collection[OperationId]
+        self,
+        most: int,
+        *,
+        left_to: Callable[[], Collection[OwnerId]],
+        active: Collection[OperationId],
     ) -> list[OperationId]:
         """The next ones, `most` at most; none once nothing is left of a page of each state.
 
-        `left_to` are owners that live; what they hold, and what is `active`, is left out.
+        `left_to` says which owners live; what they hold, and what is `active`, is left out.
         """
         if not self._read:
-            self._read_on(left_to)
+            self._read_on(left_to())
         taken: list[OperationId] = []
         while self._read and len(taken) < most:
             found = self._read.popleft()

@@ -52,6 +52,10 @@ class Claims:
         living = [owner for owner, _ in owners if owner.id not in dead | {me}]
         return Others(dead=dead, living=living, now=clock)
 
+    def living(self) -> set[OwnerId]:
+        """The others that hold what they hold."""
+        return {owner.id for owner in self.others().living}
+
     def plan(self, batch: Sequence[OperationId], active: Collection[OperationId]) -> Plan:
         """What may be claimed of these now. What nobody here can ever run is parked, and over
         with that, as is what the store does not have."""

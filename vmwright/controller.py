@@ -323,7 +323,9 @@ class Controller:
             self._upkeep.history.check(connection)
             return work(connection)
 
-        return in_transaction(self._database, checked)
+        accepted = in_transaction(self._database, checked)
+        self._worker.nudge()
+        return accepted
 
     def _check(self, requests: Sequence[CreateRequest]) -> bool:
         """Refuse what can be refused before a host is asked, or registered. Returns whether

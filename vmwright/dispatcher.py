@@ -89,6 +89,10 @@ class Dispatcher:
             self._sweep, self._poll = Sweep(self._stores), poll
         self._bell.set()
 
+    def look_now(self) -> None:
+        """Look for work at once, if there is room for any."""
+        self._bell.set()
+
     def leave_the_rest(self) -> None:
         """Take nothing more from the store but what `see_through` names; what runs goes on."""
         with self._lock:
@@ -169,8 +173,7 @@ class Dispatcher:
         with self._lock:
             sweep, poll = self._sweep, self._poll
         if sweep is not None and (room := self._room()):
-            living = {owner.id for owner in self._claims.others().living}
-            found = sweep.take(room, left_to=living, active=self._ids())
+            found = sweep.take(room, left_to=self._claims.living, active=self._ids())
             if self._take_up(found) or sweep.has_more:
                 return 0.0
         with self._lock:

@@ -87,6 +87,10 @@ class Worker:
         finally:
             self._dispatcher.leave_the_rest()
 
+    def nudge(self) -> None:
+        """There may be new work in the store."""
+        self._dispatcher.look_now()
+
     def _standing(self) -> Standing:
         alive = self._rounds.all_alive() and self._ownership.is_kept()
         return Standing(

@@ -18,7 +18,7 @@ ME, OTHER, DEAD = OwnerId(new_id()), OwnerId(new_id()), OwnerId(new_id())
 def found(stores: Stores, *, active: tuple[OperationId, ...] = ()) -> list[OperationId]:
     """What one sweep comes across while `OTHER` lives."""
     sweep, taken = Sweep(stores), []
-    while batch := sweep.take(7, left_to={OTHER}, active=active):
+    while batch := sweep.take(7, left_to=lambda: {OTHER}, active=active):
         if set(batch) <= set(taken):
             break
         taken += batch
@@ -95,7 +95,7 @@ def test_a_page_is_all_that_is_held(database: Database, stores: Stores) -> None:
         ids = [stored_operation(stores, connection).id for _ in range(300)]
     sweep, seen = Sweep(stores), []
     while len(seen) < len(ids):
-        batch = sweep.take(10, left_to=set(), active=())
+        batch = sweep.take(10, left_to=set, active=())
         assert batch
         seen += batch
         assert len(sweep._read) <= 64

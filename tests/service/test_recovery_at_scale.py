@@ -16,9 +16,9 @@ from vmwright.controller import Controller
 
 __all__ = ["postgresql"]
 
-SMALL = Crowd(killed=6, put_down=6, undoing=6, orphaned=6, fresh=42)
+SMALL = Crowd(killed=4, put_down=4, undoing=4, orphaned=4, fresh=30)
 MIDDLE = Crowd(killed=20, put_down=20, undoing=20, orphaned=20, fresh=120)
-LARGE = Crowd(killed=200, put_down=200, undoing=200, orphaned=200, fresh=1200)
+LARGE = Crowd(killed=100, put_down=100, undoing=100, orphaned=300, fresh=1400)
 
 _UNFINISHED = "SELECT id FROM vmwright_operations WHERE state NOT IN ('done', 'undone', 'parked')"
 
@@ -55,6 +55,7 @@ def test_all_end_well_but_the_damaged_ones_which_are_parked(empty_lab: Lab) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_two_thousand_are_recovered_in_the_memory_of_two_hundred(
     empty_lab: Lab, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

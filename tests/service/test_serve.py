@@ -15,6 +15,7 @@ from tests.support.breaking import Break, broken, execute
 from tests.support.lab import Lab
 from tests.support.oracle import assert_nothing_left, assert_one_guest, told
 from tests.support.serving import Service, serving, started
+from vmwright.settings import ServiceSettings
 
 _ENDLESS = "*:0,ensure_running:600"
 
@@ -247,6 +248,24 @@ def _store_of_somebody_else(lab: Lab) -> Iterator[None]:
         connection.execute("BEGIN IMMEDIATE")
         yield
         connection.execute("ROLLBACK")
+
+
+def test_what_the_serving_program_submits_itself_is_begun_without_a_look(lab: Lab) -> None:
+    """Long before the store would be looked at again."""
+
+    def embed(controller):
+        stop = threading.Event()
+        server = threading.Thread(target=controller.serve_until, args=[stop])
+        server.start()
+        for number in range(2):
+            operation = controller.submit(labs.request(name=f"vm{number}", volumes=[]))
+            print(controller.wait(operation.id, timeout=60).state)
+        stop.set()
+        server.join()
+
+    never = replace(lab.settings, service=ServiceSettings(poll_interval=3600.0))
+    ended = lab.reap(lab.fork(embed, never))
+    assert ended.output.split() == ["done", "done"], ended.output
 
 
 def _create(name: str):

@@ -111,14 +111,15 @@ _IN_SPAWN = (
 def _undo_half(lab: Lab, ids: Sequence[str]) -> None:
     """Let these fail in `spawn`, and be taken back up to `plug_network`."""
     settings = lab.settings
-    operations = replace(settings.operations, undo_backoff=3600.0)
+    operations = replace(settings.operations, undo_backoff=3600.0, undo_tries=10**6)
 
     def work(controller: Controller) -> None:
         for operation in ids:
             controller.resume(operation)
-        pause = threading.Event()
-        while any(controller.operation(one).state != "interrupted" for one in ids):
+        pause, left = threading.Event(), list(ids)
+        while left:
             pause.wait(0.1)
+            left = [one for one in left if not controller.operation(one).undo_tries]
 
     child = broken(
         work,
