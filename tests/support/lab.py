@@ -65,6 +65,7 @@ class Lab:
     parallel: int = 4
     server_group_members: int = 10
     power_state_interval: float = 30.0
+    reconcile_interval: float = 0.2
     hooks: HookSettings = field(default_factory=HookSettings)
 
     @property
@@ -88,7 +89,7 @@ class Lab:
             ),
             hooks=self.hooks,
             quota=QuotaSettings(server_group_members=self.server_group_members),
-            reconcile_interval=0.2,
+            reconcile_interval=self.reconcile_interval,
             power_state_interval=self.power_state_interval,
         )
 
