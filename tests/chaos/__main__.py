@@ -7,88 +7,59 @@ import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.chaos.crew import notes, wish_of
-from tests.chaos.driver import Driver, Ground
-from tests.chaos.ground import SimulatedGround
-from tests.chaos.oracle import Verdict, judge
-from tests.chaos.outages import outage_of
-from tests.chaos.secrets_in_clear import found
-from tests.chaos.store import Store
+from tests.chaos.driver import Toll
+from tests.chaos.run import Ended, chaos, ground_of
 from tests.support import databases, private_host
-from tests.support.lab import preload
 from tests.support.servers import running
 from vmwright.persistence import schema_version
 from vmwright.persistence.database import Database
 
-_IN_CALLS = 0.3
-"""The share of kills inside of a backend call, at least."""
-
 
 def main() -> int:
     asked = _arguments()
+    if asked.backend == "libvirt" and (reason := private_host.missing()):
+        sys.exit(reason)
     seed = asked.seed or secrets.randbelow(10**9)
     home = Path(tempfile.mkdtemp(prefix="vmwright-chaos-"))
     print(f"seed={seed} database={asked.db} backend={asked.backend} directory={home}", flush=True)
-    with _store(asked.db, home) as url:
-        marker = f"marker-{secrets.token_hex(16)}".encode()
-        with _ground(asked.backend, home / "run", url) as ground:
-            store = Store(url)
-            driver = Driver(ground, seed, wish_of(marker, ground.choices), outage_of(store))
-            wrong = _run(driver, ground, home, asked.seconds)
-            verdict = judge(store, ground.world, notes(driver.journal))
-            wrong += verdict.complaints()
-            secret = found(marker, ground.home, store, ground.is_for_secrets)
-            wrong += [f"secret in clear: {place}" for place in secret]
-            return _report(driver, verdict, wrong, home)
+    with _store(asked.db, home) as url, ground_of(asked.backend, home / "run", url) as ground:
+        ended = chaos(ground, url, home, seed, _after(asked.seconds))
+        wrong = list(ended.wrong)
+        if ground.steps:  # of real hosts, which are slow, not every place can be asked for
+            wrong += [f"nobody was killed at: {place}" for place in ended.missed]
+    return _report(ended, wrong, home)
 
 
-@contextmanager
-def _ground(backend: str, home: Path, url: str) -> Iterator[Ground]:
-    home.mkdir()
-    if backend == "simulated":
-        yield SimulatedGround(home, url)
-        return
-    if reason := private_host.missing():
-        sys.exit(reason)
-    from tests.chaos.libvirt_ground import LibvirtGround
+def _after(seconds: float) -> Callable[[Toll], bool]:
+    """Whether so much time has passed since it was first asked."""
+    began: list[float] = []
 
-    with LibvirtGround.at(home, url) as ground:
-        yield ground
+    def over(_: Toll) -> bool:
+        began.append(time.monotonic())
+        del began[1:-1]
+        return began[-1] - began[0] >= seconds
+
+    return over
 
 
-def _run(driver: Driver, ground: Ground, home: Path, seconds: float) -> list[str]:
-    """The run; what is wrong with the run itself."""
-    preload(home / "preload")
-    driver.whole(ground.settings, ground.prepare)
-    driver.enumerate_points()
-    driver.run(seconds)
-    wrong = [] if driver.settle() == 0 else ["what was left could not be settled: see logs"]
-    toll = driver.toll
-    if ground.steps:  # of real hosts, which are slow, not every place can be asked for
-        wrong += [f"nobody was killed at: {place}" for place in driver.missed]
-    if toll.in_call < _IN_CALLS * toll.kills:
-        wrong.append(f"only {toll.in_call} of {toll.kills} kills were inside of a backend call")
-    return wrong
-
-
-def _report(driver: Driver, verdict: Verdict, wrong: list[str], home: Path) -> int:
-    toll = driver.toll
+def _report(ended: Ended, wrong: list[str], home: Path) -> int:
+    toll = ended.toll
+    print("\n".join([*wrong, *(f"parked: {text}" for text in ended.verdict.parked)]))
     print(
-        f"places={len(driver.places)} in_call={toll.in_call} stopped={toll.stops}"
+        f"places={ended.places} in_call={toll.in_call} stopped={toll.stops}"
         f" blows={toll.befallen} ended={toll.failures} cpu={_cpu():.0f}s"
     )
-    failed = [text for text in wrong if not text.startswith("parked")]
-    print("\n".join(wrong))
-    print(verdict.line(toll.kills))
-    if failed:
+    if wrong:
         print(f"evidence: {home}")
-        return 1
-    shutil.rmtree(home)
-    return 0
+    else:
+        shutil.rmtree(home)
+    print(ended.verdict.line(toll.kills))
+    return 1 if wrong else 0
 
 
 def _cpu() -> float:

@@ -117,11 +117,11 @@ class Driver:
         told = [line.split() for line in spans.read_text().splitlines()]
         self._spans = {verb: float(seconds) for verb, seconds in told}
 
-    def run(self, seconds: float) -> None:
-        """Have controllers work and die for so long."""
-        ends = time.monotonic() + seconds
+    def run(self, over: Callable[[Toll], bool]) -> None:
+        """Have controllers work and die until it is over."""
         try:
-            while (now := time.monotonic()) < ends:
+            while not over(self.toll):
+                now = time.monotonic()
                 while len(self._children) < self._ground.crew:
                     self._bear()
                 self._strike_hosts(now)

@@ -179,7 +179,7 @@ class _Judge:
 
     def _lost_guests(self) -> Iterator[str]:
         guests = {guest.uuid: guest for guest in self.seen.guests}
-        for instance in self.active:
+        for instance in self.active - self.held_up:
             guest = guests.get(instance)
             missing = ["guest"] if guest is None else list(self._missing(instance, guest))
             if missing:

@@ -4,10 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.persistence.conftest import postgresql
 from tests.support import lab as labs
 from tests.support.breaking import Break, Work, broken, execute
 from tests.support.lab import Lab
+from tests.support.servers import Server
 from vmwright.testing.points import Kind, Moment, Point, Watcher
+
+__all__ = ["postgresql"]
 
 
 def recorded(lab: Lab, work: Work) -> list[str]:
@@ -75,3 +79,32 @@ def test_a_call_is_struck_in_its_middle_if_it_still_runs(lab: Lab) -> None:
     watcher = Watcher(visit, strike=lambda verb: 0.01 if verb == "ensure_running" else None)
     ended = slow.reap(slow.fork(work, watch=watcher.watch))
     assert ended.output.split() == ["done", "ensure_running@host1"], ended.output
+
+
+@pytest.mark.postgresql
+def test_a_connection_that_breaks_before_its_commit_has_its_transaction_tried_again(
+    postgresql: Server, tmp_path: Path
+) -> None:
+    lab = Lab(tmp_path, url=postgresql.ready().connection).prepared()
+    seen: list[str] = []
+
+    def visit(point: Point) -> None:
+        if point.name == "task spawn RUNNING":
+            seen.append(str(point))
+        if str(point) == "transaction before task spawn RUNNING #1":
+            lab.rows(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+    def work(controller) -> None:
+        labs.create(controller)
+        print(*seen, sep="\n")
+
+    ended = lab.reap(lab.fork(work, watch=Watcher(visit).watch))
+    assert ended.output.splitlines() == [
+        "done",
+        "transaction before task spawn RUNNING #1",
+        "transaction before task spawn RUNNING #2",
+        "transaction after task spawn RUNNING #1",
+    ], ended.output

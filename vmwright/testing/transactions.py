@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 from sqlalchemy import event, pool
 
 Told = Callable[[str], None]
+_Written = tuple[str, Sequence[Mapping[str, Any]]]
 
-_WRITES = "vmwright.testing: what it writes"
 _COMMITTED = "vmwright.testing: what was committed"
 _SAID_MEANWHILE = ("instance", "progress")
 """Events that accompany others and name no transaction."""
@@ -20,27 +21,32 @@ def watch_transactions(engine: sa.Engine, *, before: Told, after: Told) -> None:
     After a commit, the thread still holds the connection: nothing else has happened since.
     """
 
+    # Not in `Connection.info`: that of a broken connection cannot be asked for.
+    writes: WeakKeyDictionary[sa.Connection, list[_Written]] = WeakKeyDictionary()
+    commits: WeakKeyDictionary[sa.Connection, dict[str, str]] = WeakKeyDictionary()
+
     def note(
         connection: sa.Connection, statement: Any, many: Any, one: Any, _options: object
     ) -> None:
         if isinstance(statement, sa.Insert | sa.Update | sa.Delete):
             rows = [*many, *([one] if one else [])]
-            written = connection.info.setdefault(_WRITES, [])
-            written.append((str(getattr(statement.table, "name", "")), rows))
+            table = str(getattr(statement.table, "name", ""))
+            writes.setdefault(connection, []).append((table, rows))
 
     def commit(connection: sa.Connection) -> None:
-        written = connection.info.pop(_WRITES, None)
+        written = writes.pop(connection, None)
         if written:
             name = _name_of(written)
             before(name)
             connection.info[_COMMITTED] = name
+            commits[connection] = connection.info
 
     def forget(connection: sa.Connection) -> None:
-        connection.info.pop(_WRITES, None)
-        connection.info.pop(_COMMITTED, None)
+        writes.pop(connection, None)
+        commits.pop(connection, {}).pop(_COMMITTED, None)
 
     def failed(context: sa.ExceptionContext) -> None:
-        if context.connection is not None and not context.connection.closed:
+        if context.connection is not None:
             forget(context.connection)
 
     def given_back(_raw: object, record: pool.ConnectionPoolEntry) -> None:
@@ -55,7 +61,7 @@ def watch_transactions(engine: sa.Engine, *, before: Told, after: Told) -> None:
     event.listen(engine.pool, "checkin", given_back)
 
 
-def _name_of(written: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> str:
+def _name_of(written: Sequence[_Written]) -> str:
     """The last event that says what happens, or else the tables."""
     events = [row for table, rows in written if table.endswith("events") for row in rows]
     for row in reversed(events):
