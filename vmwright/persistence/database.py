@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -36,6 +37,7 @@ class Database:
         # SQLite has one writer at a time: queueing here is fairer than its busy polling.
         self._turn = threading.Lock() if writer.dialect.name == "sqlite" else None
         self._owned = [writer, reader]
+        self._file = _SqliteFile.of(writer.url) if self._turn is not None else None
 
     @classmethod
     def open(cls, settings: DatabaseSettings, *, patient: bool = False) -> "Database":
@@ -72,14 +74,20 @@ class Database:
         with ExitStack() as stack:
             if self._turn is not None:
                 stack.enter_context(self._turn)
+            self._refuse_another_file()
             stack.enter_context(translated())
             yield stack.enter_context(self.writer.begin())
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A transaction that only reads, on one snapshot where the database has them."""
+        self._refuse_another_file()
         with translated(), self.reader.begin() as connection:
             yield connection
+
+    def _refuse_another_file(self) -> None:
+        if self._file is not None:
+            self._file.refuse_another()
 
     def close(self) -> None:
         """Close the engines that we made."""
@@ -90,6 +98,36 @@ class Database:
 def shown_url(settings: DatabaseSettings) -> str:
     """Where the store is, for people: without its password."""
     return _checked_url(settings.connection).render_as_string(hide_password=True)
+
+
+@dataclass(frozen=True)
+class _SqliteFile:
+    """The file that an engine has open. Removed or replaced, it takes writes that nobody sees."""
+
+    path: Path
+    known: tuple[int, int]
+
+    @classmethod
+    def of(cls, url: sa.URL) -> "_SqliteFile":
+        path = Path(str(url.database))
+        return cls(path, _identity(path) or (0, 0))
+
+    def refuse_another(self) -> None:
+        found = _identity(self.path)
+        if found != self.known:
+            what = "is gone" if found is None else "is another file now"
+            raise StoreUnavailable(
+                f"the database {self.path} {what}",
+                hint="stop every vmwright, put the file back or restore a backup, and start again",
+            )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def now() -> sa.ColumnElement[float]:
