@@ -30,10 +30,12 @@ from vmwright.settings import (
     Settings,
     SimulatedSettings,
 )
-from vmwright.testing.points import Visit, Watcher
+from vmwright.tasks.task import Means
 
 Work = Callable[[Controller], Any]
 """What a process does with its controller; it tells by printing."""
+
+Watch = Callable[[Means], Means]
 
 _KILLED = -signal.SIGKILL
 _NOT_OF_INSTANCES = ("networks", "bases", "lock", "host.json", "calls.json", "calls.lock")
@@ -102,14 +104,16 @@ class Stage:
 
     # What processes do.
 
-    def child(self, work: Work, visit: Visit | None = None) -> Ended:
+    def child(self, work: Work, *, watch: Watch | None = None) -> Ended:
         """Fork a process, let it open a controller and do the work; wait for its end.
 
-        `visit` is called at each point of it: `vmwright.testing.points`.
+        `watch` is put around what its tasks work with: `vmwright.testing.points`.
         """
-        return self.reap(self.fork(work, visit=visit))
+        return self.reap(self.fork(work, watch=watch))
 
-    def fork(self, work: Work, settings: Settings | None = None, visit: Visit | None = None) -> int:
+    def fork(
+        self, work: Work, settings: Settings | None = None, *, watch: Watch | None = None
+    ) -> int:
         """As `child`, without waiting: the process id."""
         _preload()
         sys.stdout.flush()
@@ -121,7 +125,6 @@ class Stage:
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
             output = os.open(self._output(os.getpid()), flags, 0o600)
             sys.stdout = sys.stderr = os.fdopen(output, "w")
-            watch = Watcher(visit).watch if visit else None
             with Controller(settings or self.settings, watch=watch) as controller:
                 work(controller)
             status = 0

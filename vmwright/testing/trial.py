@@ -4,13 +4,14 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from itertools import count
 
 from vmwright.controller import Controller
 from vmwright.states import Direction
 from vmwright.tasks.task import Run
 from vmwright.testing.breaking import Break, Breakage, Witness, break_tasks, die
 from vmwright.testing.cases import Case, Leg, Sweep
-from vmwright.testing.points import Kind, Moment, Point, Visit
+from vmwright.testing.points import Kind, Moment, Point, Visit, Watcher
 from vmwright.testing.stage import Ended, Stage, Work
 from vmwright.testing.subjects import Subject, pay, resume
 from vmwright.testing.verdict import (
@@ -62,7 +63,8 @@ class Trial:
         self._stage = stage
         self._subject = subject
         self._worlds = worlds
-        self._witness = Witness(stage.home / "witness")
+        self._processes = count(1)
+        self._witness = self._new_witness()
         self._about = ""
         self._expected: Shape | None = None
 
@@ -104,6 +106,7 @@ class Trial:
             check(self._stage)
 
     def _leg(self, leg: Leg, breakages: tuple[Breakage, ...]) -> Ended:
+        self._witness = self._new_witness()
         works = {"start": self._subject.start, "resume": resume, "retry": _retry}
         stage = replace(self._stage, undo_tries=2) if leg.ends == "stuck" else self._stage
         ended = stage.child(self._broken(works[leg.how], (*breakages, *leg.still)))
@@ -118,6 +121,10 @@ class Trial:
         if missed:
             self._catch(f"it was never broken like this: {', '.join(sorted(missed))}")
         return ended
+
+    def _new_witness(self) -> Witness:
+        """What another process has met does not count."""
+        return Witness(self._stage.home / f"witness-{next(self._processes)}")
 
     def _in_place(self, case: Case, leg: Leg) -> tuple[Breakage, ...]:
         """The leg's breakages, those that need the world with what the world does."""
@@ -135,7 +142,8 @@ class Trial:
         for point in points:
             before = self._sight()
             ended = self._stage.child(
-                self._broken(self._subject.start, sweep.breakages), visit=_dying_at(point)
+                self._broken(self._subject.start, sweep.breakages),
+                watch=Watcher(_dying_at(point)).watch,
             )
             if not ended.killed:
                 self._catch(f"{point} was not reached again:\n{ended.output}")
@@ -157,7 +165,9 @@ class Trial:
             with path.open("a") as file:
                 file.write(f"{point}\n")
 
-        ended = self._stage.child(self._broken(self._subject.start, sweep.breakages), visit=note)
+        ended = self._stage.child(
+            self._broken(self._subject.start, sweep.breakages), watch=Watcher(note).watch
+        )
         self._judge_end(ended, (_end_of(sweep),))
         self._judge(_end_of(sweep), before)
         seen = [Point.parse(line) for line in path.read_text().splitlines()]
