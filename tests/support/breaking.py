@@ -1,6 +1,7 @@
 """Break the tasks of our own flows by their names."""
 
 from collections.abc import Callable
+from typing import Any
 
 from vmwright.controller import Controller
 from vmwright.flows import NO_HOOKS, RECIPES, newest, tasks_of
@@ -47,9 +48,23 @@ def _task(name: str) -> Task:
     return found
 
 
-def meet(name: str, direction: Direction, arrive: Callable[[], None], *, after: bool) -> None:
+def around_task(
+    name: str, direction: Direction, around: Callable[[Callable[..., Any]], Callable[..., Any]]
+) -> None:
+    """From now on, in this process, this task's method is what `around` makes of it."""
+    kit.wrap(_task(name), direction, around)
+
+
+def meet(
+    name: str,
+    direction: Direction,
+    arrive: Callable[[], None],
+    *,
+    after: bool,
+    writes: bool = True,
+) -> None:
     """Have `arrive` called in the middle of this task: before its effect, or after it."""
-    kit.meet(_task(name), direction, arrive, after=after)
+    kit.meet(_task(name), direction, arrive, after=after, writes=writes)
 
 
 def broken(work: Work, *breakages: Breakage) -> Work:

@@ -196,13 +196,20 @@ class _Broken:
             return call()
 
 
-def meet(task: Task, direction: Direction, arrive: Callable[[], None], *, after: bool) -> None:
+def meet(
+    task: Task,
+    direction: Direction,
+    arrive: Callable[[], None],
+    *,
+    after: bool,
+    writes: bool = True,
+) -> None:
     """Have `arrive` called in the middle of this task: before its effect, or after it.
 
-    A task of the store runs inside a transaction, in which nothing else can be written: then
-    `arrive` is called by another thread, and comes as soon as it can.
+    A task of the store runs inside a transaction, in which nothing else can be written: if
+    `arrive` writes, it is then called by another thread, and comes as soon as it can.
     """
-    store = isinstance(task, StoreTask)
+    store = writes and isinstance(task, StoreTask)
 
     def arriving() -> None:
         thread = threading.Thread(target=arrive)

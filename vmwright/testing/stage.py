@@ -111,9 +111,7 @@ class Stage:
         """
         return self.reap(self.fork(work, watch=watch))
 
-    def fork(
-        self, work: Work, settings: Settings | None = None, *, watch: Watch | None = None
-    ) -> int:
+    def fork(self, work: Work, settings: Settings | None = None, watch: Watch | None = None) -> int:
         """As `child`, without waiting: the process id."""
         _preload()
         sys.stdout.flush()
@@ -137,6 +135,10 @@ class Stage:
 
     def reap(self, process: int) -> Ended:
         _, status = os.waitpid(process, 0)
+        return self.ended(process, status)
+
+    def ended(self, process: int, status: int) -> Ended:
+        """A process that was waited for."""
         path = self._output(process)
         return Ended(os.waitstatus_to_exitcode(status), path.read_text() if path.exists() else "")
 
