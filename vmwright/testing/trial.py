@@ -1,6 +1,7 @@
 """Runs one case: breaks what it says, has another process go on, and looks at what is left."""
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -29,6 +30,9 @@ from vmwright.testing.worlds import Occupiable, Severable, World
 
 NEIGHBOUR = "neighbour"
 """Where, in the home of a stage, somebody else's deployment lies."""
+
+SWEPT = "swept"
+"""The file in the home of a stage that names the points at which a sweep has cut the power."""
 
 _BEGUN = {Direction.EXECUTE: "RUNNING", Direction.REVERT: "REVERTING"}
 _NOBODYS = ("vmwright_owners",)
@@ -137,23 +141,27 @@ class Trial:
     # A sweep.
 
     def _sweep(self, sweep: Sweep) -> None:
-        points = self._points(sweep)
-        swept = self._stage.home / "swept"
-        for point in points:
-            before = self._sight()
-            ended = self._stage.child(
-                self._broken(self._subject.start, sweep.breakages),
-                watch=Watcher(_dying_at(point)).watch,
-            )
-            if not ended.killed:
-                self._catch(f"{point} was not reached again:\n{ended.output}")
-            self._about = f"{sweep.task}: power cut at {point}"
-            ended = self._stage.child(self._broken(resume, sweep.breakages))
-            # It may have ended already: then there is nothing to resume, and nothing is told.
-            self._judge_end(replace(ended, output=self._newest_state()), (_end_of(sweep),))
-            self._judge(_end_of(sweep), before)
-            with swept.open("a") as file:
-                file.write(f"{point}\n")
+        swept, kept = [], self._stage.home.with_name(f"{self._stage.home.name}-before")
+        shutil.copytree(self._stage.home, kept)
+        for point in self._points(sweep):
+            # What a host makes once, as a cached image, must be made in each run.
+            shutil.rmtree(self._stage.home)
+            shutil.copytree(kept, self._stage.home)
+            self._cut(sweep, point)
+            swept.append(f"{point}\n")
+        (self._stage.home / SWEPT).write_text("".join(swept))
+
+    def _cut(self, sweep: Sweep, point: Point) -> None:
+        self._about = f"{sweep.task}: power cut at {point}"
+        before, dying = self._sight(), Watcher(_dying_at(point))
+        begun = self._broken(self._subject.start, sweep.breakages)
+        ended = self._stage.child(begun, watch=dying.watch)
+        if not ended.killed:
+            self._catch(f"it was not reached again:\n{ended.output}")
+        ended = self._stage.child(self._broken(resume, sweep.breakages))
+        # It may have ended already: then there is nothing to resume, and nothing is told.
+        self._judge_end(replace(ended, output=self._newest_state()), (_end_of(sweep),))
+        self._judge(_end_of(sweep), before)
 
     def _points(self, sweep: Sweep) -> list[Point]:
         """What a run comes to from the commit that says that the task begins, until it is known
