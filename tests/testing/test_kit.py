@@ -20,9 +20,10 @@ from vmwright.tasks.instance import host_value
 from vmwright.tasks.task import Means, Run, StoreTask, Task
 from vmwright.testing import Caught, DirectoryWorld, Matrix, NotShown
 from vmwright.testing.breaking import Break, execute
-from vmwright.testing.cases import Case, Leg
+from vmwright.testing.cases import Case, Leg, Sweep
 from vmwright.testing.points import Kind, Moment, Point
 from vmwright.testing.pytest_plugin import breaks_on_purpose
+from vmwright.testing.trial import SWEPT
 
 
 class Write(Task):
@@ -137,12 +138,19 @@ def test_power_is_cut_before_in_and_after_each_call(
     stage = vmwright_stages(DISK)
     DISK.run(sweep, stage)
     verb = "ensure_volume" if direction is Direction.EXECUTE else "ensure_no_volume"
-    points = [Point.parse(line) for line in (stage.home / "swept").read_text().splitlines()]
+    points = [Point.parse(line) for line in (stage.home / SWEPT).read_text().splitlines()]
     assert {point.moment for point in points if point.name == f"{verb}@host1"} == set(Moment)
     assert {point.kind for point in points} == set(Kind)
-    operations = stage.rows("SELECT state FROM vmwright_operations")
-    # One run to find the points, and one for each of them.
-    assert len(operations) == len(points) + 1
+
+
+BUILD = Matrix.of_hooks()
+"""Without a hook, the tasks of a build are what is meant."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sweep", [case for case in BUILD if isinstance(case, Sweep)], ids=str)
+def test_power_is_cut_at_every_point_of_our_own_tasks(vmwright_stages: Any, sweep: Any) -> None:
+    BUILD.run(sweep, vmwright_stages(BUILD))
 
 
 class Leaks(MakeDisk):

@@ -64,6 +64,15 @@ def test_the_hook_that_the_page_shows_is_that_of_the_example() -> None:
         assert any(part in text for text in files), part
 
 
+def test_the_tests_that_a_page_shows_are_those_of_the_example() -> None:
+    page = (ROOT / "docs" / "testing-your-tasks.md").read_text()
+    shown = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    files = [path.read_text() for path in (ROOT / "examples" / "testing").glob("*.py")]
+    assert len(shown) == 2
+    for part in shown:
+        assert any(part in text for text in files), part
+
+
 def commands() -> Iterator[str]:
     """Every call of the command that a page shows, with the lines that it goes on on."""
     for page in PAGES:

@@ -31,10 +31,11 @@ from vmwright.settings import (
     SimulatedSettings,
 )
 from vmwright.tasks.task import Means
-from vmwright.testing.points import Visit, Watcher
 
 Work = Callable[[Controller], Any]
 """What a process does with its controller; it tells by printing."""
+
+Watch = Callable[[Means], Means]
 
 _KILLED = -signal.SIGKILL
 _NOT_OF_INSTANCES = ("networks", "bases", "lock", "host.json", "calls.json", "calls.lock")
@@ -103,21 +104,15 @@ class Stage:
 
     # What processes do.
 
-    def child(self, work: Work, visit: Visit | None = None) -> Ended:
+    def child(self, work: Work, *, watch: Watch | None = None) -> Ended:
         """Fork a process, let it open a controller and do the work; wait for its end.
 
-        `visit` is called at each point of it: `vmwright.testing.points`.
+        `watch` is put around what its tasks work with: `vmwright.testing.points`.
         """
-        return self.reap(self.fork(work, watch=Watcher(visit).watch if visit else None))
+        return self.reap(self.fork(work, watch=watch))
 
-    def fork(
-        self,
-        work: Work,
-        settings: Settings | None = None,
-        *,
-        watch: Callable[[Means], Means] | None = None,
-    ) -> int:
-        """As `child`, without waiting: the process id. `watch` is the controller's."""
+    def fork(self, work: Work, settings: Settings | None = None, watch: Watch | None = None) -> int:
+        """As `child`, without waiting: the process id."""
         _preload()
         sys.stdout.flush()
         process = os.fork()
@@ -143,7 +138,7 @@ class Stage:
         return self.ended(process, status)
 
     def ended(self, process: int, status: int) -> Ended:
-        """How a process ended that was waited for, with its status."""
+        """A process that was waited for."""
         path = self._output(process)
         return Ended(os.waitstatus_to_exitcode(status), path.read_text() if path.exists() else "")
 

@@ -1,16 +1,18 @@
 """Runs one case: breaks what it says, has another process go on, and looks at what is left."""
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from itertools import count
 
 from vmwright.controller import Controller
 from vmwright.states import Direction
 from vmwright.tasks.task import Run
 from vmwright.testing.breaking import Break, Breakage, Witness, break_tasks, die
 from vmwright.testing.cases import Case, Leg, Sweep
-from vmwright.testing.points import Kind, Moment, Point, Visit
+from vmwright.testing.points import Kind, Moment, Point, Visit, Watcher
 from vmwright.testing.stage import Ended, Stage, Work
 from vmwright.testing.subjects import Subject, pay, resume
 from vmwright.testing.verdict import (
@@ -28,6 +30,9 @@ from vmwright.testing.worlds import Occupiable, Severable, World
 
 NEIGHBOUR = "neighbour"
 """Where, in the home of a stage, somebody else's deployment lies."""
+
+SWEPT = "swept"
+"""The file in the home of a stage that names the points at which a sweep has cut the power."""
 
 _BEGUN = {Direction.EXECUTE: "RUNNING", Direction.REVERT: "REVERTING"}
 _NOBODYS = ("vmwright_owners",)
@@ -62,7 +67,8 @@ class Trial:
         self._stage = stage
         self._subject = subject
         self._worlds = worlds
-        self._witness = Witness(stage.home / "witness")
+        self._processes = count(1)
+        self._witness = self._new_witness()
         self._about = ""
         self._expected: Shape | None = None
 
@@ -104,6 +110,7 @@ class Trial:
             check(self._stage)
 
     def _leg(self, leg: Leg, breakages: tuple[Breakage, ...]) -> Ended:
+        self._witness = self._new_witness()
         works = {"start": self._subject.start, "resume": resume, "retry": _retry}
         stage = replace(self._stage, undo_tries=2) if leg.ends == "stuck" else self._stage
         ended = stage.child(self._broken(works[leg.how], (*breakages, *leg.still)))
@@ -119,6 +126,10 @@ class Trial:
             self._catch(f"it was never broken like this: {', '.join(sorted(missed))}")
         return ended
 
+    def _new_witness(self) -> Witness:
+        """What another process has met does not count."""
+        return Witness(self._stage.home / f"witness-{next(self._processes)}")
+
     def _in_place(self, case: Case, leg: Leg) -> tuple[Breakage, ...]:
         """The leg's breakages, those that need the world with what the world does."""
         context = self._severed if case.place == "severed" else self._occupying
@@ -130,22 +141,27 @@ class Trial:
     # A sweep.
 
     def _sweep(self, sweep: Sweep) -> None:
-        points = self._points(sweep)
-        swept = self._stage.home / "swept"
-        for point in points:
-            before = self._sight()
-            ended = self._stage.child(
-                self._broken(self._subject.start, sweep.breakages), visit=_dying_at(point)
-            )
-            if not ended.killed:
-                self._catch(f"{point} was not reached again:\n{ended.output}")
-            self._about = f"{sweep.task}: power cut at {point}"
-            ended = self._stage.child(self._broken(resume, sweep.breakages))
-            # It may have ended already: then there is nothing to resume, and nothing is told.
-            self._judge_end(replace(ended, output=self._newest_state()), (_end_of(sweep),))
-            self._judge(_end_of(sweep), before)
-            with swept.open("a") as file:
-                file.write(f"{point}\n")
+        swept, kept = [], self._stage.home.with_name(f"{self._stage.home.name}-before")
+        shutil.copytree(self._stage.home, kept)
+        for point in self._points(sweep):
+            # What a host makes once, as a cached image, must be made in each run.
+            shutil.rmtree(self._stage.home)
+            shutil.copytree(kept, self._stage.home)
+            self._cut(sweep, point)
+            swept.append(f"{point}\n")
+        (self._stage.home / SWEPT).write_text("".join(swept))
+
+    def _cut(self, sweep: Sweep, point: Point) -> None:
+        self._about = f"{sweep.task}: power cut at {point}"
+        before, dying = self._sight(), Watcher(_dying_at(point))
+        begun = self._broken(self._subject.start, sweep.breakages)
+        ended = self._stage.child(begun, watch=dying.watch)
+        if not ended.killed:
+            self._catch(f"it was not reached again:\n{ended.output}")
+        ended = self._stage.child(self._broken(resume, sweep.breakages))
+        # It may have ended already: then there is nothing to resume, and nothing is told.
+        self._judge_end(replace(ended, output=self._newest_state()), (_end_of(sweep),))
+        self._judge(_end_of(sweep), before)
 
     def _points(self, sweep: Sweep) -> list[Point]:
         """What a run comes to from the commit that says that the task begins, until it is known
@@ -157,7 +173,9 @@ class Trial:
             with path.open("a") as file:
                 file.write(f"{point}\n")
 
-        ended = self._stage.child(self._broken(self._subject.start, sweep.breakages), visit=note)
+        ended = self._stage.child(
+            self._broken(self._subject.start, sweep.breakages), watch=Watcher(note).watch
+        )
         self._judge_end(ended, (_end_of(sweep),))
         self._judge(_end_of(sweep), before)
         seen = [Point.parse(line) for line in path.read_text().splitlines()]

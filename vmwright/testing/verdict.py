@@ -24,6 +24,9 @@ _IDS = re.compile(
 )
 """What one run has otherwise than another: ids, written out or as in names, and addresses."""
 
+_NOTES = {"addresses", "names", "opened"}
+"""Where a simulated host notes how to find things. A note that outlives its thing is harmless."""
+
 _SHOWN = 300
 """Characters of a thing that a message shows."""
 
@@ -60,7 +63,11 @@ class Sight:
     def of(cls, stage: Stage, worlds: Mapping[str, World]) -> "Sight":
         return cls(
             worlds={name: dict(world.snapshot()) for name, world in worlds.items()},
-            simulated=stage.world(),
+            simulated={
+                path: text
+                for path, text in stage.world().items()
+                if not _NOTES & {*path.split("/")}
+            },
             held=tuple(f"{row}" for query in _HELD for row in stage.rows(query)),
         )
 
