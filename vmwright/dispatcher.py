@@ -210,7 +210,6 @@ class Dispatcher:
 
     def _claim(self, operation: Operation) -> None:
         stores = self._stores
-        asked, trusted_until = lease_clock(), self._ownership.trusted_until()
         with stores.database.write() as connection:
             # Looked at again: a stuck predecessor may have been told to go on meanwhile.
             followed = operation.after_id is not None
@@ -228,11 +227,8 @@ class Dispatcher:
             return
         claimed = replace(operation, epoch=epoch, owner_id=self._ownership.id)
         with self._lock:
-            # Stopped for long just after the commit, we may have lost it again already.
-            claimed_at = lease_clock()
-            self._active[operation.id] = Active(
-                since=claimed_at if claimed_at < trusted_until else asked
-            )
+            # If it was lost again by now, the first fenced transaction finds out.
+            self._active[operation.id] = Active(since=lease_clock())
         try:
             self._pools.engines.submit(self._run, claimed)
         except RuntimeError as error:  # no thread is to be had, as when the interpreter ends
