@@ -86,13 +86,12 @@ class Found:
 
 
 def what_is_on(machine: PrivateHost) -> Found:
-    (pool,) = machine.virsh("pool-list", "--name").split()
+    pools = machine.virsh("pool-list", "--name").split()
+    volumes = [line for pool in pools for line in machine.virsh("vol-list", pool).splitlines()]
     networks = machine.virsh("net-list", "--name", "--all").split()
     dumps = [machine.virsh("net-dumpxml", network) for network in networks]
     return Found(
         domains=machine.virsh("list", "--all", "--name").split(),
-        volumes=sorted(
-            line.split()[0] for line in machine.virsh("vol-list", pool).splitlines() if line.strip()
-        ),
+        volumes=sorted(line.split()[0] for line in volumes if line.strip()),
         reservations=[line for dump in dumps for line in dump.splitlines() if "<host mac" in line],
     )
