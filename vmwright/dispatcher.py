@@ -216,7 +216,6 @@ class Dispatcher:
 
     def _begin(self, operation: Operation) -> bool:
         """Claim it, if it can be, and run it; a broken one must not keep the others waiting."""
-        asked, trusted_until = lease_clock(), self._ownership.trusted_until()
         try:
             claimed = self._claims.claim(operation)
         except StoreUnavailable:
@@ -231,11 +230,8 @@ class Dispatcher:
         if claimed is None:
             return False
         with self._lock:
-            # Stopped for long just after the commit, we may have lost it again already.
-            claimed_at = lease_clock()
-            self._active[operation.id] = Active(
-                since=claimed_at if claimed_at < trusted_until else asked
-            )
+            # If it was lost again by now, the first fenced transaction finds out.
+            self._active[operation.id] = Active(since=lease_clock())
         try:
             self._pools.engines.submit(self._run, claimed)
         except RuntimeError as error:  # no thread is to be had, as when the interpreter ends

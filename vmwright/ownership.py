@@ -109,10 +109,6 @@ class Ownership:
         )
         self._thread.start()
 
-    def trusted_until(self) -> float:
-        """When our lease ends unless it is prolonged, by `lease_clock`."""
-        return self._renewal.at + self._lease
-
     def trusts(self, operation: OperationId, since: float) -> bool:
         """Whether nobody can have taken over this operation, which was ours at `since`.
 

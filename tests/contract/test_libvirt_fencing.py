@@ -1,0 +1,97 @@
+"""A controller that is stopped past its lease, on a real libvirt: it makes nothing afterwards."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from tests.support import lab as labs
+from tests.support.lab import Lab
+from tests.support.private_host import PrivateHost, missing, private_host
+from tests.support.stopping import Stop, stopped
+from vmwright.settings import LibvirtSettings, Settings
+from vmwright.states import Direction
+from vmwright.testing.points import Moment
+
+pytestmark = [pytest.mark.libvirt, pytest.mark.slow]
+
+DEFINED = 6
+"""Of the calls of spawn: the image, three disks and the config drive come first."""
+
+
+@dataclass(frozen=True)
+class RealLab(Lab):
+    """A deployment on a libvirt host."""
+
+    uri: str = ""
+
+    @property
+    def settings(self) -> Settings:
+        libvirt = LibvirtSettings(connection_uri=self.uri, virt_type="qemu")
+        operations = replace(
+            super().settings.operations, patience=60.0, undo_deadline=60.0, deadline=300.0
+        )
+        return replace(super().settings, backend="libvirt", libvirt=libvirt, operations=operations)
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[PrivateHost]:
+    if reason := missing():
+        pytest.skip(reason)
+    with private_host(tmp_path / "host") as host:
+        yield host
+
+
+@pytest.mark.parametrize(
+    ("task", "moment", "call"),
+    [
+        ("plug_network", Moment.AFTER, 1),
+        ("map_block_devices", Moment.BEFORE, 1),
+        ("spawn", Moment.AFTER, 1),
+        ("spawn", Moment.BEFORE, DEFINED),
+        ("spawn", Moment.AFTER, DEFINED),
+    ],
+)
+def test_nothing_is_made_after_the_claim_is_lost(
+    machine: PrivateHost, tmp_path: Path, task: str, moment: Moment, call: int
+) -> None:
+    home = tmp_path / "lab"
+    home.mkdir()
+    lab = RealLab(home, late_effect=86400.0, uri=machine.uri).prepared()
+    stop = Stop(task, Direction.EXECUTE, moment, call)
+    with stopped(lab, labs.create, stop) as sleeper:
+        ended = lab.child(labs.delete)
+        assert ended.output.split()[-1] == "done", ended.output
+        rows, before = lab.all_rows(), what_is_on(machine)
+        assert before.domains == before.ours == before.reservations == []
+        woken = sleeper.wake()
+    assert "is not ours any more" in woken.output
+    assert lab.all_rows() == rows
+    assert what_is_on(machine) == before
+
+
+@dataclass(frozen=True)
+class Found:
+    """What `virsh` and libvirt's own files say."""
+
+    domains: list[str]
+    volumes: list[str]
+    reservations: list[str]
+
+    @property
+    def ours(self) -> list[str]:
+        """Volumes of instances: cached images stay, with the word that they are whole."""
+        return [name for name in self.volumes if "base" not in name]
+
+
+def what_is_on(machine: PrivateHost) -> Found:
+    pools = machine.virsh("pool-list", "--name").split()
+    volumes = [line for pool in pools for line in machine.virsh("vol-list", pool).splitlines()]
+    networks = machine.virsh("net-list", "--name", "--all").split()
+    dumps = [machine.virsh("net-dumpxml", network) for network in networks]
+    return Found(
+        domains=machine.virsh("list", "--all", "--name").split(),
+        volumes=sorted(line.split()[0] for line in volumes if line.strip()),
+        reservations=[line for dump in dumps for line in dump.splitlines() if "<host mac" in line],
+    )
