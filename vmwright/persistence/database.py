@@ -75,14 +75,14 @@ class Database:
             if self._turn is not None:
                 stack.enter_context(self._turn)
             self._refuse_another_file()
-            stack.enter_context(translated())
+            stack.enter_context(translated(self.writer.dialect.loaded_dbapi))
             yield stack.enter_context(self.writer.begin())
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A transaction that only reads, on one snapshot where the database has them."""
         self._refuse_another_file()
-        with translated(), self.reader.begin() as connection:
+        with translated(self.reader.dialect.loaded_dbapi), self.reader.begin() as connection:
             yield connection
 
     def _refuse_another_file(self) -> None:

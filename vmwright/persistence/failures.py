@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import sqlalchemy as sa
 from oslo_db import exception as db
@@ -19,8 +20,12 @@ _LOST = (db.DBConnectionError, sa.exc.OperationalError, sa.exc.InterfaceError, s
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Let `StoreUnavailable` out for anything that says that the database cannot be asked."""
+def translated(driver: Any) -> Iterator[None]:
+    """Let `StoreUnavailable` out for anything that says that the database cannot be asked.
+
+    `driver` is the DBAPI module: where SQLAlchemy sets an isolation level, its errors come bare.
+    """
+    lost = (*_LOST, driver.OperationalError, driver.InterfaceError)
     try:
         yield
     except db.DBNonExistentTable as error:
@@ -29,7 +34,7 @@ def translated() -> Iterator[None]:
         if _says_no_table(error):
             raise _no_tables() from error
         raise
-    except _LOST as error:
+    except lost as error:
         raise StoreUnavailable(
             f"the database does not answer ({_first_line(error)})",
             hint="check [database] connection and that the server runs",
