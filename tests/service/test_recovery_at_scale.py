@@ -78,7 +78,7 @@ def test_two_thousand_are_recovered_in_the_memory_of_two_hundred(
     print(f"operations={LARGE.total} damaged={len(damaged)} memory_mib={large:.0f}")
     print(f"operations={MIDDLE.total} damaged=0 memory_mib={middle:.0f}")
     # What may grow is what SQLite caches of a file that is ten times as large: 2 MiB for each
-    # connection. Held in memory, the operations alone would take more.
+    # connection.
     assert large - middle < 32
 
 
