@@ -77,7 +77,9 @@ def test_two_thousand_are_recovered_in_the_memory_of_two_hundred(
     middle = recover(lab)
     print(f"operations={LARGE.total} damaged={len(damaged)} memory_mib={large:.0f}")
     print(f"operations={MIDDLE.total} damaged=0 memory_mib={middle:.0f}")
-    assert large - middle < 16
+    # What may grow is what SQLite caches of a file that is ten times as large: 2 MiB for each
+    # connection.
+    assert large - middle < 32
 
 
 def show_all(controller: Controller) -> None:
