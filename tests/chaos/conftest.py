@@ -5,14 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.persistence.conftest import DIALECTS, mariadb, postgresql
-from tests.support.lab import preload
+from tests.unwind.conftest import preloaded
 
-__all__ = ["dialect", "mariadb", "postgresql"]
-
-
-@pytest.fixture(scope="session")
-def preloaded(tmp_path_factory: pytest.TempPathFactory) -> None:
-    preload(tmp_path_factory.mktemp("preload") / "lab")
+__all__ = ["dialect", "mariadb", "postgresql", "preloaded"]
 
 
 @pytest.fixture(params=DIALECTS)

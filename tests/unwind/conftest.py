@@ -4,11 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.lab import Lab, copy_of, prepare_hosts, template
+from tests.support.lab import Lab, copy_of, preload, prepare_hosts, template
 
 
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory):
+def preloaded(tmp_path_factory):
+    """This process has loaded what its children need: else each would load it for itself."""
+    preload(tmp_path_factory.mktemp("preload") / "lab")
+
+
+@pytest.fixture(scope="session")
+def prepared(preloaded, tmp_path_factory):
     with template(tmp_path_factory.mktemp("prepared") / "lab") as directory:
         yield directory
 
@@ -19,7 +25,7 @@ def lab(prepared: Path, tmp_path: Path) -> Lab:
 
 
 @pytest.fixture(scope="session")
-def prepared_with_hosts(tmp_path_factory):
+def prepared_with_hosts(preloaded, tmp_path_factory):
     with template(tmp_path_factory.mktemp("hosts") / "lab", prepare_hosts) as directory:
         yield directory
 
