@@ -78,9 +78,7 @@ class Toll:
 class Driver:
     """One run."""
 
-    def __init__(
-        self, ground: Ground, seed: int, wish: Wish, outage: Callable[[], None] | None
-    ) -> None:
+    def __init__(self, ground: Ground, seed: int, wish: Wish, outage: Callable[[], Undo]) -> None:
         self._ground = ground
         self._seed = seed
         self._chance = random.Random(seed)
@@ -253,11 +251,11 @@ class Driver:
             return
         self._next_blow = now + self._chance.uniform(1.0, 4.0) * self._ground.calm
         self.toll.befallen += 1
-        if self._outage is not None and self._chance.random() < 0.3:
-            self._outage()
+        if self._chance.random() < 0.2:
+            lasts, undo = self._chance.uniform(0.1, 0.5), self._outage()
         else:
-            lasts = self._chance.uniform(0.1, 1.5)
-            self._undo.append((now + lasts, self._ground.befall(self._chance)))
+            lasts, undo = self._chance.uniform(0.1, 1.5), self._ground.befall(self._chance)
+        self._undo.append((now + lasts, undo))
 
     def _look_after(self, now: float) -> None:
         """Bury the dead, wake the stopped, and end those who live too long."""

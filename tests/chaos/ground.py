@@ -52,7 +52,7 @@ class SimulatedGround:
     most: int = 12
     crew: int = 4
     calm: float = 1.0
-    life: float = 15.0
+    life: float = 8.0
     _down: list[Path] = field(default_factory=list)
 
     @property

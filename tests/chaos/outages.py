@@ -1,13 +1,14 @@
 """Has the store itself fail for a moment."""
 
 import sqlite3
-import threading
 from collections.abc import Callable
-from contextlib import closing
 
+from tests.chaos.ground import Undo
 from tests.chaos.store import Store
 
-_SECONDS = 0.5
+_SECONDS = 0.2
+"""How long the lock is waited for: whoever has it may be stopped, and only we can wake him."""
+
 _OTHERS = {
     "postgresql": "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
     " WHERE datname = current_database() AND pid <> pg_backend_pid()",
@@ -16,23 +17,28 @@ _OTHERS = {
 }
 
 
-def outage_of(store: Store) -> Callable[[], None]:
-    """What has this store fail: a file is locked, a server drops every connection."""
+def outage_of(store: Store) -> Callable[[], Undo]:
+    """What has this store fail until it is undone: a file is locked, a server drops every
+    connection at once."""
     if store.kind == "sqlite":
-        return lambda: _lock(store.url.partition("///")[2])
-    return lambda: _drop_connections(store)
+        return lambda: _locked(store.url.partition("///")[2])
+    return lambda: _connections_dropped(store)
 
 
-def _lock(path: str) -> None:
-    with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as connection:
+def _locked(path: str) -> Undo:
+    connection = sqlite3.connect(path, timeout=_SECONDS, isolation_level=None)
+    try:
         connection.execute("BEGIN IMMEDIATE")
-        threading.Event().wait(_SECONDS)
-        connection.execute("ROLLBACK")
+    except sqlite3.OperationalError:
+        connection.close()  # somebody else has it locked: that is an outage too
+        return lambda: None
+    return connection.close
 
 
-def _drop_connections(store: Store) -> None:
+def _connections_dropped(store: Store) -> Undo:
     with store.changing() as cursor:
         cursor.execute(_OTHERS[store.kind])
         for (number,) in cursor.fetchall():
             if store.kind == "mysql":
                 cursor.execute(f"KILL CONNECTION {int(number)}")
+    return lambda: None
