@@ -291,6 +291,7 @@ def test_hanging_host_keeps_no_other_waiting(
             assert [call.result() for call in hanging] == [[]] * 4
 
 
+@pytest.mark.slow
 def test_pool_is_read_again_as_soon_as_a_copy_lets_it(
     libvirt_host: PrivateHost, host: Host, marks: Marks, wait: Wait
 ) -> None:
