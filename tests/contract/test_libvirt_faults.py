@@ -296,18 +296,16 @@ def test_pool_is_read_again_as_soon_as_a_copy_lets_it(
     libvirt_host: PrivateHost, host: Host, marks: Marks, wait: Wait
 ) -> None:
     """libvirt refuses to read a pool anew while it copies: "has asynchronous jobs running"."""
-    source = blank(marks.ours, disk_format="qcow2", mib=256)
+    source = blank(marks.ours, disk_format="qcow2")
     stray, other = blank(marks.other_instance), blank(marks.other_instance, "data")
     host.volumes.ensure_volume(source, wait)
     pool = pool_of(libvirt_host)
     path = libvirt_host.virsh("vol-path", source.name, "--pool", pool).strip()
-    libvirt_host.run("qemu-io", "-f", "qcow2", "-c", "write -P 0x5a 0 96M", path)
     snapshot = snapshot_name(marks.deployment, SnapshotId(new_id()), "qcow2")
-    catch = "until p=$(pidof qemu-img); do :; done; kill -STOP $p"
-    with ThreadPoolExecutor(2) as threads:
-        caught = threads.submit(libvirt_host.run, "sh", "-c", catch)
+    hold_copies_back(libvirt_host)
+    with ThreadPoolExecutor(1) as threads:
         copying = threads.submit(host.volumes.ensure_copy, snapshot, source.name, wait)
-        caught.result()
+        until((libvirt_host.directory / "run" / "copying").exists)
         with pytest.raises(RuntimeError, match="asynchronous jobs running"):
             libvirt_host.virsh("pool-refresh", pool)
         libvirt_host.run("truncate", "-s", str(MIB), str(Path(path).parent / stray.name))
@@ -315,11 +313,25 @@ def test_pool_is_read_again_as_soon_as_a_copy_lets_it(
             host.volumes.ensure_volume(stray, wait)
         host.volumes.ensure_volume(other, wait)
         assert not copying.done()
-        libvirt_host.run("sh", "-c", "kill -CONT $(pidof qemu-img)")
+        (libvirt_host.directory / "run" / "go-on").touch()
         patiently(lambda: host.volumes.ensure_volume(stray, wait), wait, "make the volume")
         copying.result()
     names = {stored.name for stored in host.volumes.volumes(wait)}
     assert names == {source.name, snapshot, stray.name, other.name}
+
+
+def hold_copies_back(libvirt_host: PrivateHost) -> None:
+    """Have libvirt's copies say that they have begun, and wait until they may go on."""
+    own = libvirt_host.directory / "run" / "qemu-img"
+    own.write_text(
+        '#!/bin/sh\n[ "$1" = convert ] && { touch /run/copying\n'
+        "while [ ! -e /run/go-on ]; do sleep 0.05; done; }\n"
+        'exec /run/qemu-img.real "$@"\n'
+    )
+    own.chmod(0o755)
+    path = libvirt_host.run("which", "qemu-img").strip()
+    libvirt_host.run("cp", path, "/run/qemu-img.real")
+    libvirt_host.run("mount", "--bind", "/run/qemu-img", path)
 
 
 def pool_of(libvirt_host: PrivateHost) -> str:
