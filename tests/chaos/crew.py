@@ -21,8 +21,8 @@ Wish = Callable[[str, random.Random], CreateRequest]
 Work = Callable[[Controller], None]
 
 
-def labour(seed: str, wish: Wish, journal: Path, most: int) -> Work:
-    """Go on with all that others left, then build and delete without end.
+def labour(seed: str, wish: Wish, journal: Path, most: int, first: Work | None = None) -> Work:
+    """Do something first, go on with all that others left, then build and delete without end.
 
     The more instances there are, the more are deleted: never more than `most`, or few more. Each
     operation that was accepted is noted in the journal: somebody was told of it.
@@ -31,15 +31,26 @@ def labour(seed: str, wish: Wish, journal: Path, most: int) -> Work:
 
     def work(controller: Controller) -> None:
         log_everything()
+        if first is not None:
+            _tried(lambda: first(controller))
         controller.resume()
         for number in range(10**6):
-            try:
-                asked = _asked(controller, chance, f"{seed}-{number}", wish, journal, most)
-                controller.wait(asked, timeout=1.0)
-            except VmwrightError as error:
-                logging.getLogger("crew").info("refused: %s", error)
+            name = f"{seed}-{number}"
+            _tried(
+                lambda: controller.wait(
+                    _asked(controller, chance, name, wish, journal, most),  # noqa: B023
+                    timeout=1.0,
+                )
+            )
 
     return work
+
+
+def _tried(what: Callable[[], object]) -> None:
+    try:
+        what()
+    except VmwrightError as error:
+        logging.getLogger("crew").info("refused: %s", error)
 
 
 def _asked(

@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -48,10 +48,18 @@ class Ground(Protocol):
     @property
     def world(self) -> World: ...
     def shaky(self, chance: random.Random) -> Settings: ...
-    def failing(self) -> Iterator[Settings]: ...
+    def failing(self) -> Sequence[Callable[[], Settings]]: ...
     def prepare(self, controller: Controller) -> None: ...
     def befall(self, chance: random.Random) -> Undo: ...
     def is_for_secrets(self, path: Path) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Way:
+    """What a controller does to come by some places."""
+
+    settings: Callable[[], Settings]
+    work: Callable[[Controller], None]
 
 
 @dataclass
@@ -91,12 +99,21 @@ class Driver:
         self.journal = ground.home / "accepted"
         self.deaths = ground.home / "deaths"
         self.toll = Toll()
-        self.places: set[str] = set()
+        self.places: dict[str, Way] = {}
+        """Where a controller can die, and one way to come by there."""
         self._spans: dict[str, float] = {}
 
     def enumerate_points(self) -> None:
         """Find every place of a build, of its undoing and of a deletion, by runs without a kill."""
+        whole = Way(lambda: self._ground.settings, self._build_and_delete)
+        failing = [Way(settings, self._build) for settings in self._ground.failing()]
+        for way in (whole, *failing):
+            for place in self._places_on(way):
+                self.places.setdefault(place, way)
+
+    def _places_on(self, way: Way) -> list[str]:
         seen, spans = self._ground.home / "places", self._ground.home / "spans"
+        seen.unlink(missing_ok=True)
         begun = threading.local()
 
         def visit(point: Point) -> None:
@@ -108,12 +125,10 @@ class Driver:
                 verb = point.name.partition("@")[0]
                 note(spans, f"{verb} {time.monotonic() - begun.at:.6f}")
 
-        self.whole(self._ground.settings, self._build_and_delete, visit)
-        for settings in self._ground.failing():
-            self.whole(settings, self._build, visit)
-        self.places = set(seen.read_text().splitlines())
+        self.whole(way.settings(), way.work, visit)
         told = [line.split() for line in spans.read_text().splitlines()]
         self._spans = {verb: float(seconds) for verb, seconds in told}
+        return sorted(set(seen.read_text().splitlines()))
 
     def run(self, over: Callable[[Toll], bool]) -> None:
         """Have controllers work and die until it is over."""
@@ -138,7 +153,7 @@ class Driver:
 
     @property
     def missed(self) -> list[str]:
-        return sorted(self.places - set(self.toll.hits))
+        return sorted(self.places.keys() - set(self.toll.hits))
 
     def _build(self, controller: Controller) -> None:
         wish = self._wish(f"vm-{time.monotonic_ns()}", random.Random(1))
@@ -166,23 +181,38 @@ class Driver:
         """One more controller, whose end is decided."""
         self._born += 1
         chance = random.Random(f"{self._seed} {self._born}")
-        settings = self._ground.shaky(chance)
+        place, way = self._destination(chance)
+        settings = way.settings() if way else self._ground.shaky(chance)
         seed = f"{self._seed}-{self._born}"
-        work = labour(seed, self._wish, self.journal, self._ground.most)
+        work = labour(seed, self._wish, self.journal, self._ground.most, way.work if way else None)
         told = self._ground.home / f"death-{self._born}"
-        process = self._fork(settings, work, self._fate(chance, told), self._strikes(chance))
+        fate = self._fate(chance, place, told)
+        process = self._fork(settings, work, fate, self._strikes(chance))
         ends = time.monotonic() + chance.uniform(0.5, 1.0) * self._ground.life
         self._children[process] = Child(told, ends)
 
-    def _fate(self, chance: random.Random, told: Path) -> Callable[[Point], None]:
-        """Die at a place that nobody has died at, or at any; some are stopped for a while first."""
-        inside = chance.random() < 0.5
-        wanted = self.missed or sorted(self.places)
-        if inside:
-            # Without steps any moment inside of a call will do, after a few visits.
-            wanted = [place for place in wanted if " in " in place] or [""]
-        place, turn = chance.choice(wanted), chance.choice((1, 1, 1, 2, 3))
+    def _destination(self, chance: random.Random) -> tuple[str, Way | None]:
+        """Where a controller is to die: every second one inside of a call. It takes a way that
+        comes by there if nobody has died there yet."""
+        missed, all_places = self.missed, sorted(self.places)
+        if chance.random() < 0.5:
+            missed, all_places = (
+                [p for p in known if " in " in p] for known in (missed, all_places)
+            )
+        if missed and chance.random() < 0.7:
+            place = chance.choice(missed)
+            return place, self.places[place]
+        # Without steps any moment inside of a call will do, after a few visits.
+        return (chance.choice(all_places) if all_places else ""), None
+
+    def _fate(self, chance: random.Random, place: str, told: Path) -> Callable[[Point], None]:
+        """Die at this place; some are stopped for a while first."""
+        inside = not place or " in " in place
+        first = place in self.missed
+        turn = 1 if first else chance.choice((1, 1, 1, 2, 3))
         visits = chance.randint(60, _VISITS) if place else chance.randint(1, _VISITS // 4)
+        if first:  # It is on its way there.
+            visits = 4 * _VISITS
         stop = chance.random() < 0.04
         seen: Counter[str] = Counter()
         lock = threading.Lock()

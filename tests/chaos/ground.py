@@ -1,8 +1,9 @@
 """Where a chaos run takes place: hosts, what befalls them, and how to look at them."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from tests.chaos.crew import KEPT
@@ -68,6 +69,7 @@ class SimulatedGround:
                 patience=0.5,
                 undo_deadline=0.5,
                 undo_tries=1000,
+                takeovers=10**6,  # that processes die is what is wanted here
                 undo_backoff=0.1,
                 late_effect=LATE,
             ),
@@ -88,10 +90,10 @@ class SimulatedGround:
         """Settings with a fault, or without."""
         return self.with_faults(*chance.sample(_FAULTS, chance.choice((0, 0, 1, 2))))
 
-    def failing(self) -> Iterator[Settings]:
+    def failing(self) -> Sequence[Callable[[], Settings]]:
         """Settings with which a build is tried on another host, and with which it fails."""
-        yield self.with_faults("ensure_running:1:after")
-        yield self.with_faults("ensure_running:1+:refuse")
+        elsewhere, nowhere = "ensure_running:1:after", "ensure_running:1+:refuse"
+        return [partial(self.with_faults, elsewhere), partial(self.with_faults, nowhere)]
 
     def prepare(self, controller: Controller) -> None:
         inventory, source = controller.inventory, self.home / "image.raw"

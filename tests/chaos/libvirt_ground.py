@@ -2,7 +2,7 @@
 
 import random
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,6 +112,7 @@ class LibvirtGround:
                 patience=5.0,
                 undo_deadline=5.0,
                 undo_tries=1000,
+                takeovers=10**6,  # that processes die is what is wanted here
                 undo_backoff=0.1,
                 late_effect=LATE,
                 parallel=1,
@@ -128,8 +129,8 @@ class LibvirtGround:
         del chance
         return self.settings
 
-    def failing(self) -> Iterator[Settings]:
-        return iter(())
+    def failing(self) -> Sequence[Callable[[], Settings]]:
+        return ()
 
     def prepare(self, controller: Controller) -> None:
         inventory = controller.inventory
