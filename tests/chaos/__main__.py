@@ -12,9 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from tests.chaos.driver import Toll
+from tests.chaos.outages import Reach, reach_of_file
 from tests.chaos.run import Ended, chaos, ground_of
 from tests.support import databases, private_host
+from tests.support.proxy import Door, Proxy, proxied
 from tests.support.servers import running
 from vmwright.persistence import schema_version
 from vmwright.persistence.database import Database
@@ -27,8 +31,11 @@ def main() -> int:
     seed = asked.seed or secrets.randbelow(10**9)
     home = Path(tempfile.mkdtemp(prefix="vmwright-chaos-"))
     print(f"seed={seed} database={asked.db} backend={asked.backend} directory={home}", flush=True)
-    with _store(asked.db, home) as url, ground_of(asked.backend, home / "run", url) as ground:
-        ended = chaos(ground, url, home, seed, _after(asked.seconds))
+    with (
+        _store(asked.db, home) as reach,
+        ground_of(asked.backend, home / "run", reach.url) as ground,
+    ):
+        ended = chaos(ground, reach, home, seed, _after(asked.seconds))
         wrong = list(ended.wrong)
         if ground.steps:  # of real hosts, which are slow, not every place can be asked for
             wrong += [f"nobody was killed at: {place}" for place in ended.missed]
@@ -52,7 +59,7 @@ def _report(ended: Ended, wrong: list[str], home: Path) -> int:
     print("\n".join([*wrong, *(f"parked: {text}" for text in ended.verdict.parked)]))
     print(
         f"places={ended.places} in_call={toll.in_call} stopped={toll.stops}"
-        f" blows={toll.befallen} ended={toll.failures} cpu={_cpu():.0f}s"
+        f" blows={toll.befallen} absences={toll.absences} ended={toll.failures} cpu={_cpu():.0f}s"
     )
     if wrong:
         print(f"evidence: {home}")
@@ -69,19 +76,26 @@ def _cpu() -> float:
 
 
 @contextmanager
-def _store(name: str, home: Path) -> Iterator[str]:
-    """The address of a new store with the newest schema."""
+def _store(name: str, home: Path) -> Iterator[Reach]:
+    """A new store with the newest schema."""
     if name == "sqlite":
-        yield f"sqlite:///{home / 'run' / 'store.db'}"
+        yield reach_of_file(str(home / "run" / "store.db"))
         return
     if reason := databases.missing(name):
         sys.exit(reason)
-    with running(databases.SERVERS[name]) as server:
+    with running(databases.SERVERS[name]) as server, proxied(server.port) as proxy:
         settings = server.fresh()
         database = Database.open(settings)
         schema_version.upgrade(database)
         database.close()
-        yield settings.connection
+        direct = sa.make_url(settings.connection)
+        url = direct.set(port=proxy.port).render_as_string(hide_password=False)
+        yield Reach(url, settings.connection, lambda: _shut(proxy))
+
+
+def _shut(proxy: Proxy) -> Callable[[], None]:
+    proxy.turn(Door.SHUT)
+    return lambda: proxy.turn(Door.OPEN)
 
 
 def _arguments() -> argparse.Namespace:

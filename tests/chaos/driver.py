@@ -22,6 +22,8 @@ from vmwright.testing.points import Kind, Moment, Point, Strike, Watcher
 
 _TICK = 0.01
 _STOPPED = LEASE + 0.5
+_ABSENT_AFTER, _ABSENT_FOR = 60.0, 30.0
+"""When a run takes the store away from everybody, once, and for how long."""
 _VISITS = 250
 """A controller that does not come to the point that was chosen for it dies after so many."""
 
@@ -81,17 +83,28 @@ class Toll:
     failures: int = 0
     hits: Counter[str] = field(default_factory=Counter)
     befallen: int = 0
+    absences: int = 0
 
 
 class Driver:
     """One run."""
 
-    def __init__(self, ground: Ground, seed: int, wish: Wish, outage: Callable[[], Undo]) -> None:
+    def __init__(
+        self,
+        ground: Ground,
+        seed: int,
+        wish: Wish,
+        *,
+        outage: Callable[[], Undo],
+        absence: Callable[[], Undo],
+    ) -> None:
         self._ground = ground
         self._seed = seed
         self._chance = random.Random(seed)
         self._wish = wish
         self._outage = outage
+        self._absence = absence
+        self._absent_at = float("inf")
         self._children: dict[int, Child] = {}
         self._born = 0
         self._undo: list[tuple[float, Undo]] = []
@@ -132,6 +145,7 @@ class Driver:
 
     def run(self, over: Callable[[Toll], bool]) -> None:
         """Have controllers work and die until it is over."""
+        self._absent_at = time.monotonic() + _ABSENT_AFTER
         try:
             while not over(self.toll):
                 now = time.monotonic()
@@ -277,6 +291,12 @@ class Driver:
         for due, undo in [known for known in self._undo if known[0] <= now]:
             undo()
             self._undo.remove((due, undo))
+        if self._undo:
+            return
+        if now >= self._absent_at:
+            self._absent_at = float("inf")
+            self.toll.absences += 1
+            self._undo.append((now + _ABSENT_FOR, self._absence()))
         if now < self._next_blow or self._undo:
             return
         self._next_blow = now + self._chance.uniform(1.0, 4.0) * self._ground.calm

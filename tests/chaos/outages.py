@@ -1,7 +1,8 @@
-"""Has the store itself fail for a moment."""
+"""Has the store itself fail: for a moment, or for so long that every lease ends."""
 
 import sqlite3
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from tests.chaos.ground import Undo
 from tests.chaos.store import Store
@@ -15,6 +16,22 @@ _OTHERS = {
     "mysql": "SELECT id FROM information_schema.processlist"
     " WHERE db = database() AND id <> connection_id()",
 }
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Where controllers reach the store, and where the oracle does."""
+
+    url: str
+    direct: str
+    take_away: Callable[[], Undo]
+    """From controllers, until it is undone."""
+
+
+def reach_of_file(path: str) -> Reach:
+    """An SQLite file: whoever locks it takes it away."""
+    url = f"sqlite:///{path}"
+    return Reach(url, url, lambda: _locked(path))
 
 
 def outage_of(store: Store) -> Callable[[], Undo]:

@@ -10,7 +10,7 @@ from tests.chaos.crew import notes, wish_of
 from tests.chaos.driver import Driver, Ground, Toll
 from tests.chaos.ground import SimulatedGround
 from tests.chaos.oracle import Verdict, judge
-from tests.chaos.outages import outage_of
+from tests.chaos.outages import Reach, outage_of
 from tests.chaos.secrets_in_clear import found
 from tests.chaos.store import Store
 from tests.support.lab import preload
@@ -31,11 +31,19 @@ class Ended:
     wrong: list[str]
 
 
-def chaos(ground: Ground, url: str, home: Path, seed: int, over: Callable[[Toll], bool]) -> Ended:
+def chaos(
+    ground: Ground, reach: Reach, home: Path, seed: int, over: Callable[[Toll], bool]
+) -> Ended:
     """Kill until it is over, see everything through, and judge."""
-    marker, store = f"marker-{secrets.token_hex(16)}".encode(), Store(url)
+    marker, store = f"marker-{secrets.token_hex(16)}".encode(), Store(reach.direct)
     preload(home / "preload")
-    driver = Driver(ground, seed, wish_of(marker, ground.choices), outage_of(store))
+    driver = Driver(
+        ground,
+        seed,
+        wish_of(marker, ground.choices),
+        outage=outage_of(store),
+        absence=reach.take_away,
+    )
     driver.whole(ground.settings, ground.prepare)
     driver.enumerate_points()
     driver.run(over)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.outages import Reach
 from tests.chaos.run import Ended, chaos, ground_of
 from tests.chaos.test_kill_sweep import upgraded
 from tests.support.private_host import missing
@@ -13,8 +14,9 @@ SEED = 20261127
 
 
 def run(home: Path, url: str, backend: str, kills: int) -> Ended:
+    reach = Reach(url, url, lambda: lambda: None)
     with ground_of(backend, home / "run", url) as ground:
-        return chaos(ground, url, home, SEED, lambda toll: toll.kills >= kills)
+        return chaos(ground, reach, home, SEED, lambda toll: toll.kills >= kills)
 
 
 @pytest.mark.slow
