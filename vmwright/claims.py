@@ -86,13 +86,7 @@ class Claims:
         `ProcessesDied` if too many died of it: whatever kills processes must not end this one
         too, and all that runs in it.
         """
-        stores = self._stores
-        with stores.database.write() as connection:
-            # Looked at again: a stuck predecessor may have been told to go on meanwhile.
-            if operation.after_id is not None:
-                again = candidates(connection, stores, [operation.id])
-                if not all(map(may_follow, again)):
-                    return None
+        with self._stores.database.write() as connection:
             epoch = self._claimed(connection, operation)
         if epoch is None:
             return None
@@ -105,12 +99,23 @@ class Claims:
         """
         with connection.begin_nested() as attempt:
             epoch = self._new_epoch(connection, operation)
-            if epoch is not None and not self._stores.instances.take(
-                connection, operation.instance_id, operation.id, instead_of=operation.after_id
-            ):
+            if epoch is not None and not self._takes_its_turn(connection, operation):
                 attempt.rollback()
                 return None
         return epoch
+
+    def _takes_its_turn(self, connection: Any, operation: Operation) -> bool:
+        """Whether the instance is this operation's now."""
+        stores, before = self._stores, operation.after_id
+        if not stores.instances.take(
+            connection, operation.instance_id, operation.id, instead_of=before
+        ):
+            return False
+        # Looked at again: a stuck predecessor may have been told to go on meanwhile. From here on
+        # it cannot be: whoever tells it that waits for the instance's row, and sees that it is ours.
+        return before is None or all(
+            map(may_follow, candidates(connection, stores, [operation.id]))
+        )
 
     def park(self, operation: Operation, error: VmwrightError) -> None:
         """Nobody touches it until someone says so: what it needs is not to be had here."""

@@ -355,6 +355,7 @@ class Controller:
     def _move(self, operation: Operation, state: OperationState, **values: object) -> None:
         with self._database.write() as connection:
             self._upkeep.history.check(connection)
+            self._stores.instances.refuse_taken(connection, operation.instance_id, operation.id)
             if not self._stores.operations.move_as_read(connection, operation, state, **values):
                 raise Conflict(f"operation {operation.id} is {operation.state} no more")
 

@@ -306,7 +306,8 @@ class Dispatcher:
         return Assignment(
             run=identity_of(operation, self._deployment, self._settings),
             inputs={"spec": spec},
-            cut_off=operation.state in HELD,
+            # Also what is told to go on after it was parked: mostly because its process died.
+            cut_off=operation.state in HELD or "parked" in (operation.error or {}),
             work=active.work,
             settings=self._settings,
             cancelled=active.cancelled,

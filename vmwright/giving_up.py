@@ -6,7 +6,8 @@ word on the run stays SUSPENDED, and events and debts tell what was left to whom
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,11 +21,12 @@ from vmwright.descriptions import moment
 from vmwright.errors import (
     Cancelled,
     Conflict,
+    Damaged,
     Internal,
     StoreUnavailable,
     VmwrightError,
 )
-from vmwright.flows import stored_flow, tasks_of
+from vmwright.flows import refuse_other_rows, stored_flow, tasks_of
 from vmwright.ids import DeploymentId, HostId
 from vmwright.outcomes import fault_of
 from vmwright.persistence.database import now
@@ -77,7 +79,11 @@ class Remnant:
 
     @property
     def host(self) -> Mapping[str, Any]:
-        return self.arguments.get("host") or {}
+        """`Damaged` if what was handed on is none."""
+        found = self.arguments.get("host") or {}
+        if not isinstance(found, Mapping):
+            raise Damaged("the result that says which host it is on cannot be used")
+        return found
 
     def may_be_late(self, operation: Operation) -> bool:
         """Whether a call of it may still land that nobody waits for: it was given up, or the
@@ -138,6 +144,7 @@ class GivingUp:
         here and now, and raises what hinders it.
         """
         _expect(operation, frozenset({OperationState.STUCK}))
+        self._stores.instances.refuse_taken(connection, operation.instance_id, operation.id)
         stuck = {
             remnant.task.name: remnant
             for remnant in self._remnants(connection, operation)
@@ -264,17 +271,18 @@ class GivingUp:
         error: dict[str, Any],
     ) -> None:
         stores = self._stores
-        (*_, last) = stores.attempts.of_operation(connection, operation.id)
+        attempts = stores.attempts.of_operation(connection, operation.id)
         abandoned = Cancelled(f"abandoned: {error['abandoned']['why']}").to_store()
-        if last.ended_at is None:
-            cancelled = AttemptOutcome.CANCELLED
-            stores.attempts.end(connection, operation.id, last.number, cancelled, abandoned)
-        detail = load_flow(connection, stores, operation.flow_detail_id)
-        try:
+        if attempts and attempts[-1].ended_at is None:
+            number, cancelled = attempts[-1].number, AttemptOutcome.CANCELLED
+            stores.attempts.end(connection, operation.id, number, cancelled, abandoned)
+        atoms: Iterable[models.AtomDetail] = ()
+        flow: list[Task] = []
+        # What came back is not told where it cannot be read: its error says why.
+        with suppress(VmwrightError):
+            atoms = load_flow(connection, stores, operation.flow_detail_id)
             flow = tasks_of(self._flow(operation, Spec.from_store(instance.request)))
-        except VmwrightError:
-            flow = []  # what came back is then not told: its error says why it is not known
-        fault = fault_of(stores, connection, operation.id, {**abandoned, **error}, detail, flow)
+        fault = fault_of(stores, connection, operation.id, {**abandoned, **error}, atoms, flow)
         stores.instances.fail(connection, operation.instance_id, fault)
         stores.instances.let_go(connection, operation.instance_id, operation.id)
         if operation.kind == "delete":
@@ -288,19 +296,31 @@ class GivingUp:
 
     def _remnants(self, connection: sa.Connection, operation: Operation) -> list[Remnant]:
         """What is left, in the order in which it is to go."""
+        run = self._run(connection, operation)
+        try:
+            left = self._by_its_rows(connection, operation, run)
+            for remnant in left:
+                remnant.removals()
+        except VmwrightError:
+            return self._as_far_as_known(operation, run)
+        except (TypeError, ValueError, LookupError, AttributeError):  # of results that are none
+            LOG.exception("operation %s: what its rows say of it cannot be used", operation.id)
+            return self._as_far_as_known(operation, run)
+        return left
+
+    def _by_its_rows(
+        self, connection: sa.Connection, operation: Operation, run: Run
+    ) -> list[Remnant]:
         detail = load_flow(connection, self._stores, operation.flow_detail_id)
         atoms = {atom.name: atom for atom in detail}
-        if all(atom.state == taskflow_states.PENDING for atom in detail):
+        if atoms and all(atom.state == taskflow_states.PENDING for atom in detail):
             return []
         instance = self._stores.instances.get(connection, operation.instance_id)
-        values: dict[str, Any] = {"run": self._run(connection, operation)}
-        try:
-            values["spec"] = spec = Spec.from_store(instance.request)
-            tasks = tasks_of(self._flow(operation, spec))
-        except VmwrightError:
-            return self._as_far_as_known(operation, values)
-        if not {task.name for task in tasks} <= set(atoms):
-            return self._as_far_as_known(operation, values)
+        spec = Spec.from_store(instance.request)
+        values: dict[str, Any] = {"run": run, "spec": spec}
+        flow = self._flow(operation, spec)
+        refuse_other_rows(flow, atoms)
+        tasks = tasks_of(flow)
         for task in tasks:
             values |= _provided(task, atoms[task.name])
         over = _UNDONE if operation.kind == "create" else _DONE
@@ -311,15 +331,15 @@ class GivingUp:
         ]
         return left if operation.kind == "delete" else left[::-1]
 
-    def _as_far_as_known(self, operation: Operation, values: dict[str, Any]) -> list[Remnant]:
+    def _as_far_as_known(self, operation: Operation, run: Run) -> list[Remnant]:
         """Of what cannot be read here, as it is of a flow that is not known or its rows are broken,
         what every version makes: to owe what was never made, or is gone, costs nothing."""
-        host, marks = LocateGuest(self._means).look(values["run"])
+        host, marks = LocateGuest(self._means).look(run)
         tasks: list[Task] = [Remains(self._means)]
         if operation.kind == "create":
             marks = [mark for mark in marks if mark["operation"] == operation.id]
             tasks += [ClaimHost(self._means), AllocateNetwork(self._means)]
-        values |= {"host": host, "marks": marks}
+        values = {"run": run, "host": host, "marks": marks}
         return [_remnant(task, None, values) for task in tasks]
 
     def _run(self, connection: sa.Connection, operation: Operation) -> Run:

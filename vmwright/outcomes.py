@@ -1,6 +1,6 @@
 """How the end of a run is written down: on the operation, the instance and the attempt."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -131,14 +131,14 @@ def fault_of(
     connection: Any,
     operation: OperationId,
     error: Mapping[str, Any],
-    detail: models.FlowDetail,
+    atoms: Iterable[models.AtomDetail],
     tasks: Sequence[Task],
 ) -> dict[str, Any]:
     """What a user needs to know: what failed, where, why, what came back, what is owed."""
     debts = stores.debts.of_operation(connection, operation)
     attempts = stores.attempts.of_operation(connection, operation)
     undone = stores.operations.taken_back(connection, operation)
-    undone |= {atom.name for atom in detail if atom.state == taskflow_states.REVERTED}
+    undone |= {atom.name for atom in atoms if atom.state == taskflow_states.REVERTED}
     given_back = {task.gives_back for task in tasks if task.name in undone}
     return {
         **(decisive_fault(attempts) or {}),

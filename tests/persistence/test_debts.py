@@ -3,8 +3,10 @@
 import pytest
 import sqlalchemy as sa
 
+from tests.support.crowds import all_at_once
 from tests.support.rows import stored_operation
 from vmwright.ids import HostId, InstanceId, OperationId, new_id
+from vmwright.persistence.retrying import again_if_given_up
 
 HOST, OTHER_HOST = HostId(new_id()), HostId(new_id())
 WHOSE = {"deployment": "d", "instance": "i", "operation": None}
@@ -53,6 +55,27 @@ def test_same_thing_is_owed_once(stores, owe):
     (debt,) = owed(stores)
     assert (debt.operation_id, debt.reason) == (operation, "late effect")
     assert due(stores) == []
+
+
+def test_what_may_still_land_is_waited_for_whatever_it_is_owed_for_next(stores, owe):
+    owe(reason="late effect", delay=3600.0)
+    owe(reason="host away", delay=0.0)
+    owe(reason="given up", delay=0.0)
+    assert due(stores) == []
+    (debt,) = owed(stores)
+    assert debt.reason == "given up"
+
+
+def test_what_was_being_made_is_due_as_soon_as_it_is_given_up(stores, owe):
+    owe(reason="being made", delay=3600.0)
+    owe(reason="given up", delay=0.0)
+    assert len(due(stores)) == 1
+
+
+def test_several_who_owe_the_same_at_once_owe_it_once(stores, owe):
+    """As whoever abandons a build does, and the delete behind it, whose host is away."""
+    assert all_at_once([again_if_given_up(owe)] * 6) == [None] * 6
+    assert len(owed(stores)) == 1
 
 
 def test_things_differ_by_host_kind_and_key(stores, owe):

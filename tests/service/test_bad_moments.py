@@ -92,6 +92,28 @@ def test_unanswered_call_of_a_build_that_was_put_down_is_waited_for(lab: Lab, ag
     assert_nothing_left(lab)
 
 
+def test_call_that_may_still_land_is_waited_for_although_its_host_is_away(lab: Lab) -> None:
+    """It is owed for the host's silence, and still for the call."""
+    patient = replace(lab, faults=("ensure_volume:1:late:2",), late_effect=3600.0)
+    jobs = lab.home / "world" / "hosts" / "host1" / "jobs"
+
+    def cut_off(controller):
+        controller.create(labs.request())
+        _until(lambda: list(jobs.glob("*")) != [])
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def take_back(controller):
+        (operation,) = controller.operations()
+        controller.cancel(operation.id)
+        labs.resume(controller)
+
+    assert patient.child(cut_off).killed
+    assert replace(patient, faults=()).child(take_back).output.split() == ["cancelled"]
+    owed = lab.rows("SELECT reason, not_before - created_at AS delay FROM vmwright_debts")
+    assert {debt["reason"] for debt in owed} == {"host away", "late effect"}
+    assert all(debt["delay"] > 3000 for debt in owed)
+
+
 def test_resumed_delete_takes_up_the_build_that_it_waits_for(lab: Lab) -> None:
     """Both processes are dead, and only the delete is named."""
     assert lab.child(broken(labs.create, execute("spawn", Break.KILL_BEFORE))).killed

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from vmwright.errors import NotFound
 from vmwright.ids import HostId, InstanceId, OperationId, new_id
 from vmwright.persistence.database import now
+from vmwright.persistence.failures import Duplicate
 from vmwright.persistence.records import Debt
 from vmwright.persistence.tables import Schema
 
@@ -41,31 +42,36 @@ class DebtStore:
         operation: OperationId | None,
         instance: InstanceId | None,
     ) -> None:
-        """Owe it, to be paid in `delay` seconds at the earliest; owed already, it stays one."""
+        """Owe it, to be paid in `delay` seconds at the earliest; owed already, it stays one, and
+        is paid no earlier than before: the call that was to be waited for may still land."""
+        words: dict[str, Any] = {"operation_id": operation, "whose": whose, "reason": reason}
+        if self._owe_again(connection, host, kind, key, delay, words):
+            return
+        new = {"id": new_id(), "host_id": host, "kind": kind, "key": key, "instance_id": instance}
+        times = {"not_before": now() + delay, "tries": 0, "created_at": now()}
+        try:
+            with connection.begin_nested():
+                connection.execute(sa.insert(self._table).values(new | words | times))
+        except Duplicate:  # somebody else of the same instance, in this moment
+            self._owe_again(connection, host, kind, key, delay, words)
+
+    def _owe_again(
+        self,
+        connection: sa.Connection,
+        host: HostId,
+        kind: str,
+        key: str,
+        delay: float,
+        words: dict[str, Any],
+    ) -> bool:
         column = self._table.c
         same = (column.host_id == host) & (column.kind == kind) & (column.key == key)
-        known = connection.execute(
-            sa.update(self._table)
-            .where(same)
-            .values(operation_id=operation, whose=whose, reason=reason, not_before=now() + delay)
-        )
-        if known.rowcount:
-            return
-        connection.execute(
-            sa.insert(self._table).values(
-                id=new_id(),
-                host_id=host,
-                kind=kind,
-                key=key,
-                whose=whose,
-                reason=reason,
-                operation_id=operation,
-                instance_id=instance,
-                not_before=now() + delay,
-                tries=0,
-                created_at=now(),
-            )
-        )
+        later = (column.not_before > now() + delay) & (column.reason != BEING_MADE)
+        not_before = sa.case((later, column.not_before), else_=now() + delay)
+        # In this order: MariaDB's expressions see what was set before them.
+        values = [(column.not_before, not_before), *((column[name], words[name]) for name in words)]
+        owed = connection.execute(sa.update(self._table).where(same).ordered_values(*values))
+        return owed.rowcount == 1
 
     def due(
         self, connection: sa.Connection, *, without: Collection[HostId] = (), limit: int = 100

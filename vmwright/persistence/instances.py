@@ -178,6 +178,20 @@ class InstanceStore:
             sa.update(self._table).where(column.id == instance).values(name=column.name)
         )
 
+    def refuse_taken(
+        self, connection: sa.Connection, instance: InstanceId, operation: OperationId
+    ) -> None:
+        """`Conflict` if another operation has the instance; until our transaction has ended, none
+        takes it."""
+        self.hold(connection, instance)
+        known = self.known(connection, instance)
+        holder = known.operation_id if known else None
+        if holder not in (None, operation):
+            raise Conflict(
+                f"operation {operation} cannot go on: operation {holder} has taken over its instance",
+                hint=f"see: vmwright operation show {holder}",
+            )
+
     def let_go(
         self, connection: sa.Connection, instance: InstanceId, operation: OperationId
     ) -> None:

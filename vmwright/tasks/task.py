@@ -78,13 +78,14 @@ class Run:
         """Make things absent from a host. What a host that is away keeps, is owed."""
         place = backend.host(host["uri"])
         for removal in removals:
+            delay = self.late_effect if self.late else 0.0
             try:
                 patiently(lambda: self._remove(place, removal), self.wait, removal.describe())  # noqa: B023
             except Unavailable:
-                self._owe(host, removal, reason=HOST_AWAY, delay=0.0)
+                self._owe(host, removal, reason=HOST_AWAY, delay=delay)
                 continue
             if self.late:
-                self._owe(host, removal, reason=LATE_EFFECT, delay=self.late_effect)
+                self._owe(host, removal, reason=LATE_EFFECT, delay=delay)
 
     def _remove(self, host: Host, removal: Removal) -> None:
         if self.late:

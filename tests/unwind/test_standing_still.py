@@ -1,0 +1,90 @@
+"""What stands still, stuck or parked, is told to go on or given up, whatever happened meanwhile."""
+
+import threading
+from dataclasses import replace
+
+import pytest
+
+from tests.support import lab as labs
+from tests.support.attempts import until
+from tests.support.breaking import Break, broken, die, execute
+from tests.support.lab import Lab
+from tests.support.oracle import assert_nothing_held, assert_nothing_left, instances
+from tests.unwind.test_giving_up import WHY, abandon, operation, stuck
+from vmwright.errors import Conflict
+
+DAMAGES = {
+    "a state": "UPDATE atomdetails SET state = 'NONE' WHERE name = 'spawn'",
+    "metadata": "UPDATE atomdetails SET meta = '{{{' WHERE name = 'spawn'",
+    "a host": "UPDATE atomdetails SET results = '7' WHERE name = 'claim_host'",
+    "a row": "DELETE FROM atomdetails WHERE name = 'spawn'",
+    "the run": "DELETE FROM flowdetails",
+}
+
+
+@pytest.mark.parametrize("verb", ["retry", "skip", "resume"])
+def test_build_whose_instance_a_delete_has_taken_over_is_left_to_it(lab: Lab, verb: str) -> None:
+    """To go on, each would wait for the other for ever."""
+    found = stuck(lab, "spawn")
+    if verb == "resume":
+        lab.execute("UPDATE vmwright_operations SET state = 'parked'")
+    cut_off = broken(labs.delete, execute("destroy_guest", Break.KILL_BEFORE))
+    assert lab.child(cut_off).killed
+
+    def child(controller):
+        with pytest.raises(Conflict, match="has taken over its instance") as refused:
+            if verb == "skip":
+                controller.skip(found, "spawn", WHY)
+            else:
+                getattr(controller, verb)(found)
+        assert operation(lab, "delete")["id"] in refused.value.hint
+
+    ended = lab.child(child)
+    assert ended.status == 0, ended.output
+    assert lab.child(labs.resume).output.split() == ["done"]
+    assert lab.world() == {}
+    assert [known["vm_state"] for known in instances(lab)] == ["deleted"]
+
+
+def test_unanswered_call_is_waited_for_although_its_build_was_parked_since(lab: Lab) -> None:
+    """Its process died, and too many had died before."""
+    late = replace(lab, faults=("ensure_volume:1:late:2",))
+    jobs = lab.home / "world" / "hosts" / "host1" / "jobs"
+
+    def cut_off(controller):
+        controller.create(labs.request())
+        until(lambda: list(jobs.glob("*")) != [])
+        die()
+
+    def take_back(controller):
+        (build,) = controller.operations()
+        controller.cancel(build.id)
+        controller.resume(build.id)
+        print(controller.wait(build.id, timeout=60).state)
+
+    assert late.child(cut_off).killed
+    assert replace(lab, takeovers=1).child(labs.resume).output.split() == ["parked"]
+    assert lab.child(take_back).output.split() == ["cancelled"]
+    threading.Event().wait(2.5)
+    assert lab.child(labs.pay).status == 0
+    assert_nothing_left(lab)
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
+def test_build_whose_rows_are_damaged_is_shown_and_abandoned(lab: Lab, damage: str) -> None:
+    assert lab.child(broken(labs.create, execute("spawn", Break.KILL_AFTER))).killed
+    lab.execute(damage)
+    assert lab.child(labs.resume).output.split()[-1] == "parked"
+    found = operation(lab, "create")["id"]
+
+    def show(controller):
+        shown = controller.describe_operation(controller.operation(found))
+        assert "remains" in [held["task"] for held in shown["held"]]
+        assert controller.describe_instance(controller.instance("vm1"))["held"] == shown["held"]
+
+    ended = lab.child(show)
+    assert ended.status == 0, ended.output
+    assert abandon(lab, found).split()[-1] == "undone"
+    assert lab.child(labs.pay).status == 0
+    assert lab.world() == {}
+    assert_nothing_held(lab)
