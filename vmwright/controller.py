@@ -211,8 +211,10 @@ class Controller:
     ) -> None:
         """Run whatever this store holds, of all projects and whoever submitted it, and keep
         reality like the wish, until `stop` is set or this controller is closed: that puts down
-        what runs. `tick` is told how it stands, at once and every second.
+        what runs. `tick` is told how it stands, at once and every second. `Forbidden` to who does
+        not operate the deployment.
         """
+        self.inventory.rights.operate()
         self._worker.serve_until(stop, tick)
 
     def wait(self, operation: str, timeout: float | None = None) -> Operation:

@@ -97,9 +97,8 @@ def serving(lab: Lab, **audit: Any) -> Iterator[None]:
     stopped = lab.home / "stopped"
 
     def serve(controller: Controller) -> None:
-        controller.resume()
-        while not stopped.exists():
-            threading.Event().wait(0.05)
+        stop = threading.Event()
+        controller.serve_until(stop, lambda _: stop.set() if stopped.exists() else None)
 
     process = lab.fork(serve, settings)
     yield

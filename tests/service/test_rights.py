@@ -5,6 +5,7 @@ a policy.
 """
 
 import inspect
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -166,6 +167,8 @@ def test_a_member_changes_what_is_the_projects(opened: Opening, name: str) -> No
 def test_a_reader_runs_nothing(opened: Opening, world: CommandLine) -> None:
     before = world.rows()
     with_policy = opened(READER)
+    stopped = threading.Event()
+    stopped.set()
     request = CreateRequest.parse(name="made", image="disk", flavor="small")
     operation = with_policy.operations()[0].id
     for call in (
@@ -179,6 +182,12 @@ def test_a_reader_runs_nothing(opened: Opening, world: CommandLine) -> None:
         lambda: with_policy.retry(operation),
         with_policy.audit,
         with_policy.pay_debts,
+        with_policy.debts,
+        lambda: with_policy.drop_debt("any", "why"),
+        lambda: with_policy.skip(operation, "spawn", "why"),
+        lambda: with_policy.abandon(operation, "why"),
+        lambda: with_policy.serve_until(stopped),
+        lambda: with_policy.upkeep,
     ):
         with pytest.raises(Forbidden):
             call()
@@ -187,9 +196,12 @@ def test_a_reader_runs_nothing(opened: Opening, world: CommandLine) -> None:
 
 def test_a_member_neither_audits_nor_sees_the_quotas_of_others(opened: Opening) -> None:
     controller = opened(MEMBER)
+    stopped = threading.Event()
+    stopped.set()
     for call in (
         controller.audit,
         controller.pay_debts,
+        lambda: controller.serve_until(stopped),
         lambda: controller.inventory.quotas.list("elsewhere"),
     ):
         with pytest.raises(Forbidden, match="vmwright:operate"):

@@ -18,6 +18,7 @@ from tests.support.serving import Service, serving, started
 from vmwright.settings import ServiceSettings
 
 _ENDLESS = "*:0,ensure_running:600"
+_REPAIR = "vmwright.reconcilers.audit.repair"
 
 
 def submit(controller) -> None:
@@ -152,7 +153,7 @@ def test_debts_are_paid_without_any_work(lab: Lab) -> None:
 
 
 def test_leftovers_are_told_and_left(lab: Lab) -> None:
-    """What an audit finds is told; the rest of the service goes on."""
+    """What an audit finds is told, and left where it is not to repair."""
     assert lab.child(labs.create).output.split() == ["done"]
     for statement in (
         "UPDATE vmwright_instances SET vm_state = 'deleted', deleted_at = 1, host_id = NULL",
@@ -161,11 +162,11 @@ def test_leftovers_are_told_and_left(lab: Lab) -> None:
     ):
         lab.execute(statement)
     before = lab.world()
-    with serving(lab, "[audit]\ninterval = 0.2") as service:
-        _until(service, lambda: "WARNING vmwright.worker: audit: " in service.log.read_text())
-        assert service.stop() == 0
     (instance,) = lab.rows("SELECT id FROM vmwright_instances")
-    assert f"kind=domain, key={instance['id']}" in service.log.read_text()
+    told = f"audit: domain {instance['id']} on host host1 is leftover, and left: "
+    with serving(lab, "[audit]\ninterval = 0.2\nrepair = false") as service:
+        _until(service, lambda: f"WARNING {_REPAIR}: {told}" in service.log.read_text())
+        assert service.stop() == 0
     assert lab.world() == before
 
 

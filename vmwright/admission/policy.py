@@ -96,7 +96,7 @@ def _operators_rules() -> list[policy.RuleDefault]:
             OPERATE,
             "rule:admin_required",
             "Look after the deployment: register, change and delete images, flavors, networks "
-            "and hosts, set quotas and see those of other projects, audit, pay debts.",
+            "and hosts, set quotas and see those of other projects, serve, audit, pay debts.",
             [{"path": "/v1/{noun}", "method": "POST"}],
         ),
         policy.DocumentedRuleDefault(
