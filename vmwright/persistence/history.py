@@ -49,14 +49,8 @@ class History:
     def check(self, connection: sa.Connection) -> None:
         """`StoreRestored` if the store has not, or not so, what was seen of it. Looks once, and
         each time after `remember` has missed something."""
-        if self._checked:
-            return
-        try:
-            self._check(connection)
-        except StoreRestored:
-            self._forgotten = True
-            raise
-        self._checked, self._forgotten = True, False
+        if not self._checked:
+            self._look(connection)
 
     @property
     def is_kept(self) -> bool:
@@ -66,8 +60,7 @@ class History:
     def remember(self, connection: sa.Connection) -> None:
         """Write down the latest event. What is known to be later is kept; `StoreRestored` if the
         store does not have it any more, as after its server fell back to an older replica."""
-        self._checked = False
-        self.check(connection)
+        self._look(connection)
         latest, seen = self._latest(connection), self._seen()
         if latest is not None and (seen is None or latest["seq"] > seen["seq"]):
             self._write({**(seen or {}), **latest})
@@ -76,6 +69,14 @@ class History:
         """From now on what the store says counts, whatever was seen of it before."""
         latest = self._latest(connection) or {"seq": 0, "operation": "", "at": 0.0}
         self._write({**latest, "restored_at": at})
+        self._checked, self._forgotten = True, False
+
+    def _look(self, connection: sa.Connection) -> None:
+        try:
+            self._check(connection)
+        except StoreRestored:
+            self._checked, self._forgotten = False, True
+            raise
         self._checked, self._forgotten = True, False
 
     def _check(self, connection: sa.Connection) -> None:
