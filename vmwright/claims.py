@@ -134,7 +134,7 @@ class Claims:
         ):
             return False
         # Looked at again: a stuck predecessor may have been told to go on meanwhile. From here on
-        # it cannot be: whoever tells it that waits for the instance's row, and sees that it is ours.
+        # it is not: whoever tells it that waits for the instance's row, and sees whose it is.
         return before is None or all(
             map(may_follow, candidates(connection, stores, [operation.id]))
         )
