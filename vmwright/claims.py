@@ -1,16 +1,17 @@
 """Claims on operations: what may be claimed now, who else is there, and what is put aside."""
 
 import logging
+import math
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from vmwright.backlog import candidates
 from vmwright.errors import Damaged, ProcessesDied, UnknownFlow, VmwrightError
 from vmwright.flows import known_flows
 from vmwright.ids import OperationId, OwnerId
-from vmwright.ownership import Ownership, is_dead, machine
+from vmwright.ownership import Ownership, is_dead, lease_clock, lets_go, machine
 from vmwright.persistence.database import now
 from vmwright.persistence.operations import TAKEN_OVER
 from vmwright.persistence.records import Event, Operation, Owner
@@ -20,6 +21,9 @@ from vmwright.settings import OperationSettings
 from vmwright.states import HELD, OperationState
 
 LOG = logging.getLogger(__name__)
+
+Flow = tuple[str, int]
+"""Name and version."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +42,7 @@ class Claims:
         self._stores = stores
         self._settings = settings
         self._ownership = ownership
+        self._missed: dict[Flow, float] = {}
 
     def others(self) -> Others:
         with self._stores.database.read() as connection:
@@ -50,7 +55,23 @@ class Claims:
             if owner.id != me and is_dead(owner, expired=expired, here=here)
         }
         living = [owner for owner, _ in owners if owner.id not in dead | {me}]
+        silent = [owner for owner, _ in owners if owner.id in dead and not lets_go(owner, here)]
+        self._miss(living, silent)
         return Others(dead=dead, living=living, now=clock)
+
+    def _miss(self, living: Collection[Owner], silent: Collection[Owner]) -> None:
+        """Remember since when nobody lives who knows a flow that somebody knew: whoever restarts,
+        or was cut off from the store as we were, is back in a moment."""
+        at, spoken = lease_clock(), _flows_of(living)
+        missed = (self._missed.keys() | _flows_of(silent)) - spoken
+        self._missed = dict.fromkeys(spoken, math.inf) | {
+            flow: min(at, self._missed.get(flow, at)) for flow in missed
+        }
+
+    def _may_be_back(self, operation: Operation) -> bool:
+        """Whether somebody who knows its flow was missed only now."""
+        since = self._missed.get((operation.flow_name, operation.flow_version), -math.inf)
+        return lease_clock() < since + self._settings.lease
 
     def living(self) -> set[OwnerId]:
         """The others that hold what they hold."""
@@ -71,6 +92,7 @@ class Claims:
             flows=known_flows(),
             now=others.now,
         )
+        plan = replace(plan, park=[one for one in plan.park if not self._may_be_back(one)])
         for operation in plan.park:
             self.park(operation, _unknown(operation))
         for operation, damage in plan.damaged:
@@ -112,7 +134,7 @@ class Claims:
         ):
             return False
         # Looked at again: a stuck predecessor may have been told to go on meanwhile. From here on
-        # it cannot be: whoever tells it that waits for the instance's row, and sees that it is ours.
+        # it is not: whoever tells it that waits for the instance's row, and sees whose it is.
         return before is None or all(
             map(may_follow, candidates(connection, stores, [operation.id]))
         )
@@ -167,6 +189,10 @@ class Claims:
             at=time.time(),
             detail={"from": operation.owner_id, "by": self._ownership.id, "machine": machine()},
         )
+
+
+def _flows_of(owners: Collection[Owner]) -> set[Flow]:
+    return {cast("Flow", tuple(known)) for owner in owners for known in owner.flows or ()}
 
 
 def _unknown(operation: Operation) -> UnknownFlow:

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from taskflow.flow import Flow
 from taskflow.persistence import models
@@ -52,13 +52,17 @@ class Dispatcher:
         settings: OperationSettings,
         ownership: Ownership,
         pools: Pools,
+        *,
+        is_sound: Callable[[], bool],
     ) -> None:
+        """`is_sound` says whether what the store says may be gone by."""
         self._means = means
         self._stores = means.stores
         self._deployment = deployment
         self._settings = settings
         self._ownership = ownership
         self._pools = pools
+        self._is_sound = is_sound
         self._claims = Claims(means.stores, settings, ownership)
         self._wanted: dict[OperationId, None] = {}
         self._sweep: Sweep | None = None
@@ -168,6 +172,8 @@ class Dispatcher:
 
     def _round(self) -> float | None:
         """Claim what may be claimed. Returns in how many seconds to look again at the latest."""
+        if not self._is_sound():
+            return _LOOK_AGAIN
         if self._room() and (wanted := self._next_wanted()):
             self._take_up(wanted)
         with self._lock:
@@ -280,7 +286,7 @@ class Dispatcher:
             stores,
             operation,
             detail,
-            trusted=lambda: self._ownership.trusts(operation.id, active.since),
+            trusted=lambda: self._trusts(operation, active),
         )
         return drive(
             flow,
@@ -288,6 +294,10 @@ class Dispatcher:
             self._assignment(operation, active, flow, detail, spec),
             self._pools,
         )
+
+    def _trusts(self, operation: Operation, active: Active) -> bool:
+        """Whether a run may go on by what the store says."""
+        return self._is_sound() and self._ownership.trusts(operation.id, active.since)
 
     def _assignment(
         self,

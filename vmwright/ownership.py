@@ -48,8 +48,11 @@ def is_dead(owner: Owner, *, expired: bool, here: str) -> bool:
     On its own machine a free lock proves death at once. Anywhere else, and where the lock's file
     cannot be seen, only its expiry counts. No process id is ever compared.
     """
-    if expired:
-        return True
+    return expired or lets_go(owner, here)
+
+
+def lets_go(owner: Owner, here: str) -> bool:
+    """Whether its lock, on its own machine, proves that it is dead."""
     return owner.machine == here and _lock_is_free(Path(owner.lock_path))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vmwright.dispatcher import Dispatcher
-from vmwright.errors import Conflict, StoreUnavailable, Unavailable
+from vmwright.errors import Conflict, StoreRestored, StoreUnavailable, Unavailable
 from vmwright.ids import DeploymentId, InstanceId, OperationId
 from vmwright.ownership import Ownership
 from vmwright.pools import Pools
@@ -57,12 +57,20 @@ class Worker:
         self._ending = threading.Lock()
         self._started = False
         self._serves = False
+        self._told = False
         self._closing = threading.Event()
         self._pools = Pools(
             parallel=operations.parallel, tasks_per_host=operations.threads_per_host
         )
         self._ownership = Ownership(means.stores, settings.state_dir, operations.lease)
-        self._dispatcher = Dispatcher(means, deployment, operations, self._ownership, self._pools)
+        self._dispatcher = Dispatcher(
+            means,
+            deployment,
+            operations,
+            self._ownership,
+            self._pools,
+            is_sound=lambda: upkeep.history.is_kept,
+        )
         self._end = end
         self._upkeep = upkeep
         self._rounds = Rounds(self._closing)
@@ -170,6 +178,10 @@ class Worker:
                 self._upkeep.history.remember(connection)
         except (StoreUnavailable, Unavailable) as error:
             LOG.warning("what the store has seen is not written down: %s", error)
+        except StoreRestored as error:
+            if not self._told:
+                LOG.error("nothing is begun or gone on with: %s", error)
+            self._told = True
 
     def _keep_clean(self) -> None:
         pause = self._settings.reconcile_interval

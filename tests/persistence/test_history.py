@@ -105,9 +105,29 @@ def test_what_was_seen_last_is_not_taken_back_by_a_store_that_forgot_it(stores, 
     latest = happen()
     remember(stores, opened())
     forget(stores, latest)
-    remember(stores, opened())
+    with pytest.raises(StoreRestored):
+        remember(stores, opened())
     with pytest.raises(StoreRestored):
         check(stores, opened())
+
+
+def test_store_that_forgets_while_it_is_used_is_noticed(stores, opened, happen):
+    """Its server fell back to a replica that had not received everything."""
+    happen()
+    latest, user = happen(), opened()
+    check(stores, user)
+    remember(stores, user)
+    assert user.is_kept
+    forget(stores, latest)
+    with pytest.raises(StoreRestored):
+        remember(stores, user)
+    assert not user.is_kept
+    with pytest.raises(StoreRestored):
+        check(stores, user)
+    with stores.database.read() as connection:
+        opened().accept(connection, at=12.5)
+    check(stores, user)
+    assert user.is_kept
 
 
 def test_restored_store_is_trusted_once_that_was_accepted(stores, opened, happen):

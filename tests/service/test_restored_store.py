@@ -16,13 +16,14 @@ import pytest
 
 from tests.persistence.conftest import postgresql
 from tests.support import lab as labs
+from tests.support.attempts import until
 from tests.support.backups import back_up, restore
 from tests.support.databases import PostgreSQL
 from tests.support.lab import Lab
 from vmwright.backends.simulated.hypervisor import SimulatedHypervisor
 from vmwright.backends.simulated.volumes import SimulatedVolumes
 from vmwright.controller import Controller
-from vmwright.errors import StoreRestored, VmwrightError
+from vmwright.errors import DeadlinePassed, StoreRestored, VmwrightError
 from vmwright.waiting import Wait
 
 __all__ = ["postgresql"]
@@ -310,6 +311,34 @@ def register(lab: Lab, name: str, content: bytes) -> Path:
     source.unlink()
     (path,) = (lab.home / "images").rglob(f"{hashlib.sha256(content).hexdigest()}.raw")
     return path
+
+
+def test_process_whose_store_forgets_under_it_begins_nothing_more(lab: Lab) -> None:
+    """Its server fell back to a replica that lagged behind, and answers again at once."""
+
+    def child(controller: Controller) -> None:
+        controller.wait(controller.create(labs.request(name="first", volumes=[])).id, timeout=60)
+        waiting = controller.submit(labs.request(name="second", volumes=[]))
+        until(lambda: list((lab.home / "history").glob("*.json")) != [])
+        lab.execute("DELETE FROM vmwright_events")
+        until(lambda: refuses(controller.pay_debts))
+        assert refuses(lambda: controller.create(labs.request(name="third", volumes=[])))
+        controller.resume()
+        with pytest.raises(DeadlinePassed):
+            controller.wait(waiting.id, timeout=1.0)
+        assert controller.operation(waiting.id).state == "queued"
+
+    ended = lab.child(child)
+    assert ended.status == 0, ended.output
+    assert len(lab.things("domains")) == 1
+
+
+def refuses(work: Callable[[], Any]) -> bool:
+    try:
+        work()
+    except StoreRestored:
+        return True
+    return False
 
 
 def test_machine_that_has_seen_nothing_of_the_store_trusts_it(lab: Lab, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -38,8 +39,9 @@ def plain(name: str) -> Any:
 
 
 @contextmanager
-def living(lab: Lab) -> Iterator[Callable[[], None]]:
-    """A process of this release that has run something and lives on; a call kills it."""
+def living(lab: Lab) -> Iterator[Callable[..., None]]:
+    """A process of this release that has run something and lives on; a call kills it, or sends
+    it another signal."""
     ready, told = os.pipe()
 
     def child(controller):
@@ -50,9 +52,10 @@ def living(lab: Lab) -> Iterator[Callable[[], None]]:
     process = lab.fork(child)
     ended: list[int] = []
 
-    def kill() -> None:
+    def kill(sign: int = signal.SIGKILL) -> None:
         if not ended:
-            os.kill(process, signal.SIGKILL)
+            os.kill(process, sign)
+        if not ended and sign == signal.SIGKILL:
             ended.append(lab.reap(process).status)
 
     try:
@@ -95,6 +98,27 @@ def test_older_release_leaves_a_newer_flow_to_whoever_lives_and_knows_it(lab: La
     versions = lab.rows("SELECT flow_version, state FROM vmwright_operations ORDER BY seq")
     assert [row["flow_version"] for row in versions] == [NEWEST, NEWEST, 1, 1]
     assert len(lab.things("domains")) == 4
+
+
+def test_newer_flow_is_left_to_whoever_was_silent_only_as_long_as_the_store_was(lab: Lab) -> None:
+    """After an absence of the store no lease holds, and the older one may be the first to look."""
+    with living(lab) as kill:
+        found = interrupted(lab)
+        kill(signal.SIGSTOP)
+
+        def child(controller):
+            controller.resume()
+            for name in ("vm2", "vm3"):
+                # In rounds that look at the other one as well.
+                print(controller.wait(controller.create(plain(name)).id, timeout=60).state)
+                lab.execute("UPDATE vmwright_owners SET expires_at = 1 WHERE flows LIKE '%, 2]%'")
+            print(controller.operation(found).state)
+
+        # Longer than the test may take.
+        patient = replace(lab, lease=600.0)
+        assert patient.child(older(child)).output.split() == ["done", "done", "running"]
+        # Shorter than it.
+        assert replace(lab, lease=1.0).child(older(labs.resume)).output.split() == ["parked"]
 
 
 def test_newer_release_goes_on_with_what_an_older_one_began(lab: Lab) -> None:

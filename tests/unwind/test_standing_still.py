@@ -7,10 +7,10 @@ import pytest
 
 from tests.support import lab as labs
 from tests.support.attempts import until
-from tests.support.breaking import Break, broken, die, execute
+from tests.support.breaking import Break, broken, die, execute, revert
 from tests.support.lab import Lab
 from tests.support.oracle import assert_nothing_held, assert_nothing_left, instances
-from tests.unwind.test_giving_up import WHY, abandon, operation, stuck
+from tests.unwind.test_giving_up import WHY, abandon, flow_states, operation, stuck
 from vmwright.errors import Conflict
 
 DAMAGES = {
@@ -32,11 +32,9 @@ def test_build_whose_instance_a_delete_has_taken_over_is_left_to_it(lab: Lab, ve
     assert lab.child(cut_off).killed
 
     def child(controller):
+        more = ["spawn", WHY] if verb == "skip" else []
         with pytest.raises(Conflict, match="has taken over its instance") as refused:
-            if verb == "skip":
-                controller.skip(found, "spawn", WHY)
-            else:
-                getattr(controller, verb)(found)
+            getattr(controller, verb)(found, *more)
         assert operation(lab, "delete")["id"] in refused.value.hint
 
     ended = lab.child(child)
@@ -88,3 +86,24 @@ def test_build_whose_rows_are_damaged_is_shown_and_abandoned(lab: Lab, damage: s
     assert lab.child(labs.pay).status == 0
     assert lab.world() == {}
     assert_nothing_held(lab)
+
+
+def test_build_that_gave_something_up_on_one_host_is_not_said_to_be_reverted(hosts: Lab) -> None:
+    """Although it was tried on others afterwards, and taken back there."""
+    failing = execute("spawn", Break.FAIL_AFTER)
+    work = broken(labs.create, failing, revert("spawn", Break.FAIL_BEFORE).on_attempts(1))
+    assert replace(hosts, undo_tries=1).child(work).output.split() == ["stuck"]
+    found = operation(hosts, "create")["id"]
+    # What is still there uses its volumes.
+    for task, ended in (("spawn", "stuck"), ("map_block_devices", "undone")):
+
+        def skip(controller, task=task):
+            controller.skip(found, task, WHY)
+            print(controller.wait(found, timeout=60).state)
+
+        patient = replace(hosts, undo_tries=1, reconcile_interval=3600.0)
+        assert patient.child(broken(skip, failing)).output.split() == [ended]
+    row = operation(hosts, "create")
+    assert row["attempt"] == 3
+    assert flow_states(hosts, row["flow_detail_id"])[0] == "SUSPENDED"
+    assert hosts.rows("SELECT seq FROM vmwright_debts WHERE kind = 'domain'") != []

@@ -29,6 +29,7 @@ class History:
         self._events = schema.events
         self._path = path
         self._checked = False
+        self._forgotten = False
 
     @classmethod
     def of(cls, schema: Schema, state_dir: Path, deployment: DeploymentId) -> "History":
@@ -46,13 +47,20 @@ class History:
         return None if seen is None else seen["restored_at"]
 
     def check(self, connection: sa.Connection) -> None:
-        """`StoreRestored` if the store has not, or not so, what was seen of it. Looks once."""
+        """`StoreRestored` if the store has not, or not so, what was seen of it. Looks once, and
+        each time after `remember` has missed something."""
         if not self._checked:
-            self._check(connection)
-            self._checked = True
+            self._look(connection)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the store still had, when it was last looked at, what was seen of it."""
+        return not self._forgotten
 
     def remember(self, connection: sa.Connection) -> None:
-        """Write down the latest event. What is known to be later is kept."""
+        """Write down the latest event. What is known to be later is kept; `StoreRestored` if the
+        store does not have it any more, as after its server fell back to an older replica."""
+        self._look(connection)
         latest, seen = self._latest(connection), self._seen()
         if latest is not None and (seen is None or latest["seq"] > seen["seq"]):
             self._write({**(seen or {}), **latest})
@@ -61,7 +69,15 @@ class History:
         """From now on what the store says counts, whatever was seen of it before."""
         latest = self._latest(connection) or {"seq": 0, "operation": "", "at": 0.0}
         self._write({**latest, "restored_at": at})
-        self._checked = True
+        self._checked, self._forgotten = True, False
+
+    def _look(self, connection: sa.Connection) -> None:
+        try:
+            self._check(connection)
+        except StoreRestored:
+            self._checked, self._forgotten = False, True
+            raise
+        self._checked, self._forgotten = True, False
 
     def _check(self, connection: sa.Connection) -> None:
         seen = self._seen()

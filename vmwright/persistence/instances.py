@@ -188,7 +188,7 @@ class InstanceStore:
         holder = known.operation_id if known else None
         if holder not in (None, operation):
             raise Conflict(
-                f"operation {operation} cannot go on: operation {holder} has taken over its instance",
+                f"operation {operation} cannot go on: {holder} has taken over its instance",
                 hint=f"see: vmwright operation show {holder}",
             )
 

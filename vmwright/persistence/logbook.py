@@ -110,8 +110,9 @@ def note_undone(connection: sa.Connection, stores: Stores, atom: models.AtomDeta
 
 
 def is_given_up(atom: models.AtomDetail) -> bool:
-    """Whether the run passes over it: no task of ours is passed over for another reason."""
-    return bool(atom.state == taskflow_states.IGNORE)
+    """Whether its undo was given up, in this attempt or in one before: the run passes over it, or
+    has since begun it anew elsewhere. No task of ours is passed over for another reason."""
+    return atom.state == taskflow_states.IGNORE or _GIVEN_UP in (atom.meta or {})
 
 
 def _change(
