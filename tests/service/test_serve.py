@@ -170,6 +170,18 @@ def test_leftovers_are_told_and_left(lab: Lab) -> None:
     assert lab.world() == before
 
 
+@pytest.mark.parametrize("repair", ["true", "false"])
+def test_host_that_an_audit_waits_for_does_not_keep_it_from_stopping(
+    lab: Lab, repair: str
+) -> None:
+    """Although nobody gives up on the host for ten minutes."""
+    silent = replace(lab, faults=("volumes:1+:hang",), undo_deadline=600.0)
+    with serving(silent, f"[audit]\ninterval = 0.05\nrepair = {repair}") as service:
+        calls = lab.home / "world" / "calls.json"
+        _until(service, lambda: calls.exists() and "volumes" in calls.read_text())
+        assert service.stop() == 0
+
+
 def test_poisonous_operation_is_parked_and_the_others_go_on(lab: Lab) -> None:
     """Whoever runs it dies of it: the third time it is put aside, and names its task."""
     impatient = replace(lab, takeovers=3)

@@ -231,6 +231,22 @@ def test_a_test_without_a_world_fails(vmwright_stages: Any) -> None:
         nothing(vmwright_case=BOTH.cases[0], vmwright_stages=vmwright_stages)
 
 
+def test_a_test_that_returns_something_else_than_a_world_fails(vmwright_stages: Any) -> None:
+    @breaks_on_purpose(BOTH)
+    def directory() -> dict[str, Any]:
+        return {"licences": Path("licences")}
+
+    with pytest.raises(pytest.fail.Exception, match=r"PosixPath\('licences'\), which is no world"):
+        directory(vmwright_case=BOTH.cases[0], vmwright_stages=vmwright_stages)
+
+
+def test_a_decorator_that_names_no_task_is_refused() -> None:
+    """As one whose list has become empty, or that is not called: nothing would be broken."""
+    for named in ({}, {"post_create": []}, {"matrix": test_a_flow_without_tasks_is_refused}):
+        with pytest.raises(InvalidRequest, match="no task is named"):
+            breaks_on_purpose(**named)
+
+
 class Fixed:
     """A world of which nothing but a look is known."""
 

@@ -1,13 +1,17 @@
 """A host that does not answer is left alone, and asked again by one caller first."""
 
+import fcntl
 import logging
 import os
+import re
 import signal
+import threading
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from tests.support.attempts import until
 from vmwright.backends.circuit import Board, Circuit, CircuitState, Condition
 from vmwright.errors import Unavailable
 
@@ -133,6 +137,24 @@ def test_word_of_a_dead_controller_does_not_count(tmp_path: Path) -> None:
     assert len(list((tmp_path / "circuits").iterdir())) == 1
     assert Board(tmp_path).condition(URI) == Condition()
     assert list((tmp_path / "circuits").iterdir()) == []
+
+
+def test_sheet_that_a_reader_takes_for_a_dead_ones_is_written_again(tmp_path: Path) -> None:
+    """He has it open and locked before whoever writes it has; then he removes it."""
+    tell = Board(tmp_path).teller(URI)
+    tell(silent := Condition(state=CircuitState.OPEN, since=1.5))
+    (sheet,) = (tmp_path / "circuits").iterdir()
+    tell(Condition())
+    sheet.touch()
+    with sheet.open() as read:
+        fcntl.flock(read, fcntl.LOCK_SH)
+        writer = threading.Thread(target=tell, args=[silent])
+        writer.start()
+        waits = re.compile(rf"-> FLOCK .*:{sheet.stat().st_ino} ")
+        until(lambda: not writer.is_alive() or waits.search(Path("/proc/locks").read_text()))
+        sheet.unlink()
+    writer.join()
+    assert Board(tmp_path).condition(URI) == silent
 
 
 def test_board_that_cannot_be_written_keeps_nobody_from_asking(tmp_path: Path, caplog) -> None:

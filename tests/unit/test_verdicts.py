@@ -23,7 +23,7 @@ from vmwright.ids import (
     volume_of_name,
 )
 from vmwright.persistence.census import Held, Holding, KnownInstance, KnownOperation, KnownVolume
-from vmwright.persistence.debts import BEING_MADE, LATE_EFFECT
+from vmwright.persistence.debts import BEING_MADE, GIVEN_UP, HOST_AWAY, LATE_EFFECT
 from vmwright.persistence.records import Debt
 from vmwright.reconcilers.audit.verdicts import (
     Books,
@@ -169,6 +169,22 @@ def test_what_is_owed_is_left_to_whoever_pays_debts() -> None:
         assert of(a_thing(), an_operation(), instance=gone, debts=owed) is Verdict.OWED
     assert of(a_thing(), debts=a_debt(BEING_MADE, NOW + 1)) is None
     assert of(a_thing(), debts=a_debt(BEING_MADE, NOW - 1)) is Verdict.OWED
+
+
+@pytest.mark.parametrize("reason", [GIVEN_UP, HOST_AWAY])
+@pytest.mark.parametrize("kind", Held)
+def test_row_that_a_guest_may_use_which_is_owed_is_kept(kind: Held, reason: str) -> None:
+    """A host that is away takes no others, so that nobody needs its room kept."""
+    ids = {"instance_id": MARK.instance, "operation_id": MARK.operation}
+    held = Holding(kind=kind, seq=1, key="k", **ids)
+    ended = an_operation(state=OperationState.UNDONE)
+    kept = {Held.PORT} | ({Held.CLAIM} if reason == GIVEN_UP else set())
+    found = judge_holding(held, books(ended, instance=an_instance(), debts=a_debt(reason, NOW)))
+    assert verdict(found) is (None if kind in kept else LEFTOVER)
+    other = replace(a_debt(reason, NOW)[HOST, "domain", MARK.instance], instance_id="other")
+    owed = {(HOST, "domain", "other"): other}
+    found = judge_holding(held, books(ended, instance=an_instance(), debts=owed))
+    assert verdict(found) is LEFTOVER
 
 
 @pytest.mark.parametrize("kind", Held)

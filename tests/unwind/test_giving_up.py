@@ -177,6 +177,15 @@ def test_room_stays_with_a_guest_that_could_not_be_removed(lab: Lab) -> None:
     assert lab.rows("SELECT seq FROM vmwright_claims") == []
 
 
+def test_repair_leaves_what_a_guest_that_could_not_be_removed_may_still_use(lab: Lab) -> None:
+    assert skip_all(lab, stuck(lab, "spawn"), "spawn") == "undone"
+    kept = [lab.rows(f"SELECT * FROM vmwright_{table}") for table in ("claims", "ports")]
+    stubborn = lab.with_faults("ensure_no_domain:1+:refuse")
+    ended = stubborn.child(lambda c: print(*(one["outcome"] for one in c.upkeep.repair())))
+    assert set(ended.output.split()) <= {"owed", "left"}
+    assert [lab.rows(f"SELECT * FROM vmwright_{table}") for table in ("claims", "ports")] == kept
+
+
 def test_what_was_kept_goes_at_the_end_if_its_debts_were_paid_before(lab: Lab) -> None:
     """The debts were there when addresses and room were to go, and not when all was over."""
     failing = (FAILS, revert("plug_network", Break.FAIL_BEFORE))

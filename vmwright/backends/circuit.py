@@ -190,13 +190,21 @@ class _Sheet:
 
     def _write(self, condition: Condition) -> None:
         if self._descriptor is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-            self._descriptor = os.open(self._path, flags, 0o600)
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._descriptor = self._opened()
         text = json.dumps(asdict(condition)).encode()
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, text, 0)
+
+    def _opened(self) -> int:
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        while True:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            # Whoever reads holds it for a moment.
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if os.fstat(descriptor).st_nlink:
+                return descriptor
+            # He came before our lock, and took it for a dead one's.
+            os.close(descriptor)
 
     def _remove(self) -> None:
         descriptor, self._descriptor = self._descriptor, None

@@ -23,6 +23,16 @@ _USE_ADDRESSES = ("domain", "reservation")
 _USE_ROOM = ("domain",)
 
 
+def keeps_addresses(debt: Debt) -> bool:
+    """As `DebtStore.keep_addresses`, of one debt."""
+    return debt.kind in _USE_ADDRESSES
+
+
+def keeps_room(debt: Debt) -> bool:
+    """As `DebtStore.keep_room`, of one debt."""
+    return debt.kind in _USE_ROOM and debt.reason == GIVEN_UP
+
+
 class DebtStore:
     """Removals that are still owed. A paid debt is gone; the operation's events remember it."""
 

@@ -5,7 +5,7 @@ Loaded by pytest wherever vmwright is installed; it costs nothing until it is us
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,17 +25,19 @@ def breaks_on_purpose(matrix: "Matrix | None" = None, **subject: Any) -> Callabl
 
     Takes a `Matrix`, or what `Matrix.of_hooks` takes (``pre_create=``, ``post_create=``,
     ``request=``), or what `Matrix.of_flow` takes (``flow=``, ``request=``). The function that
-    is decorated may use fixtures; it returns the `World` that the tasks change.
+    is decorated may use fixtures; it returns the `World` that the tasks change, or several by
+    name.
     """
-    matrix = matrix or _matrix(**subject)
+    matrix = _matrix(**subject) if matrix is None else matrix
+    if inspect.isfunction(matrix):
+        raise _nothing_to_break()
 
     def decorate(function: Test) -> Test:
         @functools.wraps(function)
         def test(*arguments: Any, **fixtures: Any) -> None:
             case, stages = fixtures.pop(_CASE), fixtures.pop(_STAGES)
             worlds = function(*arguments, **fixtures)
-            if worlds is None:
-                pytest.fail(f"{function.__name__} returns no world: nothing could be looked at")
+            _refuse_what_is_no_world(function, worlds)
             _run(matrix, case, stages(matrix), worlds)
 
         wanted = inspect.signature(function)
@@ -52,7 +54,30 @@ def breaks_on_purpose(matrix: "Matrix | None" = None, **subject: Any) -> Callabl
 def _matrix(**subject: Any) -> "Matrix":
     from vmwright.testing.matrix import Matrix
 
+    # Without any, a build without plug-ins would be broken, and nothing of whoever asks.
+    if not any(subject.get(what) for what in ("flow", "pre_create", "post_create")):
+        raise _nothing_to_break()
     return Matrix.of_flow(**subject) if "flow" in subject else Matrix.of_hooks(**subject)
+
+
+def _nothing_to_break() -> Exception:
+    from vmwright.errors import InvalidRequest
+
+    return InvalidRequest(
+        "no task is named that could be broken",
+        hint="@breaks_on_purpose(post_create=[YourTask]), or pre_create=, or flow=",
+    )
+
+
+def _refuse_what_is_no_world(function: Test, worlds: Any) -> None:
+    if worlds is None:
+        pytest.fail(f"{function.__name__} returns no world: nothing could be looked at")
+    for world in worlds.values() if isinstance(worlds, Mapping) else [worlds]:
+        if not callable(getattr(world, "snapshot", None)):
+            pytest.fail(
+                f"{function.__name__} returns {world!r}, which is no world: "
+                "it has no method snapshot()"
+            )
 
 
 def _run(matrix: "Matrix", case: Any, stage: "Stage", worlds: Any) -> None:

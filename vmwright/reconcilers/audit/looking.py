@@ -1,5 +1,6 @@
 """The whole look: every host, then the store. Changes nothing."""
 
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -57,14 +58,15 @@ class Audit:
         """What each host is called."""
         return {host.id: host.name for host in self._rows()}
 
-    def findings(self) -> list[Finding]:
-        """All that is not as it should be, and what is not ours."""
+    def findings(self, stopping: threading.Event | None = None) -> list[Finding]:
+        """All that is not as it should be, and what is not ours. `Cancelled` once `stopping` is
+        set."""
         found: list[Finding] = []
         sightings: list[tuple[Sighting, Expected]] = []
         for host in self._rows():
             expected = expected_on(self._stores, self.deployment, host.id)
             try:
-                sightings.append((self._look(host), expected))
+                sightings.append((self._look(host, stopping), expected))
             except (Unavailable, HostFault) as error:
                 found += self._unseen(host, error)
         with self._stores.database.read() as connection:
@@ -78,11 +80,12 @@ class Audit:
         with self._stores.database.read() as connection:
             return self._stores.registries.hosts.all(connection)
 
-    def _look(self, host: HostRecord) -> Sighting:
+    def _look(self, host: HostRecord, stopping: threading.Event | None) -> Sighting:
         with self._stores.database.read() as connection:
             rows = self._stores.registries.networks.where(connection, kind="nat")
         networks = [NetworkId(row.id) for row in rows]
-        return look_at(self.means.backend, host, networks, Wait(self.patience))
+        wait = Wait(self.patience, cancelled=stopping)
+        return look_at(self.means.backend, host, networks, wait)
 
     def _unseen(self, host: HostRecord, error: VmwrightError) -> Iterator[Finding]:
         """A host that cannot be looked at keeps what is owed there, and who knows what else."""

@@ -71,7 +71,7 @@ class Repair:
         wanted = {Verdict.LEFTOVER, *([Verdict.UNKNOWN] if adopt_unknown else [])}
         tried: dict[_Identity, Finding] = {}
         for _ in range(_ROUNDS):
-            found = self._audit.findings()
+            found = self._audit.findings(self._stopping)
             due = [
                 finding
                 for finding in found
@@ -90,7 +90,7 @@ class Repair:
                 pause=self._pause,
                 stopping=self._stopping,
             )
-        return _told(tried, self._audit.findings())
+        return _told(tried, self._audit.findings(self._stopping))
 
     def _is_old_enough(self, finding: Finding, minimum_age: float) -> bool:
         if finding.kind == "base":
@@ -243,7 +243,7 @@ def keep_clean(
         repair = Repair(audit, pause=pause, stopping=stopping)
         found = repair.run(minimum_age=settings.minimum_age)
     else:
-        found = _told({}, audit.findings())
+        found = _told({}, audit.findings(stopping))
     hosts = audit.hosts()
     for repaired in found:
         finding = repaired.finding

@@ -22,7 +22,7 @@ from vmwright.ids import (
     volume_of_name,
 )
 from vmwright.persistence.census import Held, Holding, KnownInstance, KnownOperation, KnownVolume
-from vmwright.persistence.debts import BEING_MADE
+from vmwright.persistence.debts import BEING_MADE, keeps_addresses, keeps_room
 from vmwright.persistence.records import Debt
 from vmwright.states import ENDED, HELD, OperationState
 
@@ -160,7 +160,10 @@ def judge_debt(debt: Debt, now: float, thing: Thing | None = None) -> Finding | 
 
 
 def judge_holding(holding: Holding, books: Books) -> Finding | None:
-    """None if its instance lives, or is being worked on."""
+    """None if its instance lives, or is being worked on, or something that is owed may still use
+    it."""
+    if any(_keeps(debt, holding) for debt in books.debts.values()):
+        return None
     if holding.instance_id is None:
         ended: _Ended | None = _Ended(Verdict.LEFTOVER, "it is nobody's", 0.0)
     elif holding.kind is Held.SECRET:
@@ -178,6 +181,14 @@ def judge_holding(holding: Holding, books: Books) -> Finding | None:
         instance=holding.instance_id,
         since=ended.since,
         holding=holding,
+    )
+
+
+def _keeps(debt: Debt, holding: Holding) -> bool:
+    if holding.instance_id is None or debt.instance_id != holding.instance_id:
+        return False
+    return (holding.kind is Held.PORT and keeps_addresses(debt)) or (
+        holding.kind is Held.CLAIM and keeps_room(debt)
     )
 
 
