@@ -1,7 +1,10 @@
 """The same promises of fencing with the store on PostgreSQL."""
 
+from pathlib import Path
+
 import pytest
 
+from tests.persistence.conftest import postgresql
 from tests.service.test_fencing import (
     test_build_that_another_one_finishes,
     test_build_whose_instance_another_one_deletes,
@@ -9,12 +12,12 @@ from tests.service.test_fencing import (
     test_delete_that_another_one_finishes,
     test_undo_that_another_one_finishes,
 )
-from tests.service.test_postgresql import lab, postgresql
+from tests.support.databases import PostgreSQL
+from tests.support.lab import Lab
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.slow]
 
 __all__ = [
-    "lab",
     "postgresql",
     "test_build_that_another_one_finishes",
     "test_build_whose_instance_another_one_deletes",
@@ -22,3 +25,8 @@ __all__ = [
     "test_delete_that_another_one_finishes",
     "test_undo_that_another_one_finishes",
 ]
+
+
+@pytest.fixture
+def lab(postgresql: PostgreSQL, tmp_path: Path) -> Lab:
+    return Lab(tmp_path, url=postgresql.ready().connection).prepared()

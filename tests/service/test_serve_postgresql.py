@@ -2,11 +2,11 @@
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.persistence.conftest import postgresql
-from tests.service.test_postgresql import lab
 from tests.support import lab as labs
 from tests.support.databases import PostgreSQL
 from tests.support.lab import Lab
@@ -14,7 +14,12 @@ from tests.support.serving import Service, serving
 
 pytestmark = pytest.mark.postgresql
 
-__all__ = ["lab", "postgresql"]
+__all__ = ["postgresql"]
+
+
+@pytest.fixture
+def lab(postgresql: PostgreSQL, tmp_path: Path) -> Lab:
+    return Lab(tmp_path, url=postgresql.ready().connection).prepared()
 
 
 def test_service_goes_on_once_its_store_is_back(lab: Lab, postgresql: PostgreSQL) -> None:

@@ -110,6 +110,7 @@ class Seeder:
             kind=kind,
             attempt=attempts,
             owner_id=None,
+            idempotency_key=None,
             finished_at=ended if over else None,
         )
         return Mark(

@@ -115,7 +115,7 @@ class Circuit:
                 self._rest = min(self._rest * 2, self._first_rest * _LONGEST)
             self._rests_until = now + self._rest
             self._turn(opened)
-            LOG.warning(
+            LOG.info(
                 "%s does not answer and rests for %.0f s: %s (calls without an answer: %d)",
                 *(self._host, self._rest, reason, unanswered),
             )

@@ -43,11 +43,11 @@ class Stored:
     name: str
     mark: Mark | None
     size_bytes: int
-    backing: str | None = field(default=None, compare=False)
+    backing: str | None = field(default=None, compare=False, repr=False)
     """The name of the base or snapshot of ours that it is an overlay of."""
-    whole: bool = field(default=True, compare=False)
+    whole: bool = field(default=True, compare=False, repr=False)
     """False for a base or a snapshot that nobody has finished, or that a dead process left half."""
-    changed_at: float | None = field(default=None, compare=False)
+    changed_at: float | None = field(default=None, compare=False, repr=False)
     """Seconds since the epoch, on the host's clock; None if the host does not say."""
 
 
