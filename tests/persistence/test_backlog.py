@@ -8,6 +8,7 @@ from tests.support.rows import stored_operation
 from vmwright.backlog import Sweep, candidates
 from vmwright.ids import OperationId, OwnerId, new_id
 from vmwright.persistence.database import Database
+from vmwright.persistence.records import Owner
 from vmwright.persistence.stores import Stores
 from vmwright.recovery import Candidate, plan_recovery
 from vmwright.states import CLAIMABLE, OperationState
@@ -113,12 +114,13 @@ def judged(database: Database, stores: Stores, *operations: str) -> list[Candida
 
 
 def planned(candidate: Candidate):
+    other = Owner(id=OTHER, machine="m", lock_path="/l", started_at=0.0, expires_at=0.0)
     return plan_recovery(
         [candidate],
         me=ME,
         active=[],
         dead={DEAD},
-        living={OTHER},
+        living=[other],
         flows={("create_instance", 1)},
         now=1.0,
     )

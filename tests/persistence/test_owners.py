@@ -148,7 +148,8 @@ def test_stopped_process_lives_as_long_as_its_word_is_good(stores, tmp_path: Pat
     os.waitid(os.P_PID, process.pid, os.WSTOPPED)
     owner = OwnerId(new_id())
     with stores.database.write() as connection:
-        stores.owners.add(connection, owner, machine=machine(), lock_path=str(lock), lease=60.0)
+        where = {"machine": machine(), "lock_path": str(lock)}
+        stores.owners.add(connection, owner, **where, lease=60.0, flows=set())
     with stores.database.read() as connection:
         ((known, _),) = stores.owners.all(connection)
     assert not is_dead(known, expired=False, here=machine())

@@ -94,7 +94,7 @@ def test_unanswered_call_of_a_build_that_was_put_down_is_waited_for(lab: Lab, ag
 
 def test_call_that_may_still_land_is_waited_for_although_its_host_is_away(lab: Lab) -> None:
     """It is owed for the host's silence, and still for the call."""
-    patient = replace(lab, faults=("ensure_volume:1:late:2",), late_effect=3600.0)
+    patient = replace(lab, faults=("ensure_volume:1:late:600",), late_effect=3600.0)
     jobs = lab.home / "world" / "hosts" / "host1" / "jobs"
 
     def cut_off(controller):

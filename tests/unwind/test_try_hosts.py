@@ -28,6 +28,7 @@ from tests.support.lab import Lab
 from tests.support.oracle import assert_nothing_left, assert_one_guest, fault, told
 from tests.unwind.test_create_instance import LAST, SIBLINGS, another_deployment
 from vmwright import flows
+from vmwright.settings import SchedulerSettings
 
 at_each_task = pytest.mark.parametrize("task", TASKS)
 
@@ -217,6 +218,16 @@ def test_host_that_was_forced_is_the_only_one_that_is_tried(hosts: Lab) -> None:
     assert ended.output.split() == ["undone"], ended.output
     assert attempts(hosts) == [("host1", "failed")]
     assert_nothing_left(hosts)
+
+
+def test_host_is_not_tried_twice_whichever_filters_are_on(hosts: Lab) -> None:
+    """What is owed there of the first attempt would be removed from under the second one."""
+    careless = SchedulerSettings(enabled_filters=("enabled", "capacity"), weight_multipliers={})
+    work = broken(labs.create, execute("spawn", Break.FAIL_AFTER).on_attempts(1, 2))
+    child = hosts.fork(work, replace(hosts.settings, scheduler=careless))
+    assert hosts.reap(child).output.split() == ["done"]
+    assert len({host for host, _ in attempts(hosts)}) == 3
+    assert_one_guest(hosts)
 
 
 def test_volume_that_lies_on_a_host_keeps_its_instance_there(hosts: Lab) -> None:

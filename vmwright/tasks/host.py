@@ -1,5 +1,6 @@
 """Tasks that find a host and hold its room for a guest."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from vmwright.errors import NoValidHost
@@ -32,12 +33,12 @@ class ClaimHost(StoreTask):
         if group is not None:
             # What is read of its members then holds all that was decided before.
             stores.server_groups.hold(run.connection, group)
-        request, decision = self._means.placement.decide(
-            run.connection, run.instance, spec, self._tried(run)
-        )
+        tried = self._tried(run)
+        request, decision = self._means.placement.decide(run.connection, run.instance, spec, tried)
         refusals = list(decision.refusals)
         for candidate in decision.candidates:
-            refusal = self._claim(run, spec, request, candidate.host)
+            refusal = self._refusal_of_tried(candidate.host, tried)
+            refusal = refusal or self._claim(run, spec, request, candidate.host)
             if refusal is None:
                 return host_value(stores.registries.hosts.find(run.connection, candidate.host.id))
             refusals.append(refusal)
@@ -58,6 +59,13 @@ class ClaimHost(StoreTask):
             for attempt in attempts
             if attempt.host_id is not None and attempt.outcome == AttemptOutcome.FAILED
         }
+
+    def _refusal_of_tried(self, host: HostState, tried: Mapping[HostId, str]) -> Refusal | None:
+        """Whichever filters are on: what is owed there of the attempt that failed is paid while
+        the guest of this one runs, and nothing outside tells the two apart."""
+        if host.id not in tried:
+            return None
+        return Refusal(host=host.name, filter="retry", reason=f"tried already: {tried[host.id]}")
 
     def _claim(self, run: Run, spec: Spec, request: RequestSpec, host: HostState) -> Refusal | None:
         """None once the host is claimed. What a claim keeps, it keeps whichever filters are on."""
