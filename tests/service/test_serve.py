@@ -171,9 +171,7 @@ def test_leftovers_are_told_and_left(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("repair", ["true", "false"])
-def test_host_that_an_audit_waits_for_does_not_keep_it_from_stopping(
-    lab: Lab, repair: str
-) -> None:
+def test_host_that_an_audit_waits_for_does_not_keep_it_from_stopping(lab: Lab, repair: str) -> None:
     """Although nobody gives up on the host for ten minutes."""
     silent = replace(lab, faults=("volumes:1+:hang",), undo_deadline=600.0)
     with serving(silent, f"[audit]\ninterval = 0.05\nrepair = {repair}") as service:
