@@ -113,6 +113,16 @@ def test_first_silence_is_remembered_and_the_answer_told(hands: Hands, caplog) -
     assert "host rack1 answers again" in caplog.text
 
 
+def test_controller_that_ends_takes_its_word_back_and_tells_no_answer(
+    hands: Hands, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    hands.circuit.silent("gone", 0)
+    hands.circuit.end()
+    assert hands.told[-1] == Condition()
+    assert "answers again" not in caplog.text
+
+
 def test_others_on_the_machine_see_which_host_is_silent(tmp_path: Path) -> None:
     board = Board(tmp_path)
     assert board.condition(URI) == Condition()

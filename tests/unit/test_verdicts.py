@@ -180,7 +180,7 @@ def test_row_that_a_guest_may_use_which_is_owed_is_kept(kind: Held, reason: str)
     ended = an_operation(state=OperationState.UNDONE)
     kept = {Held.PORT} | ({Held.CLAIM} if reason == GIVEN_UP else set())
     found = judge_holding(held, books(ended, instance=an_instance(), debts=a_debt(reason, NOW)))
-    assert verdict(found) is (None if kind in kept else LEFTOVER)
+    assert verdict(found) is (Verdict.OWED if kind in kept else LEFTOVER)
     other = replace(a_debt(reason, NOW)[HOST, "domain", MARK.instance], instance_id="other")
     owed = {(HOST, "domain", "other"): other}
     found = judge_holding(held, books(ended, instance=an_instance(), debts=owed))

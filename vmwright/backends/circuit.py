@@ -98,6 +98,12 @@ class Circuit:
                 self._turn(Condition())
                 LOG.info("%s answers again after %.0f s", self._host, time.time() - since)
 
+    def end(self) -> None:
+        """Nobody asks any more: nothing is said of the host from now on."""
+        with self._lock:
+            if self._condition.since is not None:
+                self._turn(Condition())
+
     def silent(self, reason: str, unanswered: int) -> None:
         """The host did not answer: nobody asks it for a while."""
         with self._lock:

@@ -87,7 +87,7 @@ class HostConnection:
         line, self._line = self._line, None
         if line is not None:
             line.retire()
-        self._circuit.answered()
+        self._circuit.end()
 
     def _usable_line(self, what: str, wait: Wait) -> Line:
         line = self._line

@@ -126,6 +126,8 @@ class Repair:
                 return False
             books = books_of(self._stores, connection, self._audit.deployment, (), [held])
             again = judge_holding(held, books)
+            if again is not None and again.verdict is Verdict.OWED:
+                return True  # whoever pays that gives it back
             if again is None or again.verdict is not finding.verdict:
                 return False
             self._stores.census.let_go(connection, held)

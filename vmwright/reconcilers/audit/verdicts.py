@@ -160,10 +160,8 @@ def judge_debt(debt: Debt, now: float, thing: Thing | None = None) -> Finding | 
 
 
 def judge_holding(holding: Holding, books: Books) -> Finding | None:
-    """None if its instance lives, or is being worked on, or something that is owed may still use
-    it."""
-    if any(_keeps(debt, holding) for debt in books.debts.values()):
-        return None
+    """None if its instance lives, or is being worked on. It goes with what is owed and may still
+    use it."""
     if holding.instance_id is None:
         ended: _Ended | None = _Ended(Verdict.LEFTOVER, "it is nobody's", 0.0)
     elif holding.kind is Held.SECRET:
@@ -172,6 +170,8 @@ def judge_holding(holding: Holding, books: Books) -> Finding | None:
         ended = _end_of(books, holding.instance_id, holding.operation_id, holding.attempt)
     if ended is None:
         return None
+    if any(_keeps(debt, holding) for debt in books.debts.values()):
+        ended = _Ended(Verdict.OWED, "it is kept for what is owed and may still use it")
     return Finding(
         kind=holding.kind.value,
         key=holding.key,
