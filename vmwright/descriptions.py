@@ -148,7 +148,8 @@ def _power(instance: Instance) -> str | None:
 
 def moment(seconds: float | None) -> str | None:
     """Seconds since the epoch as ISO 8601 in UTC."""
-    if seconds is None:
+    # A damaged row may hold anything: the rest of it is shown.
+    if not isinstance(seconds, int | float):
         return None
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 

@@ -1,6 +1,5 @@
 """Several processes on one store: each operation is run by exactly one of them."""
 
-import json
 import os
 import signal
 import threading
@@ -12,6 +11,7 @@ from tests.support.oracle import (
     assert_nothing_left,
     assert_one_guest,
     assert_only_the_users_volume_is_left,
+    told,
 )
 from vmwright.controller import Controller
 from vmwright.flows import newest
@@ -143,7 +143,7 @@ def test_cancel_reaches_another_process_within_its_renewal(lab: Lab) -> None:
     assert lab.reap(process).output.split() == ["cancelled"]
     assert_nothing_left(lab)
     (instance,) = lab.rows("SELECT fault FROM vmwright_instances")
-    assert json.loads(instance["fault"])["code"] == "Cancelled"
+    assert told(instance["fault"])["code"] == "Cancelled"
 
 
 def test_leaving_a_controller_puts_the_build_down_safely(lab: Lab) -> None:

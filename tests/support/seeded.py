@@ -360,7 +360,7 @@ class Seeder:
                 (table, row[0]): row
                 for (table,) in names.fetchall()
                 if table.startswith("vmwright_") and table not in _IGNORED
-                if "alembic" not in table
+                if "alembic" not in table and "schema_revision" not in table
                 for row in connection.execute(f"SELECT seq, * FROM {table}")
             }
 

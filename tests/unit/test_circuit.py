@@ -44,6 +44,7 @@ def test_host_that_answers_is_asked_by_all(hands: Hands) -> None:
 
 
 def test_silent_host_is_asked_by_nobody_while_it_rests(hands: Hands, caplog) -> None:
+    caplog.set_level(logging.INFO)
     hands.circuit.silent("no answer within 60.0 s", 3)
     assert [(told.state, told.reason, told.unanswered) for told in hands.told] == [
         (CircuitState.OPEN, "no answer within 60.0 s", 3)
