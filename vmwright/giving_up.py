@@ -23,6 +23,7 @@ from vmwright.errors import (
     Conflict,
     Damaged,
     Internal,
+    NotFound,
     StoreUnavailable,
     VmwrightError,
 )
@@ -334,7 +335,10 @@ class GivingUp:
     def _as_far_as_known(self, operation: Operation, run: Run) -> list[Remnant]:
         """Of what cannot be read here, as it is of a flow that is not known or its rows are broken,
         what every version makes: to owe what was never made, or is gone, costs nothing."""
-        host, marks = LocateGuest(self._means).look(run)
+        try:
+            host, marks = LocateGuest(self._means).look(run)
+        except NotFound:  # Without a row of its instance, only an audit can tell.
+            return []
         tasks: list[Task] = [Remains(self._means)]
         if operation.kind == "create":
             marks = [mark for mark in marks if mark["operation"] == operation.id]
