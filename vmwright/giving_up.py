@@ -6,7 +6,7 @@ word on the run stays SUSPENDED, and events and debts tell what was left to whom
 
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -16,12 +16,10 @@ from taskflow import states as taskflow_states
 from taskflow.flow import Flow
 from taskflow.persistence import models
 
-from vmwright.backends.removal import Removal
 from vmwright.descriptions import moment
 from vmwright.errors import (
     Cancelled,
     Conflict,
-    Damaged,
     Internal,
     NotFound,
     StoreUnavailable,
@@ -33,8 +31,9 @@ from vmwright.outcomes import fault_of
 from vmwright.persistence.database import now
 from vmwright.persistence.debts import GIVEN_UP
 from vmwright.persistence.kept import give_back_kept
-from vmwright.persistence.logbook import LATE, load_flow, note_done, note_given_up, note_undone
+from vmwright.persistence.logbook import load_flow, note_done, note_given_up, note_undone
 from vmwright.persistence.records import Event, Instance, Operation
+from vmwright.remnants import Remnant, provided, remnant_of
 from vmwright.settings import OperationSettings
 from vmwright.spec import Spec
 from vmwright.states import AttemptOutcome, OperationState
@@ -43,12 +42,11 @@ from vmwright.tasks.host import ClaimHost
 from vmwright.tasks.instance import LocateGuest
 from vmwright.tasks.network import AllocateNetwork
 from vmwright.tasks.remains import Remains
-from vmwright.tasks.task import Means, RemovingTask, Run, StoreTask, Task
+from vmwright.tasks.task import Means, Run, StoreTask, Task
 from vmwright.waiting import Wait
 
 LOG = logging.getLogger(__name__)
 
-_UNDER_WAY = frozenset({taskflow_states.RUNNING, taskflow_states.REVERTING})
 _UNDONE = frozenset({taskflow_states.PENDING, taskflow_states.REVERTED, taskflow_states.IGNORE})
 _DONE = frozenset({taskflow_states.SUCCESS, taskflow_states.IGNORE})
 _STANDING_STILL = frozenset({OperationState.STUCK, OperationState.PARKED})
@@ -63,47 +61,6 @@ class Word:
 
     def to_store(self) -> dict[str, Any]:
         return {"by": self.by, "why": self.why}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Remnant:
-    """A task whose effect is still there, and what its store half is called with."""
-
-    task: Task
-    atom: models.AtomDetail | None
-    """None where its flow is not known, and the task stands for what any version makes."""
-    arguments: Mapping[str, Any]
-    whole: bool
-    """Whether these are all the arguments that it wants."""
-    forward: bool
-    """Whether it is a task of a delete, which is left until it is done."""
-
-    @property
-    def host(self) -> Mapping[str, Any]:
-        """`Damaged` if what was handed on is none."""
-        found = self.arguments.get("host") or {}
-        if not isinstance(found, Mapping):
-            raise Damaged("the result that says which host it is on cannot be used")
-        return found
-
-    def may_be_late(self, operation: Operation) -> bool:
-        """Whether a call of it may still land that nobody waits for: it was given up, or the
-        process that made it died, and nobody took it over."""
-        if self.atom is None:
-            return True
-        cut_off = operation.state is OperationState.PARKED and self.atom.state in _UNDER_WAY
-        return cut_off or self.atom.meta.get(LATE) == operation.attempt
-
-    def removals(self) -> Sequence[Removal]:
-        if not self.host or not self.whole:
-            return []
-        return self.task.removals(**self.arguments)
-
-    def forget(self) -> Any:
-        """Its store half; of a task that changes nothing but the store, all of it."""
-        if not isinstance(self.task, StoreTask):
-            return self.task.forget(**self.arguments)
-        return (self.task.execute if self.forward else self.task.revert)(**self.arguments)
 
 
 class GivingUp:
@@ -149,7 +106,7 @@ class GivingUp:
         stuck = {
             remnant.task.name: remnant
             for remnant in self._remnants(connection, operation)
-            if remnant.atom is not None and remnant.atom.state in _UNDER_WAY
+            if remnant.is_under_way
         }
         if task not in stuck:
             raise Conflict(
@@ -323,10 +280,10 @@ class GivingUp:
         refuse_other_rows(flow, atoms)
         tasks = tasks_of(flow)
         for task in tasks:
-            values |= _provided(task, atoms[task.name])
+            values |= provided(task, atoms[task.name])
         over = _UNDONE if operation.kind == "create" else _DONE
         left = [
-            _remnant(task, atoms[task.name], values)
+            remnant_of(task, atoms[task.name], values)
             for task in tasks
             if atoms[task.name].state not in over
         ]
@@ -344,7 +301,7 @@ class GivingUp:
             marks = [mark for mark in marks if mark["operation"] == operation.id]
             tasks += [ClaimHost(self._means), AllocateNetwork(self._means)]
         values = {"run": run, "host": host, "marks": marks}
-        return [_remnant(task, None, values) for task in tasks]
+        return [remnant_of(task, None, values) for task in tasks]
 
     def _run(self, connection: sa.Connection, operation: Operation) -> Run:
         def note(kind: str, state: str) -> None:
@@ -378,27 +335,4 @@ def _event(operation: Operation, kind: str, **more: Any) -> Event:
         attempt=operation.attempt,
         at=time.time(),
         **more,
-    )
-
-
-def _provided(task: Task, atom: models.AtomDetail) -> dict[str, Any]:
-    """The values that a task has handed on, by name."""
-    if atom.results is None or atom.state in (taskflow_states.PENDING, taskflow_states.FAILURE):
-        return {}
-    return {
-        name: atom.results if index is None else atom.results[index]
-        for name, index in task.save_as.items()
-    }
-
-
-def _remnant(task: Task, atom: models.AtomDetail | None, values: dict[str, Any]) -> Remnant:
-    forward = isinstance(task, RemovingTask)
-    wanted = task.rebind if forward else task.revert_rebind
-    arguments = {argument: values[name] for argument, name in wanted.items() if name in values}
-    return Remnant(
-        task=task,
-        atom=atom,
-        arguments=arguments,
-        whole=len(arguments) == len(wanted),
-        forward=forward,
     )
