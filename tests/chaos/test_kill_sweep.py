@@ -19,7 +19,7 @@ from vmwright.settings import DatabaseSettings
 from vmwright.testing.points import Kind, Moment, Point
 
 SEED = 20261127
-SOME = 24
+SOME = 12
 PAIRS = 500
 
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}

@@ -338,6 +338,7 @@ def pool_of(libvirt_host: PrivateHost) -> str:
     return libvirt_host.virsh("pool-list", "--name").strip()
 
 
+@pytest.mark.slow
 def test_image_that_does_not_fit_under_the_pool_is_a_fault_of_the_host(
     libvirt_host: PrivateHost, host: Host, marks: Marks, tmp_path: Path, wait: Wait
 ) -> None:

@@ -39,7 +39,14 @@ def _served(name: str) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture(params=DIALECTS)
+IN_TURN = [
+    *DIALECTS[:-1],
+    # What several processes do at once is tried on it in make test as well, by SERVERS.
+    pytest.param("mariadb", marks=[pytest.mark.mariadb, pytest.mark.slow]),
+]
+
+
+@pytest.fixture(params=IN_TURN)
 def dialect(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -1,6 +1,7 @@
 """Stop a process with SIGSTOP in the middle of a task, past its lease, and let it go on."""
 
 import contextlib
+import fcntl
 import logging
 import os
 import signal
@@ -75,14 +76,26 @@ def stopped(lab: Lab, work: Callable[[Controller], Any], stop: Stop) -> Iterator
     )
     try:
         _await_stop(lab, process, stop)
-        while not lab.is_writable():
-            # Another of its threads was stopped inside a transaction: it may end that first.
+        while not (lab.is_writable() and _hosts_are_free(lab)):
+            # Another of its threads was stopped inside a transaction, or while a simulated host
+            # was busy with its call: it may end that first.
             os.kill(process, signal.SIGCONT)
             _await_stop(lab, process, stop)
         until(lambda: not _trusted(lab))
         yield Stopped(lab, process)
     finally:
         _end(process)
+
+
+def _hosts_are_free(lab: Lab) -> bool:
+    """Whether no simulated host is in the middle of a call: it would keep everybody waiting."""
+    for path in lab.world_root.rglob("*lock"):
+        with path.open("rb") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+    return True
 
 
 def _await_stop(lab: Lab, process: int, stop: Stop) -> None:
