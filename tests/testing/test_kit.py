@@ -130,6 +130,7 @@ def test_each_task_has_every_case() -> None:
 DISK = Matrix.of_flow(one(MakeDisk))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("direction", list(Direction))
 def test_power_is_cut_before_in_and_after_each_call(
     vmwright_stages: Any, direction: Direction

@@ -44,6 +44,7 @@ def test_build_whose_instance_a_delete_has_taken_over_is_left_to_it(lab: Lab, ve
     assert [known["vm_state"] for known in instances(lab)] == ["deleted"]
 
 
+@pytest.mark.slow
 def test_unanswered_call_is_waited_for_although_its_build_was_parked_since(lab: Lab) -> None:
     """Its process died, and too many had died before."""
     late = replace(lab, faults=("ensure_volume:1:late:2",))
