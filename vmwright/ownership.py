@@ -17,7 +17,7 @@ from vmwright.ids import OperationId, OwnerId, new_id
 from vmwright.persistence.outage import Outage
 from vmwright.persistence.records import Owner
 from vmwright.persistence.stores import Stores
-from vmwright.private_files import new_file, own_directory
+from vmwright.private_files import is_unlocked, new_file, own_directory
 
 LOG = logging.getLogger(__name__)
 
@@ -53,23 +53,7 @@ def is_dead(owner: Owner, *, expired: bool, here: str) -> bool:
 
 def lets_go(owner: Owner, here: str) -> bool:
     """Whether its lock, on its own machine, proves that it is dead."""
-    return owner.machine == here and _lock_is_free(Path(owner.lock_path))
-
-
-def _lock_is_free(path: Path) -> bool:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        return False
-    try:
-        # Shared: two who look at once do not take each other for the owner.
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    else:
-        return True
-    finally:
-        os.close(descriptor)
+    return owner.machine == here and is_unlocked(Path(owner.lock_path))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +122,7 @@ class Ownership:
             with self._stores.database.write() as connection:
                 forgotten = self._stores.owners.remove(connection, owner.id)
             path = Path(owner.lock_path)
-            if forgotten and path.parent == self._path.parent and _lock_is_free(path):
+            if forgotten and path.parent == self._path.parent and is_unlocked(path):
                 path.unlink(missing_ok=True)
 
     def close(self) -> None:

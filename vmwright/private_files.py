@@ -1,6 +1,7 @@
 """Files and directories that are this user's alone, whatever the umask. They raise `OSError`."""
 
 import errno
+import fcntl
 import os
 import stat
 from pathlib import Path
@@ -36,3 +37,20 @@ def own_directory(directory: Path) -> None:
 def new_file(path: Path) -> int:
     """A descriptor of a new file, for this user alone; `FileExistsError` also for a link."""
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+
+def is_unlocked(path: Path) -> bool:
+    """Whether the file of a lock is there, and nobody holds the lock."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        # Shared: two who look at once do not take each other for the owner.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    else:
+        return True
+    finally:
+        os.close(descriptor)

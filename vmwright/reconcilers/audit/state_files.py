@@ -1,7 +1,5 @@
 """Files that processes of this deployment keep on this machine, beside images."""
 
-import fcntl
-import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,6 +9,7 @@ import sqlalchemy as sa
 from vmwright.errors import NotFound, Unavailable
 from vmwright.persistence.census import Held, Holding
 from vmwright.persistence.stores import Stores
+from vmwright.private_files import is_unlocked
 from vmwright.reconcilers.audit.verdicts import Finding, Verdict, missing
 
 _YOUNG = 3600.0
@@ -40,17 +39,7 @@ def judge_state_files(
 def is_abandoned(path: Path) -> bool:
     """Whether the file of a lock is old, and nobody holds the lock."""
     try:
-        if path.stat().st_mtime + _YOUNG > time.time():
-            return False
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        young = path.lstat().st_mtime + _YOUNG > time.time()
     except OSError:
         return False
-    try:
-        # Shared: two who look at once do not take each other for the owner.
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    else:
-        return True
-    finally:
-        os.close(descriptor)
+    return not young and is_unlocked(path)
