@@ -50,7 +50,8 @@ class Crowd:
     def gather(self, lab: Lab) -> None:
         """Submit all of them, and interrupt each as its kind is."""
         assert lab.child(lambda controller: _submit(controller, self.total)).status == 0
-        ids = iter([row["id"] for row in lab.rows("SELECT id FROM vmwright_operations")])
+        rows = lab.rows("SELECT id FROM vmwright_operations ORDER BY seq")
+        ids = iter([row["id"] for row in rows])
         for number in range(0, self.killed, _AT_ONCE):
             size = min(_AT_ONCE, self.killed - number)
             _begin_and_end(lab, [next(ids) for _ in range(size)], os.kill)
