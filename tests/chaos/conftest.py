@@ -4,10 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.persistence.conftest import DIALECTS, mariadb, postgresql
+from tests.support.dialects import DIALECTS
 from tests.support.lab import preload
-
-__all__ = ["dialect", "mariadb", "postgresql"]
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import pytest
 from tests.chaos.lanes import Lane
 from tests.chaos.scenarios import SCENARIOS, Scenario
 from tests.chaos.sweep import LANES, Aim, every_point, pairs, places, sweep
-from tests.persistence.conftest import SERVERS
+from tests.support.dialects import SERVERS
 from vmwright.persistence import schema_version
 from vmwright.persistence.database import Database
 from vmwright.settings import DatabaseSettings

@@ -143,6 +143,18 @@ def test_overlay_of_a_missing_base_is_refused(
     assert not host.volumes.volumes(wait)
 
 
+def test_volume_of_its_own_does_not_pass_for_an_overlay_of_a_missing_base(
+    host: Host, marks: Marks, tmp_path: Path, wait: Wait
+) -> None:
+    base, _ = image(tmp_path)
+    wanted = overlay(marks.ours, base)
+    host.volumes.ensure_volume(replace(wanted, base=None), wait)
+    missing = snapshot_name(marks.deployment, SnapshotId(new_id()), "qcow2")
+    for volume in (wanted, replace(wanted, base=None, backing=missing)):
+        with pytest.raises(Refused):
+            host.volumes.ensure_volume(volume, wait)
+
+
 def test_overlay_of_another_base_is_refused(
     host: Host, base: Base, marks: Marks, tmp_path: Path, wait: Wait
 ) -> None:

@@ -7,37 +7,12 @@ from pathlib import Path
 import pytest
 
 from tests.support import databases
-from tests.support.servers import Server, running
+from tests.support.dialects import DIALECTS
+from tests.support.servers import Server
 from vmwright.persistence import schema_version
 from vmwright.persistence.database import Database
 from vmwright.persistence.stores import Stores
 from vmwright.settings import DatabaseSettings
-
-SERVERS = [
-    pytest.param("postgresql", marks=pytest.mark.postgresql),
-    pytest.param("mariadb", marks=pytest.mark.mariadb),
-]
-DIALECTS = [pytest.param("sqlite"), *SERVERS]
-
-
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[Server]:
-    """One server for the whole session."""
-    yield from _served("postgresql")
-
-
-@pytest.fixture(scope="session")
-def mariadb() -> Iterator[Server]:
-    """One server for the whole session."""
-    yield from _served("mariadb")
-
-
-def _served(name: str) -> Iterator[Server]:
-    if reason := databases.missing(name):
-        pytest.skip(reason)
-    with running(databases.SERVERS[name]) as server:
-        yield server
-
 
 IN_TURN = [
     *DIALECTS[:-1],

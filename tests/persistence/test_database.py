@@ -7,9 +7,9 @@ import time
 import pytest
 import sqlalchemy as sa
 
-from tests.persistence.conftest import SERVERS
 from tests.support import foreign_sql
 from tests.support.crowds import all_at_once
+from tests.support.dialects import SERVERS
 from tests.support.rows import a_host, a_network, an_image, stored_instance
 from vmwright.errors import Conflict, InvalidRequest, NotFound, SchemaMismatch, StoreUnavailable
 from vmwright.ids import HostId, ImageId, new_id

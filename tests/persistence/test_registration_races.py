@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import sqlalchemy as sa
 
-from tests.persistence.conftest import SERVERS
 from tests.support.crowds import all_at_once
 from tests.support.deployments import deployed
+from tests.support.dialects import SERVERS
 from tests.support.rows import a_spec, an_instance
 from vmwright.errors import Conflict
 from vmwright.waiting import Wait

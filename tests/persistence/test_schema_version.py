@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from tests.persistence.conftest import SERVERS
+from tests.support.dialects import SERVERS
 from vmwright.errors import InvalidRequest, SchemaMismatch
 from vmwright.persistence import schema_version
 from vmwright.persistence.database import Database

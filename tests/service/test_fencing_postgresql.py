@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.persistence.conftest import postgresql
 from tests.service.test_fencing import (
     test_build_that_another_one_finishes,
     test_build_whose_instance_another_one_deletes,
@@ -18,7 +17,6 @@ from tests.support.lab import Lab
 pytestmark = [pytest.mark.postgresql, pytest.mark.slow]
 
 __all__ = [
-    "postgresql",
     "test_build_that_another_one_finishes",
     "test_build_whose_instance_another_one_deletes",
     "test_call_that_lands_after_everything_was_taken_back_is_made_good",

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from tests.persistence.conftest import postgresql
 from tests.service.test_rights import LOOKS, VALUES, verbs
 from tests.support.databases import PostgreSQL
 from tests.support.hostile_texts import OTHER, PLAIN, SQL, places, with_text
@@ -17,8 +16,6 @@ from vmwright.controller import Controller
 from vmwright.errors import InvalidRequest, NotFound, QuotaExceeded, VmwrightError
 from vmwright.request import CreateRequest
 from vmwright.waiting import Wait
-
-__all__ = ["postgresql"]
 
 CANARY = "vmwright_canary"
 """A table that the texts want to be rid of, in the same database."""

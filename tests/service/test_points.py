@@ -4,14 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.persistence.conftest import postgresql
 from tests.support import lab as labs
 from tests.support.breaking import Break, Work, broken, execute
 from tests.support.lab import Lab
 from tests.support.servers import Server
 from vmwright.testing.points import Kind, Moment, Point, Watcher
-
-__all__ = ["postgresql"]
 
 
 def recorded(lab: Lab, work: Work) -> list[str]:

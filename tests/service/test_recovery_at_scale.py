@@ -7,14 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.persistence.conftest import postgresql
 from tests.support.interrupted import DAMAGES, Crowd, Damage, prepare_many
 from tests.support.lab import Lab
 from tests.support.oracle import told
 from tests.support.serving import serving
 from vmwright.controller import Controller
-
-__all__ = ["postgresql"]
 
 SMALL = Crowd(killed=4, put_down=4, undoing=4, orphaned=4, fresh=30)
 MIDDLE = Crowd(killed=20, put_down=20, undoing=20, orphaned=20, fresh=120)

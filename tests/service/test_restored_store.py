@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from tests.persistence.conftest import postgresql
 from tests.support import lab as labs
 from tests.support.attempts import until
 from tests.support.backups import back_up, restore
@@ -25,8 +24,6 @@ from vmwright.backends.simulated.volumes import SimulatedVolumes
 from vmwright.controller import Controller
 from vmwright.errors import DeadlinePassed, StoreRestored, VmwrightError
 from vmwright.waiting import Wait
-
-__all__ = ["postgresql"]
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])

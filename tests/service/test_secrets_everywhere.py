@@ -19,7 +19,6 @@ from typing import Any
 
 import pytest
 
-from tests.persistence.conftest import postgresql
 from tests.support import hooks
 from tests.support import lab as labs
 from tests.support.breaking import Break, broken, execute, revert
@@ -31,8 +30,6 @@ from vmwright.controller import Controller
 from vmwright.errors import VmwrightError
 from vmwright.request import CreateRequest
 from vmwright.settings import DatabaseSettings, HookSettings
-
-__all__ = ["postgresql"]
 
 PASSWORD = "Mark1-of-a-password-5b1"
 USER_DATA = b"#cloud-config mark2-of-user-data-77c"

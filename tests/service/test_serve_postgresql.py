@@ -6,15 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.persistence.conftest import postgresql
 from tests.support import lab as labs
 from tests.support.databases import PostgreSQL
 from tests.support.lab import Lab
 from tests.support.serving import Service, serving
 
 pytestmark = pytest.mark.postgresql
-
-__all__ = ["postgresql"]
 
 
 @pytest.fixture

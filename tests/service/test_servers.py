@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.persistence.conftest import SERVERS, mariadb, postgresql
 from tests.service.test_networks import (
     test_one_of_fifty_gets_the_address_that_all_want,
     test_port_that_was_taken_meanwhile_fails_the_later_build,
@@ -22,6 +21,7 @@ from tests.service.test_takeover import (
 )
 from tests.support import lab as labs
 from tests.support.breaking import Break, broken, execute, names
+from tests.support.dialects import SERVERS
 from tests.support.lab import Lab
 from tests.support.oracle import assert_nothing_left, assert_one_guest, fault
 from tests.support.servers import Server
@@ -31,8 +31,6 @@ from tests.unwind.test_giving_up import (
 )
 
 __all__ = [
-    "mariadb",
-    "postgresql",
     "test_a_dead_process_is_found_out_at_once",
     "test_a_living_process_is_left_alone",
     "test_cancel_reaches_another_process_within_its_renewal",

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from tests.persistence.conftest import SERVERS, mariadb, postgresql
 from tests.support import lab as labs
 from tests.support.crowds import all_at_once
+from tests.support.dialects import SERVERS
 from tests.support.lab import Lab
 from tests.support.servers import Server
 from vmwright.admission import Reservation
@@ -19,8 +19,6 @@ from vmwright.errors import Conflict, InvalidRequest, NotFound, QuotaExceeded
 from vmwright.persistence.records import ServerGroup
 from vmwright.request import CreateRequest
 from vmwright.settings import QuotaSettings
-
-__all__ = ["mariadb", "postgresql"]
 
 TABLES = (
     "instances",

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from tests.persistence.conftest import SERVERS, mariadb, postgresql
 from tests.support import lab as labs
 from tests.support.breaking import meet
+from tests.support.dialects import SERVERS
 from tests.support.lab import Lab
 from tests.support.oracle import assert_one_guest
 from tests.support.proxy import Door, Proxy, proxied
@@ -25,8 +25,6 @@ from vmwright.errors import StoreUnavailable
 from vmwright.persistence.database import Database
 from vmwright.settings import DatabaseSettings
 from vmwright.states import Direction
-
-__all__ = ["mariadb", "postgresql"]
 
 LEASE = 2.0
 SHORTER, LONGER = 1.0, 5.0

@@ -110,10 +110,11 @@ class LibvirtVolumes:
         if volume.disk_format == "qcow2":
             size = -(-size // _SECTOR) * _SECTOR
         backing = self._backing(connection, volume)
+        if _is_overlay(volume) and backing is None:
+            # A blank volume of that name would pass for it.
+            raise Refused(f"{self._host}: what volume {volume.name} begins as is missing")
         facts = self._pool.facts(connection, volume.name)
         if facts is None:
-            if _is_overlay(volume) and backing is None:
-                raise Refused(f"{self._host}: what volume {volume.name} begins as is missing")
             self._pool.create(connection, volume.name, volume.disk_format, size, backing)
             facts = self._pool.facts(connection, volume.name)
         self._refuse_other(volume, size, backing, facts)
