@@ -147,6 +147,7 @@ class TestWithoutPrivileges:
 
     WITHOUT = ("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin")
 
+    @pytest.mark.slow
     def test_simulated_quickstart_says_why(self, place: Path) -> None:
         quickstart = start(place, *self.WITHOUT)
         output = quickstart.communicate()[0]

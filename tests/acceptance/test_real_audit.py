@@ -23,7 +23,7 @@ from vmwright.ids import (
     volume_name,
 )
 
-pytestmark = pytest.mark.libvirt
+pytestmark = [pytest.mark.libvirt, pytest.mark.slow]
 
 OWNER = "urn:vmwright:owner:1"
 BUILD = ("--image", "demo", "--flavor", "small", "--network", "net1")

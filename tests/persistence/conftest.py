@@ -7,18 +7,12 @@ from pathlib import Path
 import pytest
 
 from tests.support import databases
-from tests.support.dialects import DIALECTS
+from tests.support.dialects import IN_TURN
 from tests.support.servers import Server
 from vmwright.persistence import schema_version
 from vmwright.persistence.database import Database
 from vmwright.persistence.stores import Stores
 from vmwright.settings import DatabaseSettings
-
-IN_TURN = [
-    *DIALECTS[:-1],
-    # What several processes do at once is tried on it in make test as well, by SERVERS.
-    pytest.param("mariadb", marks=[pytest.mark.mariadb, pytest.mark.slow]),
-]
 
 
 @pytest.fixture(params=IN_TURN)

@@ -21,7 +21,7 @@ from tests.service.test_takeover import (
 )
 from tests.support import lab as labs
 from tests.support.breaking import Break, broken, execute, names
-from tests.support.dialects import SERVERS
+from tests.support.dialects import SERVERS_IN_TURN
 from tests.support.lab import Lab
 from tests.support.oracle import assert_nothing_left, assert_one_guest, fault
 from tests.support.servers import Server
@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 
-@pytest.fixture(params=SERVERS)
+@pytest.fixture(params=SERVERS_IN_TURN)
 def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Lab:
     server: Server = request.getfixturevalue(request.param)
     lab = Lab(tmp_path, url=server.ready().connection)

@@ -7,3 +7,11 @@ SERVERS = [
     pytest.param("mariadb", marks=pytest.mark.mariadb),
 ]
 DIALECTS = [pytest.param("sqlite"), *SERVERS]
+
+SERVERS_IN_TURN = [
+    SERVERS[0],
+    # What several processes do at once is tried on it in make test as well, by SERVERS.
+    pytest.param("mariadb", marks=[pytest.mark.mariadb, pytest.mark.slow]),
+]
+IN_TURN = [DIALECTS[0], *SERVERS_IN_TURN]
+"""Where one server stands for the other in make test, and make test-all tries both."""

@@ -16,7 +16,7 @@ from sqlalchemy import pool
 from vmwright.errors import InvalidRequest, PackageMissing, StoreUnavailable
 from vmwright.persistence.deadlines import limit_waiting
 from vmwright.persistence.failures import translated
-from vmwright.persistence.tables import Schema
+from vmwright.persistence.tables import Schema, schema_of
 from vmwright.private_files import make_directories, new_file
 from vmwright.settings import DatabaseSettings
 
@@ -46,7 +46,7 @@ class Database:
         `patient` ones wait for a server as long as it takes, as changes of the schema must.
         """
         url = _checked_url(settings.connection)
-        schema = Schema(settings.table_prefix)
+        schema = schema_of(settings.table_prefix)
         if url.get_backend_name() != "sqlite":
             timeout = None if patient else settings.timeout
             engine = _reading_committed(_server_engine(url, timeout))
@@ -64,7 +64,7 @@ class Database:
             )
         exc_filters.register_engine(engine)
         engine = _reading_committed(engine)
-        database = cls(engine, engine, Schema(settings.table_prefix))
+        database = cls(engine, engine, schema_of(settings.table_prefix))
         database._owned = []
         return database
 

@@ -21,6 +21,8 @@ from typing import Any, Self
 import vmwright.backends.simulated  # noqa: F401 - loaded before processes are forked
 from vmwright.admission.policy import Policy
 from vmwright.controller import Controller
+from vmwright.persistence.schema_version import newest_version
+from vmwright.persistence.tables import schema_of
 from vmwright.scheduler.loading import load_scheduler
 from vmwright.settings import (
     DatabaseSettings,
@@ -55,6 +57,8 @@ def _preload() -> None:
     """Have in memory what every process would load by itself: most of its time would go there."""
     Policy(None)
     load_scheduler(SchedulerSettings())
+    schema_of(DatabaseSettings.table_prefix)
+    newest_version()
 
 
 @dataclass(frozen=True)

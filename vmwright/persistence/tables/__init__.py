@@ -4,6 +4,8 @@ Times are seconds since the epoch as doubles, on the database's clock where an o
 processes depends on them. `seq` is the key that pages are cut by.
 """
 
+from functools import cache
+
 from sqlalchemy import Column
 
 from vmwright.persistence.tables.columns import JSON, TEXT, name, number, time, uuid, word
@@ -123,3 +125,9 @@ class Schema(OwnedTables):
             self._index("debts", "not_before"),
             self._index("debts", "instance_id"),
         )
+
+
+@cache
+def schema_of(prefix: str) -> Schema:
+    """The tables under this prefix. Made once: that takes longer than to open a database."""
+    return Schema(prefix)
