@@ -23,6 +23,12 @@ from vmwright.states import PowerState, TaskState, VmState
 SESSION = {"postgresql": "SELECT pg_backend_pid()", "mysql": "SELECT connection_id()"}
 END_SESSION = {"postgresql": "SELECT pg_terminate_backend({})", "mysql": "KILL {}"}
 
+READ_ONLY = {
+    "postgresql": "SET TRANSACTION READ ONLY",
+    "mysql": "START TRANSACTION READ ONLY",
+    "sqlite": "PRAGMA query_only = ON",
+}
+
 
 def test_threads_that_read_and_then_write_lose_nothing(stores):
     """With a transaction that only becomes a writer half-way, most of these would fail."""
@@ -109,6 +115,18 @@ def test_connection_that_is_lost_in_a_transaction_is_unavailable(stores, ready):
 
     with pytest.raises(StoreUnavailable):
         lose()
+
+
+def test_database_that_only_reads_is_unavailable_to_who_writes(stores):
+    """As a server is that has become a standby, or a file system that was mounted anew."""
+
+    def write() -> None:
+        with stores.database.write() as connection:
+            connection.exec_driver_sql(READ_ONLY[connection.dialect.name])
+            stores.registries.hosts.add(connection, a_host())
+
+    with pytest.raises(StoreUnavailable, match=r"read.?only|READ ONLY"):
+        write()
 
 
 @pytest.mark.parametrize("dialect", SERVERS, indirect=True)

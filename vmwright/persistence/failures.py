@@ -16,6 +16,8 @@ Dangling = db.DBReferenceError
 """A row that another one refers to is not there, or is about to go."""
 
 _UNDEFINED_TABLE_POSTGRESQL, _UNDEFINED_TABLE_MYSQL = "42P01", 1146
+_READ_ONLY_POSTGRESQL = "25006"
+"""A server that has become a standby says so; the others call it an operational error."""
 _LOST = (db.DBConnectionError, sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
 
 
@@ -57,7 +59,7 @@ def translated(driver: Any) -> Iterator[None]:
             raise TransactionGivenUp(
                 f"the database gave up ({_first_line(error)})", hint="try again"
             ) from error
-        if isinstance(error.inner_exception, _LOST):
+        if isinstance(error.inner_exception, _LOST) or _sqlstate(error) == _READ_ONLY_POSTGRESQL:
             raise StoreUnavailable(
                 f"the database gave up ({_first_line(error)})", hint="try again"
             ) from error
@@ -71,6 +73,10 @@ def _says_no_table(error: Exception | None) -> bool:
         return True
     arguments: tuple[object, ...] = getattr(original, "args", ())
     return bool(arguments) and arguments[0] == _UNDEFINED_TABLE_MYSQL
+
+
+def _sqlstate(error: db.DBError) -> object:
+    return getattr(getattr(error.inner_exception, "orig", None), "sqlstate", None)
 
 
 def _unfit() -> InvalidRequest:
