@@ -170,6 +170,20 @@ def test_volume_of_a_guest_that_was_given_up_is_nobody_elses(
     assert_free(used, location)
 
 
+def test_volume_of_a_build_that_nobody_here_can_read_is_nobody_elses(used: Lab) -> None:
+    """Whether its guest was ever made is not known before somebody has looked."""
+    location = users_volume(used)["location"]
+    assert used.child(broken(build(), execute("mark_active", Break.KILL_BEFORE))).killed
+    used.execute("UPDATE vmwright_operations SET flow_version = 99 WHERE finished_at IS NULL")
+    assert used.child(labs.resume).output.split()[-1] == "parked"
+    assert abandon(used, operation(used), "spawn") == "undone"
+    assert len(guests_with(used, location)) == 1
+    assert holders(used) == ["vm1"]
+    assert_nobody_else_gets_it(used)
+    assert used.child(labs.pay).status == 0
+    assert_free(used, location)
+
+
 def test_build_that_was_accepted_before_does_not_get_it_either(used: Lab) -> None:
     location = users_volume(used)["location"]
     assert used.child(lambda c: print(c.submit(wish("vm2")).id)).status == 0
@@ -233,7 +247,7 @@ def test_volume_that_goes_with_its_instance_stays_under_its_guest(used: Lab) -> 
     assert (used.things("domains"), files(used)) == ([], [])
 
 
-@pytest.mark.parametrize("goes", [False, True])
+@pytest.mark.parametrize("goes", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_volume_waits_for_a_guest_on_a_host_that_is_away(used: Lab, goes: bool) -> None:
     location = users_volume(used)["location"]
     assert used.child(build(goes=goes)).output.split() == ["done"]
@@ -251,6 +265,7 @@ def test_volume_waits_for_a_guest_on_a_host_that_is_away(used: Lab, goes: bool) 
         assert_free(used, location)
 
 
+@pytest.mark.slow
 def test_volume_of_a_build_waits_for_a_guest_on_a_host_that_is_away(used: Lab) -> None:
     location = users_volume(used)["location"]
     away = replace(used, faults=("ensure_running:1:down",), reconcile_interval=3600.0)
@@ -263,7 +278,7 @@ def test_volume_of_a_build_waits_for_a_guest_on_a_host_that_is_away(used: Lab) -
 
 
 def test_build_that_goes_on_elsewhere_takes_no_volume_from_under_a_guest(hosts: Lab) -> None:
-    """A new volume is made again there; one that lies on a host binds its builds to it."""
+    """What it puts on a host is made again on the next one."""
     away = replace(hosts, faults=("ensure_running@host1:1:down",), reconcile_interval=3600.0)
     ended = away.child(build(goes=True))
     assert ended.output.split() == ["done"], ended.output
@@ -275,6 +290,22 @@ def test_build_that_goes_on_elsewhere_takes_no_volume_from_under_a_guest(hosts: 
     assert holders(hosts) == ["vm1"]
     (held,) = hosts.rows("SELECT delete_on_termination FROM vmwright_attachments")
     assert held["delete_on_termination"] == 1
+    assert_nobody_else_gets_it(hosts, "vmwright delete")
+
+
+def test_volume_that_lies_on_a_host_that_is_away_is_not_taken_elsewhere(used: Lab) -> None:
+    location = users_volume(used)["location"]
+
+    def child(controller: Controller) -> None:
+        controller.inventory.create_host("host2", "simulated:///host2")
+        build()(controller)
+
+    away = replace(used, faults=("ensure_running@host1:1:down",), reconcile_interval=3600.0)
+    assert away.child(child).output.split() == ["undone"]
+    assert len(guests_with(used, location)) == 1
+    assert holders(used) == ["vm1"]
+    host_is_back(used)
+    assert_free(used, location)
 
 
 def test_instance_that_failed_is_deleted_without_its_users_volume(used: Lab) -> None:
@@ -347,6 +378,7 @@ def test_fault_of_an_abandoned_build_tells_what_is_kept(used: Lab) -> None:
     assert why["given_back"] == []
 
 
+@pytest.mark.slow
 def test_fault_of_a_build_whose_host_is_away_says_that_nothing_there_came_back(lab: Lab) -> None:
     away = replace(lab, faults=("ensure_running:1:down",), reconcile_interval=3600.0)
     assert away.child(build()).output.split() == ["undone"]
@@ -365,6 +397,15 @@ def test_fault_names_as_given_back_all_that_is_neither_owed_nor_kept(
     found = stuck(lab, build(), FAILS, revert(task, Break.FAIL_BEFORE))
     assert skip(lab, found, task) == "undone"
     assert fault(lab)["given_back"] == [words for words in EVERYTHING if words not in left]
+
+
+def test_disks_of_a_guest_that_are_owed_are_not_its_volumes(lab: Lab) -> None:
+    def without(controller: Controller) -> None:
+        created = controller.create(labs.request(volumes=[]))
+        print(controller.wait(created.id, timeout=60).state)
+
+    assert skip(lab, stuck(lab, without, FAILS, STAYS), "spawn") == "undone"
+    assert fault(lab)["given_back"] == ["DHCP reservations", "volumes"]
 
 
 def test_fault_of_a_build_that_owes_nothing_keeps_nothing(lab: Lab) -> None:
