@@ -156,7 +156,7 @@ def host_is_back(lab: Lab) -> None:
     assert lab.child(labs.pay).status == 0
 
 
-@pytest.mark.parametrize("give_up", [skip, abandon])
+@pytest.mark.parametrize("give_up", [skip, pytest.param(abandon, marks=pytest.mark.slow)])
 def test_volume_of_a_guest_that_was_given_up_is_nobody_elses(
     used: Lab, give_up: Callable[[Lab, str, str], str]
 ) -> None:
@@ -293,6 +293,7 @@ def test_build_that_goes_on_elsewhere_takes_no_volume_from_under_a_guest(hosts: 
     assert_nobody_else_gets_it(hosts, "vmwright delete")
 
 
+@pytest.mark.slow
 def test_volume_that_lies_on_a_host_that_is_away_is_not_taken_elsewhere(used: Lab) -> None:
     location = users_volume(used)["location"]
 
@@ -348,6 +349,7 @@ def test_repair_leaves_a_volume_to_a_guest_that_could_not_be_removed(used: Lab) 
     assert holders(used) == ["vm1"]
 
 
+@pytest.mark.slow
 def test_volume_is_free_once_the_debt_of_its_guest_is_dropped(used: Lab) -> None:
     assert skip(used, stuck(used, build(), FAILS, STAYS), "spawn") == "undone"
 
