@@ -240,14 +240,14 @@ class GivingUp:
         with suppress(VmwrightError):
             atoms = load_flow(connection, stores, operation.flow_detail_id)
             flow = tasks_of(self._flow(operation, Spec.from_store(instance.request)))
-        fault = fault_of(stores, connection, operation.id, {**abandoned, **error}, atoms, flow)
+        if operation.kind != "delete":
+            stores.secrets.erase(connection, operation.instance_id)
+            give_back_kept(stores, connection, operation.instance_id)
+        fault = fault_of(stores, connection, operation, {**abandoned, **error}, atoms, flow)
         stores.instances.fail(connection, operation.instance_id, fault)
         stores.instances.let_go(connection, operation.instance_id, operation.id)
         if operation.kind == "delete":
             stores.instances.end_deleting(connection, operation.instance_id)
-        else:
-            stores.secrets.erase(connection, operation.instance_id)
-            give_back_kept(stores, connection, operation.instance_id)
 
     def _flow(self, operation: Operation, spec: Spec) -> Flow:
         return stored_flow(operation.flow_name, operation.flow_version, self._means, spec.hooks)

@@ -8,19 +8,20 @@ from taskflow import states as taskflow_states
 from taskflow.flow import Flow
 from taskflow.persistence import models
 
+from vmwright.backends.removal import Kind
 from vmwright.errors import Internal
 from vmwright.flows import tasks_of
-from vmwright.ids import OperationId
+from vmwright.ids import OperationId, volume_of_name
 from vmwright.persistence.attempts import decisive_fault
 from vmwright.persistence.database import now
-from vmwright.persistence.kept import give_back_kept
-from vmwright.persistence.records import Attempt, Operation
+from vmwright.persistence.kept import give_back_kept, kept_of
+from vmwright.persistence.records import Attempt, Debt, Operation
 from vmwright.persistence.stores import Stores
 from vmwright.persistence.unit_of_work import Fenced, UnitOfWork
 from vmwright.runner import Outcome
 from vmwright.settings import OperationSettings
 from vmwright.states import AttemptOutcome, OperationState
-from vmwright.tasks.task import Task
+from vmwright.tasks.task import DISK, Task
 
 _LONGEST_PAUSE = 60.0
 
@@ -85,11 +86,11 @@ class Ending:
             OperationState.CANCELLED if cancelled else OperationState.UNDONE,
             finished_at=now(),
         )
+        stores.secrets.erase(fenced.connection, operation.instance_id)
+        give_back_kept(stores, fenced.connection, operation.instance_id)
         fault = self._fault(fenced, error)
         stores.instances.fail(fenced.connection, operation.instance_id, fault)
         stores.instances.let_go(fenced.connection, operation.instance_id, operation.id)
-        stores.secrets.erase(fenced.connection, operation.instance_id)
-        give_back_kept(stores, fenced.connection, operation.instance_id)
 
     def _blocked(self, fenced: Fenced, reason: dict[str, Any]) -> None:
         """Try again after a pause, a bounded number of times; then somebody must look."""
@@ -114,7 +115,7 @@ class Ending:
             self._stores.instances.fail(fenced.connection, self._operation.instance_id, fault)
 
     def _fault(self, fenced: Fenced, error: Mapping[str, Any]) -> dict[str, Any]:
-        connection, operation = fenced.connection, self._operation.id
+        connection, operation = fenced.connection, self._operation
         return fault_of(self._stores, connection, operation, error, self._detail, self._tasks)
 
     def _move(self, fenced: Fenced, state: OperationState, **values: object) -> None:
@@ -129,24 +130,35 @@ class Ending:
 def fault_of(
     stores: Stores,
     connection: Any,
-    operation: OperationId,
+    operation: Operation,
     error: Mapping[str, Any],
     atoms: Iterable[models.AtomDetail],
     tasks: Sequence[Task],
 ) -> dict[str, Any]:
-    """What a user needs to know: what failed, where, why, what came back, what is owed."""
-    debts = stores.debts.of_operation(connection, operation)
-    attempts = stores.attempts.of_operation(connection, operation)
-    undone = stores.operations.taken_back(connection, operation)
+    """What a user needs to know: what failed, where, why, what came back, what is owed, and what
+    is kept for that."""
+    debts = stores.debts.of_operation(connection, operation.id)
+    kept = kept_of(stores, connection, operation.instance_id)
+    left = {_kind_of(debt) for debt in debts} | {one.kind for one in kept}
+    attempts = stores.attempts.of_operation(connection, operation.id)
+    undone = stores.operations.taken_back(connection, operation.id)
     undone |= {atom.name for atom in atoms if atom.state == taskflow_states.REVERTED}
-    given_back = {task.gives_back for task in tasks if task.name in undone}
+    given_back = {
+        task.gives_back for task in tasks if task.name in undone and not task.leaves & left
+    }
     return {
         **(decisive_fault(attempts) or {}),
         **error,
         "attempts": [_told(stores, connection, attempt) for attempt in attempts],
         "given_back": sorted(words for words in given_back if words),
         "owed": [f"{debt.kind} {debt.key}" for debt in debts],
+        "kept": [one.words for one in kept],
     }
+
+
+def _kind_of(debt: Debt) -> str:
+    is_disk = debt.kind == Kind.VOLUME and volume_of_name(debt.key) is None
+    return DISK if is_disk else debt.kind
 
 
 def _told(stores: Stores, connection: Any, attempt: Attempt) -> dict[str, Any]:

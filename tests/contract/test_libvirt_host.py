@@ -32,7 +32,7 @@ from vmwright.backends.host import Host
 from vmwright.backends.hypervisor import Disk
 from vmwright.backends.libvirt.volume_xml import volume_xml
 from vmwright.backends.volumes import Base
-from vmwright.errors import Cancelled, HostFault, Refused, Unavailable
+from vmwright.errors import Cancelled, HostFault, Refused, Unavailable, VmwrightError
 from vmwright.ids import (
     SnapshotId,
     base_name,
@@ -170,6 +170,29 @@ def test_half_copy_of_a_dead_host_is_made_whole(
     host.volumes.ensure_volume(clone, wait)
     listed = [stored.name for stored in host.volumes.volumes(wait)]
     assert listed == sorted([source.name, snapshot, clone.name])
+
+
+def test_late_word_that_a_snapshot_is_whole_does_not_count_for_the_next_copy(
+    libvirt_host: PrivateHost,
+    place: LibvirtPlace,
+    host: Host,
+    marks: Marks,
+    wait: Wait,
+) -> None:
+    """A process that was stopped said so after the snapshot had been removed."""
+    source = blank(marks.ours, disk_format="qcow2", mib=8)
+    snapshot = snapshot_name(marks.deployment, SnapshotId(new_id()), "qcow2")
+    host.volumes.ensure_volume(source, wait)
+    pool = pool_of(place)
+    pool.createXML(volume_xml(f"{snapshot}.whole", "raw", 0), 0)
+    # Its header is sound, but for where its tables lie: nothing can be copied.
+    path = pool.storageVolLookupByName(source.name).path()
+    libvirt_host.run("sh", "-c", f"printf '\\1\\1\\1' | dd of={path} bs=1 seek=45 conv=notrunc")
+
+    with pytest.raises(VmwrightError):
+        host.volumes.ensure_copy(snapshot, source.name, wait)
+
+    assert snapshot not in libvirt_host.virsh("vol-list", pool.name())
 
 
 def test_copy_holds_what_its_volume_holds(

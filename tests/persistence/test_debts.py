@@ -169,3 +169,13 @@ def test_debt_that_was_renewed_meanwhile_is_not_put_off(stores, owe):
         stores.debts.postpone(connection, known, delay=-1.0, error={"code": "Unavailable"})
     assert due(stores) == []
     assert [(debt.tries, debt.last_error) for debt in owed(stores)] == [(0, None)]
+
+
+@pytest.mark.parametrize("reason", ["host away", "late effect", "given up", "left over"])
+@pytest.mark.parametrize("kind", ["domain", "volume", "reservation"])
+def test_volumes_are_kept_as_long_as_a_guest_of_the_instance_is_owed(stores, owe, kind, reason):
+    instance, other = InstanceId(new_id()), InstanceId(new_id())
+    owe(kind=kind, reason=reason, instance=instance)
+    with stores.database.read() as connection:
+        assert stores.debts.keep_volumes(connection, instance) == (kind == "domain")
+        assert not stores.debts.keep_volumes(connection, other)

@@ -177,3 +177,71 @@ def test_deleted_volumes_are_found_by_id_only(stores, volume):
         assert list(stores.volumes.page(connection)) == []
         with pytest.raises(NotFound):
             stores.volumes.find(connection, volume.id)
+
+
+def three_attached(stores, connection, instance):
+    """One that lies on a host, one that lies nowhere, one that was deleted."""
+    lying, nowhere, gone = a_volume(name="lying"), a_volume(name="nowhere"), a_volume(name="gone")
+    for position, record in enumerate((lying, nowhere, gone)):
+        stores.volumes.add(connection, record)
+        wish = {"position": position, "delete_on_termination": True}
+        attachment = an_attachment(record.id, instance, OPERATION, **wish)
+        stores.volumes.attach(connection, attachment)
+        if record is not nowhere:
+            place = f"at {record.name}"
+            stores.volumes.put(connection, record.id, host=HOST, location=place, made_by=OTHER)
+    stores.volumes.bury(connection, gone.id)
+    return lying
+
+
+def held(stores, connection, instance):
+    return [
+        (volume.name, attachment.delete_on_termination)
+        for attachment, volume in stores.volumes.attached(connection, instance)
+    ]
+
+
+def test_only_what_lies_on_a_host_is_kept_and_no_more_goes_with_its_instance(stores, instance):
+    with stores.database.write() as connection:
+        three_attached(stores, connection, instance)
+        other = stored_instance(stores, connection)
+        three_attached(stores, connection, other)
+        stores.volumes.detach(connection, instance, OTHER, keep=True)
+        assert len(held(stores, connection, instance)) == 3
+        stores.volumes.detach(connection, instance, OPERATION, keep=True)
+        assert held(stores, connection, instance) == [("lying", False)]
+        assert held(stores, connection, other) == [
+            ("lying", True),
+            ("nowhere", True),
+            ("gone", True),
+        ]
+
+
+def test_volume_that_is_kept_is_given_to_no_other_and_wished_for_anew_by_its_own(stores, instance):
+    with stores.database.write() as connection:
+        lying = three_attached(stores, connection, instance)
+        stores.volumes.detach(connection, instance, OPERATION, keep=True)
+    with pytest.raises(Conflict, match="in use"):
+        attach(stores, lying, instance, OTHER)
+    with stores.database.write() as connection:
+        wish = {"position": 2, "delete_on_termination": True}
+        again = an_attachment(lying.id, instance, OPERATION, **wish)
+        stores.volumes.attach(connection, again)
+        found = stores.volumes.attachment_of(connection, lying.id)
+        assert now_within(stores, connection, lying).uses == 1
+    assert (found.position, found.delete_on_termination) == (2, True)
+
+
+def test_what_an_undo_kept_is_given_back_and_what_it_left_undone_is_not(stores, instance):
+    made = a_volume(name="made")
+    with stores.database.write() as connection:
+        lying = three_attached(stores, connection, instance)
+        stores.volumes.detach(connection, instance, OPERATION, keep=True)
+        stores.volumes.add(connection, made)
+        stores.volumes.attach(connection, an_attachment(made.id, instance, OPERATION, position=3))
+        stores.volumes.put(connection, made.id, host=HOST, location="there", made_by=OPERATION)
+        stores.volumes.give_back(connection, instance, OTHER)
+        assert len(held(stores, connection, instance)) == 2
+        stores.volumes.give_back(connection, instance, OPERATION)
+        assert held(stores, connection, instance) == [("made", False)]
+        assert stores.volumes.attachment_of(connection, lying.id) is None

@@ -19,6 +19,7 @@ from tests.support.attempts import until
 from tests.support.backups import back_up, restore
 from tests.support.databases import PostgreSQL
 from tests.support.lab import Lab
+from tests.support.serving import started
 from vmwright.backends.simulated.hypervisor import SimulatedHypervisor
 from vmwright.backends.simulated.volumes import SimulatedVolumes
 from vmwright.controller import Controller
@@ -83,6 +84,18 @@ def told(lab: Lab, work: Callable[[Controller], Any]) -> str:
 
 def domains(lab: Lab) -> dict[str, str]:
     return {domain["uuid"]: domain["state"] for domain in lab.things("domains")}
+
+
+def test_service_that_finds_a_restored_store_ends_and_is_not_started_again(
+    lab: Lab, tmp_path: Path
+) -> None:
+    """78 is among what the systemd unit does not restart after."""
+    back_up(lab, tmp_path / "backup")
+    assert lab.child(build("later")).output.split() == ["done"]
+    restore(lab, tmp_path / "backup")
+    with started(lab) as service:
+        assert service.process.wait() == 78
+    assert "vmwright db restored" in service.log.read_text()
 
 
 def test_what_was_built_and_deleted_since_the_backup_is_told_and_left(

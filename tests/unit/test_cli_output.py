@@ -142,6 +142,7 @@ def test_failure_is_told_with_all_that_is_known() -> None:
         "message": "no room",
         "hint": "make some",
         "given_back": ["address and MAC", "guest"],
+        "kept": ["room on host h1", "volume data"],
     }
     assert list(sentences(operation, "web", fault)) == [
         "vmwright: create of 'web' failed",
@@ -151,6 +152,7 @@ def test_failure_is_told_with_all_that_is_known() -> None:
         "  reason: no room",
         "  hint: make some",
         "  given back: address and MAC, guest",
+        "  kept: room on host h1, volume data",
         "  owed: volume v on h2 (host away)",
         "  next: vmwright resume, once the host answers",
     ]

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from vmwright.cli.serve import NO_RESTART_MENDS
+from vmwright.errors import InvalidRequest, StoreUnavailable
 from vmwright.settings import ServiceSettings
 
 UNIT = Path(__file__).parents[2] / "contrib" / "systemd" / "vmwright.service"
@@ -46,3 +48,9 @@ def test_unit_runs_the_service_as_nobody_special(unit: configparser.ConfigParser
     assert service["User"] == "vmwright"
     assert service["Restart"] == "on-failure"
     assert service["CapabilityBoundingSet"] == ""
+
+
+def test_only_what_a_restart_may_mend_is_started_again(unit: configparser.ConfigParser) -> None:
+    left = {int(code) for code in unit["Service"]["RestartPreventExitStatus"].split()}
+    assert left == {InvalidRequest.exit_code, NO_RESTART_MENDS}
+    assert StoreUnavailable.exit_code not in left

@@ -178,7 +178,7 @@ def test_row_that_a_guest_may_use_which_is_owed_is_kept(kind: Held, reason: str)
     ids = {"instance_id": MARK.instance, "operation_id": MARK.operation}
     held = Holding(kind=kind, seq=1, key="k", **ids)
     ended = an_operation(state=OperationState.UNDONE)
-    kept = {Held.PORT} | ({Held.CLAIM} if reason == GIVEN_UP else set())
+    kept = {Held.PORT, Held.ATTACHMENT} | ({Held.CLAIM} if reason == GIVEN_UP else set())
     found = judge_holding(held, books(ended, instance=an_instance(), debts=a_debt(reason, NOW)))
     assert verdict(found) is (Verdict.OWED if kind in kept else LEFTOVER)
     other = replace(a_debt(reason, NOW)[HOST, "domain", MARK.instance], instance_id="other")

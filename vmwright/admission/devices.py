@@ -10,6 +10,7 @@ from vmwright.admission.images import GIB, BootImages, image_spec, refuse_small_
 from vmwright.errors import InvalidRequest, QuotaExceeded
 from vmwright.ids import VolumeId, new_id
 from vmwright.limits import QuotaSettings
+from vmwright.persistence.kept import way_to_free
 from vmwright.persistence.records import Flavor, VolumeRecord
 from vmwright.persistence.stores import Stores
 from vmwright.request import BlockDevice, CreateRequest
@@ -86,7 +87,7 @@ class _Resolving:
         if held is not None:
             raise InvalidRequest(
                 f"volume {record.name!r} is in use by instance {held.instance_id}",
-                hint="delete that instance first, or use another volume",
+                hint=way_to_free(self._stores, self._connection, held.instance_id),
             )
         if device.boots and not record.bootable:
             raise InvalidRequest(

@@ -68,13 +68,13 @@ def ways_on(operations: Sequence["Operation"]) -> str:
 
 
 def _facts(error: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    given_back = ", ".join(error.get("given_back") or ())
     facts = {
         "task": error.get("task"),
         "host": error.get("host"),
         "reason": error.get("message"),
         "hint": error.get("hint"),
-        "given back": given_back,
+        "given back": ", ".join(error.get("given_back") or ()),
+        "kept": ", ".join(error.get("kept") or ()),
     }
     yield from (f"  {prefix}{name}: {value}" for name, value in facts.items() if value)
     attempts = error.get("attempts") or ()

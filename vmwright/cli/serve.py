@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING
 
 from vmwright.cli.command import Command
 from vmwright.cli.notify import Notifier
+from vmwright.errors import PackageMissing, SchemaMismatch, StoreRestored
 
 if TYPE_CHECKING:
     from vmwright.worker import Standing
 
 LOG = logging.getLogger(__name__)
+
+NO_RESTART_MENDS = 78
+"""What a service ends with that would end so again: EX_CONFIG, as systemd shows it."""
 
 
 class Serve(Command):
@@ -18,13 +22,21 @@ class Serve(Command):
     what was interrupted, and what the dead have left; pay debts, notice guests, and look for
     what is left over. Any number may serve one store.
 
-    SIGTERM and Ctrl-C put what runs down and end with 0; a second one leaves at once.
+    SIGTERM and Ctrl-C put what runs down and end with 0; a second one leaves at once. Ends with
+    78 where somebody has to do something first, and to start it again is of no use.
     """
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
+        del parsed_args
+        try:
+            self._serve()
+        except (StoreRestored, SchemaMismatch, PackageMissing) as error:
+            self.session.complain(error)
+            self.exit_code = NO_RESTART_MENDS
+
+    def _serve(self) -> None:
         from vmwright.persistence.database import shown_url
 
-        del parsed_args
         session = self.session
         stop = session.stop_on_interrupt()
         controller, settings = session.controller, session.settings

@@ -14,8 +14,10 @@ from vmwright.inventory.limits import Limits
 from vmwright.inventory.register import Register
 from vmwright.inventory.wishes import NewSnapshot, NewVolume
 from vmwright.persistence.debts import BEING_MADE
+from vmwright.persistence.kept import way_to_free
 from vmwright.persistence.records import Snapshot, VolumeRecord
 from vmwright.persistence.retrying import again_if_given_up
+from vmwright.persistence.stores import Stores
 from vmwright.settings import OperationSettings
 from vmwright.spec import Spec
 from vmwright.tasks.guest_parts import FORMAT
@@ -65,7 +67,7 @@ class Volumes:
             self._rows.bury(connection, volume.id)
             attached = self._rows.attachment_of(connection, volume.id)
             if attached is not None:
-                raise _in_use(volume, attached.instance_id)
+                raise _in_use(self._stores, connection, volume, attached.instance_id)
             if volume.host_id is not None and volume.location is not None:
                 mark = mark_of_volume(volume.location)
                 maker = mark.instance if mark else InstanceId("")
@@ -234,7 +236,7 @@ class Snapshots:
     def _refuse_in_use(self, connection: sa.Connection, volume: VolumeRecord) -> None:
         attached = self._stores.volumes.attachment_of(connection, volume.id)
         if attached is not None:
-            raise _in_use(volume, attached.instance_id)
+            raise _in_use(self._stores, connection, volume, attached.instance_id)
 
     def _refuse_used(self, connection: sa.Connection, snapshot: Snapshot) -> None:
         what = f"snapshot {snapshot.name!r} is in use by"
@@ -253,8 +255,10 @@ class Snapshots:
             )
 
 
-def _in_use(volume: VolumeRecord, instance: InstanceId) -> Conflict:
+def _in_use(
+    stores: Stores, connection: sa.Connection, volume: VolumeRecord, instance: InstanceId
+) -> Conflict:
     return Conflict(
         f"volume {volume.name!r} is in use by instance {instance}",
-        hint=f"delete it first: vmwright delete {instance}",
+        hint=way_to_free(stores, connection, instance),
     )

@@ -1,5 +1,6 @@
 """Claims on hosts: what each build may use of a host, never more than there is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -41,6 +42,16 @@ class ClaimStore:
                 column.attempt == attempt,
             )
         ).scalar()
+
+    def hosts_of(self, connection: sa.Connection, instance: InstanceId) -> Sequence[str]:
+        """The names of the hosts that the instance has room on, in the order of its claims."""
+        rows = connection.execute(
+            sa.select(self._hosts.c.name)
+            .join(self._claims, self._claims.c.host_id == self._hosts.c.id)
+            .where(self._claims.c.instance_id == instance)
+            .order_by(self._claims.c.seq)
+        )
+        return rows.scalars().all()
 
     def claim(
         self,

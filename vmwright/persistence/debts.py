@@ -21,6 +21,7 @@ GIVEN_UP = "given up"
 
 _USE_ADDRESSES = ("domain", "reservation")
 _USE_ROOM = ("domain",)
+_USE_VOLUMES = ("domain",)
 
 
 def keeps_addresses(debt: Debt) -> bool:
@@ -31,6 +32,11 @@ def keeps_addresses(debt: Debt) -> bool:
 def keeps_room(debt: Debt) -> bool:
     """As `DebtStore.keep_room`, of one debt."""
     return debt.kind in _USE_ROOM and debt.reason == GIVEN_UP
+
+
+def keeps_volumes(debt: Debt) -> bool:
+    """As `DebtStore.keep_volumes`, of one debt."""
+    return debt.kind in _USE_VOLUMES
 
 
 class DebtStore:
@@ -126,6 +132,13 @@ class DebtStore:
         column = self._table.c
         given_up = column.kind.in_(_USE_ROOM) & (column.reason == GIVEN_UP)
         return self._owes(connection, instance, given_up)
+
+    def keep_volumes(self, connection: sa.Connection, instance: InstanceId) -> bool:
+        """Whether a guest may still write to the instance's volumes somewhere.
+
+        Also on a host that is away: a second guest must not write to them once it is back.
+        """
+        return self._owes(connection, instance, self._table.c.kind.in_(_USE_VOLUMES))
 
     def _owes(
         self, connection: sa.Connection, instance: InstanceId, condition: sa.ColumnElement[bool]

@@ -1,10 +1,33 @@
-"""Addresses and room that were kept while something that was owed might still use them."""
+"""Addresses, room and volumes that were kept while something that was owed might still use them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from vmwright.ids import InstanceId
+from vmwright.persistence.census import Held
+from vmwright.persistence.records import Operation
 from vmwright.persistence.stores import Stores
 from vmwright.states import ENDED, OperationState
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Something of an instance that nobody else is given yet."""
+
+    kind: Held
+    words: str
+    """What users know it by."""
+
+
+@dataclass(frozen=True)
+class _Free:
+    """What nothing that is owed may use any more."""
+
+    addresses: bool
+    room: bool
+    volumes: bool
 
 
 def give_back_kept(stores: Stores, connection: sa.Connection, instance: InstanceId) -> None:
@@ -17,18 +40,63 @@ def give_back_kept(stores: Stores, connection: sa.Connection, instance: Instance
     known = stores.instances.known(connection, instance)
     if known is None:
         return
-    addresses = not stores.debts.keep_addresses(connection, instance)
-    room = not stores.debts.keep_room(connection, instance)
+    free = _free(stores, connection, instance)
     for operation in stores.operations.of_instance(connection, instance):
-        if operation.kind != "create":
-            continue
-        over = operation.state in ENDED and operation.state is not OperationState.DONE
-        if over and addresses:
-            stores.ports.release(connection, instance, operation.id)
-        if room:
-            before = None if over else operation.attempt
-            stores.claims.release(connection, instance, operation.id, before=before)
-    if known.deleted_at is not None and addresses:
+        if operation.kind == "create":
+            _give_back_of_build(stores, connection, operation, free)
+    if known.deleted_at is None:
+        return
+    if free.addresses:
         stores.ports.release(connection, instance, None)
-    if known.deleted_at is not None and room:
+    if free.room:
         stores.claims.release(connection, instance, None)
+    if free.volumes:
+        stores.volumes.detach(connection, instance, None)
+
+
+def kept_of(stores: Stores, connection: sa.Connection, instance: InstanceId) -> Sequence[Kept]:
+    """What an instance has and would not have, were nothing of it owed."""
+    free = _free(stores, connection, instance)
+    kept: list[Kept] = []
+    if not free.addresses:
+        ports = stores.ports.of_instance(connection, instance)
+        kept += [Kept(Held.PORT, f"address {port.ip}") for port in ports]
+    if not free.room:
+        hosts = stores.claims.hosts_of(connection, instance)
+        kept += [Kept(Held.CLAIM, f"room on host {name}") for name in hosts]
+    if not free.volumes:
+        attached = stores.volumes.attached(connection, instance)
+        kept += [Kept(Held.ATTACHMENT, f"volume {volume.name}") for _, volume in attached]
+    return kept
+
+
+def way_to_free(stores: Stores, connection: sa.Connection, instance: InstanceId) -> str:
+    """What to do for a volume that this instance has, as a hint."""
+    known = stores.instances.known(connection, instance)
+    was_given_up = known is None or known.deleted_at is not None or known.launched_at is None
+    if was_given_up and stores.debts.keep_volumes(connection, instance):
+        return "its guest is still to be removed: see vmwright debt list"
+    return f"delete it first: vmwright delete {instance}"
+
+
+def _free(stores: Stores, connection: sa.Connection, instance: InstanceId) -> _Free:
+    return _Free(
+        addresses=not stores.debts.keep_addresses(connection, instance),
+        room=not stores.debts.keep_room(connection, instance),
+        volumes=not stores.debts.keep_volumes(connection, instance),
+    )
+
+
+def _give_back_of_build(
+    stores: Stores, connection: sa.Connection, build: Operation, free: _Free
+) -> None:
+    """A build that is over and came to nothing needs nothing; any other one, no earlier attempt."""
+    instance = build.instance_id
+    over = build.state in ENDED and build.state is not OperationState.DONE
+    if over and free.addresses:
+        stores.ports.release(connection, instance, build.id)
+    if over and free.volumes:
+        stores.volumes.give_back(connection, instance, build.id)
+    if free.room:
+        before = None if over else build.attempt
+        stores.claims.release(connection, instance, build.id, before=before)

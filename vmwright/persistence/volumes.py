@@ -126,7 +126,7 @@ class VolumeStore:
         return pairs
 
     def attach(self, connection: sa.Connection, attachment: Attachment) -> None:
-        """Attach; asked again by the same operation, do nothing.
+        """Attach; asked again by the same operation, only its wishes count anew.
 
         `Conflict` if it is in use, `NotFound` if it was deleted meanwhile.
         """
@@ -143,6 +143,15 @@ class VolumeStore:
                 return
         if held is None or held.operation_id != attachment.operation_id:
             raise Conflict(f"volume {attachment.volume_id} is in use")
+        self._wish_anew(connection, held, attachment)
+
+    def _wish_anew(self, connection: sa.Connection, held: Attachment, wish: Attachment) -> None:
+        """An attempt before may have given the volume up, and kept it."""
+        connection.execute(
+            sa.update(self._attachments)
+            .where(self._attachments.c.id == held.id)
+            .values(position=wish.position, delete_on_termination=wish.delete_on_termination)
+        )
 
     def _count_use(self, connection: sa.Connection, volume: VolumeId) -> None:
         column = self._volumes.c
@@ -182,13 +191,55 @@ class VolumeStore:
         return record
 
     def detach(
-        self, connection: sa.Connection, instance: InstanceId, operation: OperationId | None
+        self,
+        connection: sa.Connection,
+        instance: InstanceId,
+        operation: OperationId | None,
+        *,
+        keep: bool = False,
     ) -> None:
-        """End the attachments of an instance; with an operation, only those that it made."""
-        condition = self._attachments.c.instance_id == instance
+        """End the attachments of an instance; with an operation, only those that it made.
+
+        `keep` is for a guest that may still be there: what lies on a host and stays there is
+        nobody else's before `give_back`, and does not go with the instance any more.
+        """
+        column = self._attachments.c
+        condition = column.instance_id == instance
         if operation is not None:
-            condition &= self._attachments.c.operation_id == operation
+            condition &= column.operation_id == operation
+        if keep:
+            stays = column.volume_id.in_(self._staying(connection, instance))
+            connection.execute(
+                sa.update(self._attachments)
+                .where(condition, stays)
+                .values(delete_on_termination=False)
+            )
+            condition &= ~stays
         connection.execute(sa.delete(self._attachments).where(condition))
+
+    def give_back(
+        self, connection: sa.Connection, instance: InstanceId, operation: OperationId
+    ) -> None:
+        """End the attachments that an operation's undo had to keep. What that undo has left
+        undone stays attached: the place of such a volume is not true."""
+        attached = self.attached(connection, instance)
+        kept = [volume.id for _, volume in attached if volume.made_by != operation]
+        column = self._attachments.c
+        connection.execute(
+            sa.delete(self._attachments).where(
+                column.instance_id == instance,
+                column.operation_id == operation,
+                column.volume_id.in_(kept),
+            )
+        )
+
+    def _staying(self, connection: sa.Connection, instance: InstanceId) -> list[VolumeId]:
+        attached = self.attached(connection, instance)
+        return [
+            volume.id
+            for _, volume in attached
+            if volume.location is not None and volume.deleted_at is None
+        ]
 
     def forget_made_by(
         self, connection: sa.Connection, operation: OperationId, keep: Sequence[VolumeId]

@@ -49,7 +49,7 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
             "timeout",
             default=10.0,
             min=1.0,
-            help="Seconds that a server may take to answer; keep it below the lease.",
+            help="Seconds that a server may take to answer; less than [operations] lease.",
         ),
     ],
     "libvirt": [

@@ -35,12 +35,25 @@ def read(config_file: str | None) -> Settings:
     files = _config_files(config_file)
     try:
         conf([], project=_APP, default_config_files=files, default_config_dirs=[])
-        return _settings(conf)
+        settings = _settings(conf)
+        _refuse_slow_server(settings)
+        return settings
     except (cfg.Error, ValueError) as error:
         raise InvalidRequest(
             f"configuration {', '.join(files) or 'defaults'}: {error}",
             hint="see docs/configuration.md for every setting",
         ) from error
+
+
+def _refuse_slow_server(settings: Settings) -> None:
+    """A process that waits for its server beyond its lease has lost what it runs meanwhile."""
+    timeout, lease = settings.database.timeout, settings.operations.lease
+    is_file = settings.database.connection.startswith("sqlite")
+    if not is_file and timeout >= lease:
+        raise ValueError(
+            f"[database] timeout ({timeout:g} s) must be smaller than [operations] lease "
+            f"({lease:g} s): lower the timeout, or raise the lease"
+        )
 
 
 def _config_files(named: str | None) -> list[str]:

@@ -15,6 +15,7 @@ from vmwright.ids import (
     mark_of_volume,
     new_id,
 )
+from vmwright.persistence.census import Held
 from vmwright.persistence.records import Attachment, VolumeRecord
 from vmwright.spec import Spec, VolumeSpec
 from vmwright.states import OperationState, TaskState
@@ -29,6 +30,7 @@ class MapBlockDevices(Task):
     task_name = "map_block_devices"
     task_state = TaskState.BLOCK_DEVICE_MAPPING
     gives_back = "volumes"
+    leaves = frozenset({Kind.VOLUME, Held.ATTACHMENT})
     default_provides = "block_devices"
 
     def intend(self, run: Run, spec: Spec, host: dict[str, Any], **_: Any) -> None:
@@ -97,9 +99,11 @@ class MapBlockDevices(Task):
         return [Removal(kind=Kind.VOLUME, key=name, whose=run.whose) for name in names]
 
     def forget(self, run: Run, spec: Spec, **_: Any) -> None:
-        volumes = self._means.stores.volumes
-        volumes.detach(run.connection, run.instance, run.operation)
-        volumes.forget_made_by(run.connection, run.operation, _users_own(spec))
+        stores = self._means.stores
+        stores.volumes.forget_made_by(run.connection, run.operation, _users_own(spec))
+        # A guest that could not be removed may still write to the user's own: nobody else must.
+        keep = stores.debts.keep_volumes(run.connection, run.instance)
+        stores.volumes.detach(run.connection, run.instance, run.operation, keep=keep)
 
 
 class ReleaseBlockDevices(RemovingTask):
@@ -135,7 +139,8 @@ class ReleaseBlockDevices(RemovingTask):
                 stores.volumes.bury(run.connection, volume.id)
         for build in self._unfinished(run.connection, run):
             stores.volumes.forget_made_by(run.connection, build, _users_own(spec))
-        stores.volumes.detach(run.connection, run.instance, None)
+        keep = stores.debts.keep_volumes(run.connection, run.instance)
+        stores.volumes.detach(run.connection, run.instance, None, keep=keep)
 
     def _doomed(self, run: Run) -> Sequence[VolumeRecord]:
         stores = self._means.stores

@@ -11,7 +11,7 @@ from vmwright.states import PowerState, TaskState
 from vmwright.tasks.guest_parts import FORMAT, config_drive_name, guest_of, local_volumes
 from vmwright.tasks.image import make_with_bases
 from vmwright.tasks.seeds import secrets_of, seed_of
-from vmwright.tasks.task import RemovingTask, Run, Task
+from vmwright.tasks.task import DISK, RemovingTask, Run, Task
 
 _ZONE = "nova"  # of hosts that were claimed before their zone was handed on
 
@@ -22,6 +22,7 @@ class Spawn(Task):
     task_name = "spawn"
     task_state = TaskState.SPAWNING
     gives_back = "guest, its local disks and config drive"
+    leaves = frozenset({Kind.DOMAIN, DISK})
     default_provides = "power_state"
 
     def execute(

@@ -5,6 +5,7 @@ from typing import Any
 
 from vmwright.errors import NoValidHost
 from vmwright.ids import HostId
+from vmwright.persistence.census import Held
 from vmwright.scheduler.decision import Refusal, why_no_host
 from vmwright.scheduler.filters.company import ServerGroupPolicy
 from vmwright.scheduler.filters.fitness import Capacity
@@ -21,6 +22,7 @@ class ClaimHost(StoreTask):
 
     task_name = "claim_host"
     gives_back = "room on the host"
+    leaves = frozenset({Held.CLAIM})
     default_provides = "host"
 
     def execute(self, run: Run, spec: Spec) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 from vmwright.backends.network import Reservation, Subnet
 from vmwright.backends.removal import Kind, Removal
 from vmwright.ids import NetworkId, Whose
+from vmwright.persistence.census import Held
 from vmwright.persistence.ports import Allocation
 from vmwright.persistence.records import Port
 from vmwright.spec import NicSpec, Spec
@@ -22,6 +23,7 @@ class AllocateNetwork(StoreTask):
     task_name = "allocate_network"
     task_state = TaskState.NETWORKING
     gives_back = "addresses"
+    leaves = frozenset({Held.PORT})
     default_provides = "network_info"
 
     def execute(self, run: Run, spec: Spec) -> list[dict[str, Any]]:
@@ -71,6 +73,7 @@ class PlugNetwork(Task):
     task_name = "plug_network"
     task_state = TaskState.BLOCK_DEVICE_MAPPING
     gives_back = "DHCP reservations"
+    leaves = frozenset({Kind.RESERVATION})
     default_provides = "interfaces"
 
     def execute(

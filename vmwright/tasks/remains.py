@@ -52,11 +52,12 @@ class Remains(Task):
         """What a build did to volumes; the instance of a delete keeps what it has."""
         if run.whose.operation is None:
             return
-        volumes = self._means.stores.volumes
-        attached = volumes.attached(run.connection, run.instance)
+        stores = self._means.stores
+        attached = stores.volumes.attached(run.connection, run.instance)
         users_own = [known.id for _, known in attached if known.made_for != run.instance]
-        volumes.detach(run.connection, run.instance, run.operation)
-        volumes.forget_made_by(run.connection, run.operation, users_own)
+        stores.volumes.forget_made_by(run.connection, run.operation, users_own)
+        keep = stores.debts.keep_volumes(run.connection, run.instance)
+        stores.volumes.detach(run.connection, run.instance, run.operation, keep=keep)
 
     def _volumes(self, run: Run) -> list[Removal]:
         """A build's own, or what goes with the instance."""

@@ -18,6 +18,9 @@ from vmwright.states import TaskState
 from vmwright.tasks.placement import Placement
 from vmwright.waiting import Wait, patiently
 
+DISK = "disk"
+"""The kind of a volume that lives and dies with its guest."""
+
 
 @dataclass(frozen=True)
 class Means:
@@ -117,6 +120,9 @@ class Task(task.Task):  # type: ignore[misc]  # TaskFlow is untyped
     """What the instance's `task_state` says while this task runs."""
     gives_back: ClassVar[str] = ""
     """What taking it back returns, for the fault that users read; empty if nothing."""
+    leaves: ClassVar[frozenset[str]] = frozenset()
+    """What of that may still be there: kinds of debts (a guest's own disk is a `DISK`), and what is
+    kept for them (`Held`)."""
 
     def __init__(self, means: Means) -> None:
         super().__init__(name=self.task_name)

@@ -22,7 +22,7 @@ from vmwright.ids import (
     volume_of_name,
 )
 from vmwright.persistence.census import Held, Holding, KnownInstance, KnownOperation, KnownVolume
-from vmwright.persistence.debts import BEING_MADE, keeps_addresses, keeps_room
+from vmwright.persistence.debts import BEING_MADE, keeps_addresses, keeps_room, keeps_volumes
 from vmwright.persistence.records import Debt
 from vmwright.states import ENDED, HELD, OperationState
 
@@ -187,9 +187,12 @@ def judge_holding(holding: Holding, books: Books) -> Finding | None:
 def _keeps(debt: Debt, holding: Holding) -> bool:
     if holding.instance_id is None or debt.instance_id != holding.instance_id:
         return False
-    return (holding.kind is Held.PORT and keeps_addresses(debt)) or (
-        holding.kind is Held.CLAIM and keeps_room(debt)
-    )
+    asked = {
+        Held.PORT: keeps_addresses,
+        Held.CLAIM: keeps_room,
+        Held.ATTACHMENT: keeps_volumes,
+    }.get(holding.kind)
+    return asked is not None and asked(debt)
 
 
 def judge_operation(
