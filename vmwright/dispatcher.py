@@ -64,7 +64,7 @@ class Dispatcher:
         self._pools = pools
         self._is_sound = is_sound
         self._claims = Claims(means.stores, settings, ownership)
-        self._wanted: dict[OperationId, None] = {}
+        self._wanted: dict[OperationId, object] = {}
         self._sweep: Sweep | None = None
         self._poll: float | None = None
         self._turned = time.monotonic()
@@ -83,7 +83,7 @@ class Dispatcher:
     def see_through(self, operations: Iterable[OperationId]) -> None:
         """Run these, as soon as they may be run, until they end, are stuck or are parked."""
         with self._lock:
-            self._wanted.update(dict.fromkeys(operations))
+            self._wanted.update(dict.fromkeys(operations, object()))
         self._bell.set()
 
     def take_up_everything(self, poll: float) -> None:
@@ -180,7 +180,8 @@ class Dispatcher:
             sweep, poll = self._sweep, self._poll
         if sweep is not None and (room := self._room()):
             found = sweep.take(room, left_to=self._claims.living, active=self._ids())
-            if self._take_up(found) or sweep.has_more:
+            # Told to leave the rest meanwhile, what came after that is not ours to begin.
+            if sweep is self._sweep and (self._take_up(found) or sweep.has_more):
                 return 0.0
         with self._lock:
             return _LOOK_AGAIN if self._wanted else poll
@@ -203,22 +204,28 @@ class Dispatcher:
         with self._lock:
             batch = [wanted for wanted in self._wanted if wanted not in self._active][:_PER_ROUND]
             for operation in batch:
-                del self._wanted[operation]
-                self._wanted[operation] = None
+                self._wanted[operation] = self._wanted.pop(operation)
         return batch
 
     def _take_up(self, batch: list[OperationId]) -> int:
         """Do with each of these what is to be done now; returns how many were claimed."""
         if not batch:
             return 0
+        with self._lock:
+            wanted = {operation: self._wanted.get(operation) for operation in batch}
         plan = self._claims.plan(batch, self._ids())
-        self._forget(plan.over)
+        self._forget(plan.over, wanted)
         return sum(self._begin(operation) for operation in plan.claim[: self._room()])
 
-    def _forget(self, operations: Iterable[OperationId]) -> None:
+    def _forget(
+        self, operations: Iterable[OperationId], wanted: Mapping[OperationId, object]
+    ) -> None:
+        """`wanted` is what was wanted before they were looked at: somebody may have had one of
+        them go on since, and wants it anew."""
         with self._lock:
             for operation in operations:
-                self._wanted.pop(operation, None)
+                if self._wanted.get(operation) is wanted.get(operation):
+                    self._wanted.pop(operation, None)
 
     def _begin(self, operation: Operation) -> bool:
         """Claim it, if it can be, and run it; a broken one must not keep the others waiting."""

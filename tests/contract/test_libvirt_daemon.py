@@ -8,7 +8,8 @@ import pytest
 
 from tests.support.libvirt_backends import opened
 from tests.support.marks import Marks, whose_create
-from tests.support.private_host import PrivateHost, missing, private_host
+from tests.support.own_host import backend, host, libvirt_host, marks
+from tests.support.private_host import PrivateHost
 from tests.support.things import (
     IP,
     MAC,
@@ -19,36 +20,13 @@ from tests.support.things import (
 )
 from vmwright.backends.host import Backend, Host
 from vmwright.errors import HostFault, Unavailable
-from vmwright.ids import DeploymentId, domain_name, new_id
+from vmwright.ids import domain_name
 from vmwright.states import PowerState
 from vmwright.waiting import Wait, patiently
 
+__all__ = ["backend", "host", "libvirt_host", "marks"]
+
 pytestmark = pytest.mark.libvirt
-
-
-@pytest.fixture
-def libvirt_host(tmp_path: Path) -> Iterator[PrivateHost]:
-    """A host of the test's own: it is broken on purpose."""
-    if reason := missing():
-        pytest.skip(reason)
-    with private_host(tmp_path / "host") as host:
-        yield host
-
-
-@pytest.fixture
-def backend(libvirt_host: PrivateHost) -> Iterator[Backend]:
-    with opened(libvirt_host.uri, DeploymentId(new_id())) as backend:
-        yield backend
-
-
-@pytest.fixture
-def host(backend: Backend) -> Host:
-    return backend.host(backend.default_uri)
-
-
-@pytest.fixture
-def marks(backend: Backend) -> Marks:
-    return Marks(backend.deployment)
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 """What befalls a libvirt host in the middle of a call, whichever call it is."""
 
 import threading
-from collections.abc import Callable, Iterator
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import pytest
 from tests.support.attempts import until
 from tests.support.libvirt_backends import opened
 from tests.support.marks import Marks, whose_create
-from tests.support.private_host import PrivateHost, missing, private_host
+from tests.support.own_host import backend, host, libvirt_host, marks
+from tests.support.private_host import PrivateHost, private_host
 from tests.support.things import (
     MIB,
     blank,
@@ -29,7 +31,6 @@ from vmwright.backends.host import Backend, Host
 from vmwright.backends.libvirt.volume_xml import volume_xml
 from vmwright.errors import HostFault, Refused, Unavailable
 from vmwright.ids import (
-    DeploymentId,
     SnapshotId,
     base_name,
     domain_name,
@@ -39,32 +40,9 @@ from vmwright.ids import (
 from vmwright.states import PowerState
 from vmwright.waiting import Wait, patiently
 
+__all__ = ["backend", "host", "libvirt_host", "marks"]
+
 pytestmark = pytest.mark.libvirt
-
-
-@pytest.fixture
-def libvirt_host(tmp_path: Path) -> Iterator[PrivateHost]:
-    """A host of the test's own: it is broken on purpose."""
-    if reason := missing():
-        pytest.skip(reason)
-    with private_host(tmp_path / "host") as host:
-        yield host
-
-
-@pytest.fixture
-def backend(libvirt_host: PrivateHost) -> Iterator[Backend]:
-    with opened(libvirt_host.uri, DeploymentId(new_id())) as backend:
-        yield backend
-
-
-@pytest.fixture
-def host(backend: Backend) -> Host:
-    return backend.host(backend.default_uri)
-
-
-@pytest.fixture
-def marks(backend: Backend) -> Marks:
-    return Marks(backend.deployment)
 
 
 Act = Callable[[Host, Marks, Path, Wait], Callable[[], Any]]
@@ -338,21 +316,36 @@ def pool_of(libvirt_host: PrivateHost) -> str:
     return libvirt_host.virsh("pool-list", "--name").strip()
 
 
-@pytest.mark.slow
+FULL = r"No space left on device|could not write all"
+"""In libvirt's words, or in ours where it has none."""
+
+
+def shrunk(libvirt_host: PrivateHost, size: str) -> str:
+    """Have a file system of this size under the pool; returns the pool's directory."""
+    pool = libvirt_host.virsh("pool-dumpxml", pool_of(libvirt_host))
+    (directory,) = (path.text for path in ET.fromstring(pool).iterfind("target/path"))
+    assert directory
+    libvirt_host.run("mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", directory)
+    libvirt_host.virsh("pool-refresh", pool_of(libvirt_host))
+    return directory
+
+
+@pytest.mark.parametrize(
+    ("size", "room"),
+    [
+        pytest.param(MIB, "512k", id="to the half"),
+        # Of what goes wrong once all was sent, libvirt's daemon tells nobody.
+        pytest.param(MIB >> 3, "64k", id="in its last message"),
+    ],
+)
 def test_image_that_does_not_fit_under_the_pool_is_a_fault_of_the_host(
-    libvirt_host: PrivateHost, host: Host, marks: Marks, tmp_path: Path, wait: Wait
+    libvirt_host: PrivateHost, host: Host, marks: Marks, tmp_path: Path, wait: Wait, size, room
 ) -> None:
     """It is never used half, and whole once there is room."""
     host.volumes.ensure_volume(blank(marks.other_instance), wait)
-    (directory,) = (
-        line.strip().removeprefix("<path>").removesuffix("</path>")
-        for line in libvirt_host.virsh("pool-dumpxml", pool_of(libvirt_host)).splitlines()
-        if "<path>" in line
-    )
-    libvirt_host.run("mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", directory)
-    libvirt_host.virsh("pool-refresh", pool_of(libvirt_host))
-    base, file = image(tmp_path, b"\7")
-    with pytest.raises(HostFault, match="No space left on device") as fault:
+    directory = shrunk(libvirt_host, room)
+    base, file = image(tmp_path, b"\7", size)
+    with pytest.raises(HostFault, match=FULL) as fault:
         host.volumes.ensure_base(base, file, wait)
     assert "free room" in fault.value.hint
     with pytest.raises(Refused, match="begins as is missing"):
@@ -363,6 +356,26 @@ def test_image_that_does_not_fit_under_the_pool_is_a_fault_of_the_host(
     stored = base_name(marks.deployment, base.sha256, "raw")
     digest = libvirt_host.run("sha256sum", f"{directory}/{stored}").split()[0]
     assert digest == base.sha256
+
+
+def test_seed_that_does_not_fit_under_the_pool_is_a_fault_of_the_host(
+    libvirt_host: PrivateHost, host: Host, marks: Marks, wait: Wait
+) -> None:
+    """Also where another one ended in the same way."""
+    host.volumes.ensure_volume(blank(marks.other_instance), wait)
+    directory = shrunk(libvirt_host, "64k")
+    name, content = blank(marks.ours, "config").name, b"\6" * (MIB >> 3)
+    path = f"{directory}/{name}"
+    end = f"dd of={path} bs=1 seek={len(content) - 1} status=none"
+    libvirt_host.run("sh", "-c", f"truncate -s {len(content)} {path}; printf '\\006' | {end}")
+    libvirt_host.virsh("pool-refresh", pool_of(libvirt_host))
+    with pytest.raises(HostFault, match=FULL) as fault:
+        host.volumes.ensure_content(name, content, wait)
+    assert "free room" in fault.value.hint
+
+    libvirt_host.run("mount", "-o", "remount,size=16m", directory)
+    host.volumes.ensure_content(name, content, wait)
+    assert libvirt_host.run("cat", path) == content.decode()
 
 
 def test_late_word_that_an_image_is_whole_does_not_count_for_the_next_upload(

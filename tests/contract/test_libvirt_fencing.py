@@ -1,6 +1,5 @@
 """A controller that is stopped past its lease, on a real libvirt: it makes nothing afterwards."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,16 +7,23 @@ import pytest
 
 from tests.support import lab as labs
 from tests.support.lab import Lab
-from tests.support.private_host import PrivateHost, missing, private_host
+from tests.support.own_host import libvirt_host
+from tests.support.private_host import PrivateHost
 from tests.support.stopping import Stop, stopped
 from vmwright.settings import LibvirtSettings, Settings
 from vmwright.states import Direction
 from vmwright.testing.points import Moment
 
+__all__ = ["libvirt_host"]
+
 pytestmark = [pytest.mark.libvirt, pytest.mark.slow]
 
 DEFINED = 6
 """Of the calls of spawn: the image, three disks and the config drive come first."""
+
+
+ALONE = {"plug_network": {"volumes": []}, "map_block_devices": {"networks": "none"}}
+"""What a build does beside these is left out: a call of it could be under way as well."""
 
 
 @dataclass(frozen=True)
@@ -35,14 +41,6 @@ class RealLab(Lab):
         return replace(super().settings, backend="libvirt", libvirt=libvirt, operations=operations)
 
 
-@pytest.fixture
-def machine(tmp_path: Path) -> Iterator[PrivateHost]:
-    if reason := missing():
-        pytest.skip(reason)
-    with private_host(tmp_path / "host") as host:
-        yield host
-
-
 @pytest.mark.parametrize(
     ("task", "moment", "call"),
     [
@@ -54,21 +52,22 @@ def machine(tmp_path: Path) -> Iterator[PrivateHost]:
     ],
 )
 def test_nothing_is_made_after_the_claim_is_lost(
-    machine: PrivateHost, tmp_path: Path, task: str, moment: Moment, call: int
+    libvirt_host: PrivateHost, tmp_path: Path, task: str, moment: Moment, call: int
 ) -> None:
     home = tmp_path / "lab"
     home.mkdir()
-    lab = RealLab(home, late_effect=86400.0, uri=machine.uri).prepared()
+    lab = RealLab(home, late_effect=86400.0, uri=libvirt_host.uri).prepared()
+    wish = labs.request(**ALONE.get(task, {}))
     stop = Stop(task, Direction.EXECUTE, moment, call)
-    with stopped(lab, labs.create, stop) as sleeper:
+    with stopped(lab, lambda c: c.wait(c.create(wish).id, timeout=60), stop) as sleeper:
         ended = lab.child(labs.delete)
         assert ended.output.split()[-1] == "done", ended.output
-        rows, before = lab.all_rows(), what_is_on(machine)
+        rows, before = lab.all_rows(), what_is_on(libvirt_host)
         assert before.domains == before.ours == before.reservations == []
         woken = sleeper.wake()
     assert "is not ours any more" in woken.output
     assert lab.all_rows() == rows
-    assert what_is_on(machine) == before
+    assert what_is_on(libvirt_host) == before
 
 
 @dataclass(frozen=True)
@@ -85,13 +84,13 @@ class Found:
         return [name for name in self.volumes if "base" not in name]
 
 
-def what_is_on(machine: PrivateHost) -> Found:
-    pools = machine.virsh("pool-list", "--name").split()
-    volumes = [line for pool in pools for line in machine.virsh("vol-list", pool).splitlines()]
-    networks = machine.virsh("net-list", "--name", "--all").split()
-    dumps = [machine.virsh("net-dumpxml", network) for network in networks]
+def what_is_on(libvirt_host: PrivateHost) -> Found:
+    pools = libvirt_host.virsh("pool-list", "--name").split()
+    volumes = [line for pool in pools for line in libvirt_host.virsh("vol-list", pool).splitlines()]
+    networks = libvirt_host.virsh("net-list", "--name", "--all").split()
+    dumps = [libvirt_host.virsh("net-dumpxml", network) for network in networks]
     return Found(
-        domains=machine.virsh("list", "--all", "--name").split(),
+        domains=libvirt_host.virsh("list", "--all", "--name").split(),
         volumes=sorted(line.split()[0] for line in volumes if line.strip()),
         reservations=[line for dump in dumps for line in dump.splitlines() if "<host mac" in line],
     )

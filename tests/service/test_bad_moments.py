@@ -10,8 +10,10 @@ from dataclasses import replace
 import pytest
 
 from tests.support import lab as labs
+from tests.support.attempts import pay_now, until
 from tests.support.breaking import Break, broken, execute, revert
 from tests.support.lab import Lab
+from tests.support.late_calls import calls_under_way, have_calls_land
 from tests.support.oracle import assert_nothing_left, assert_one_guest, instances
 from vmwright.controller import Controller
 from vmwright.errors import Conflict, InvalidRequest, SchemaMismatch, Unavailable
@@ -70,36 +72,38 @@ def test_program_that_ends_without_closing_parks_nothing(lab: Lab) -> None:
 @pytest.mark.parametrize("again", ["cancelled", "put_down_while_undoing"])
 def test_unanswered_call_of_a_build_that_was_put_down_is_waited_for(lab: Lab, again: str) -> None:
     """The process that made the call left in good order; the call lands all the same."""
-    late = replace(lab, faults=("ensure_volume:1:late:2",))
-    jobs = lab.home / "world" / "hosts" / "host1" / "jobs"
+    late = replace(lab, faults=("ensure_volume:1:late:3600",))
 
     def leave(controller):
         controller.create(labs.request())
-        _until(lambda: list(jobs.glob("*")) != [])
+        until(lambda: calls_under_way(lab) != [])
 
     def cancel(controller):
         (operation,) = controller.operations()
         controller.cancel(operation.id)
         for event in controller.watch(operation.id):
-            if event.task == "map_block_devices" and again == "put_down_while_undoing":
+            if again == "put_down_while_undoing" and is_undo_of_volumes(event):
                 return
+
+    def is_undo_of_volumes(event):
+        return (event.task, event.state) == ("map_block_devices", "REVERTING")
 
     assert late.child(leave).status == 0
     assert lab.child(cancel).status == 0
     lab.child(labs.resume)
-    threading.Event().wait(2.5)
-    assert lab.child(labs.pay).status == 0
+    assert len(calls_under_way(lab)) == 1
+    have_calls_land(lab)
+    pay_now(lab)
     assert_nothing_left(lab)
 
 
 def test_call_that_may_still_land_is_waited_for_although_its_host_is_away(lab: Lab) -> None:
     """It is owed for the host's silence, and still for the call."""
     patient = replace(lab, faults=("ensure_volume:1:late:600",), late_effect=3600.0)
-    jobs = lab.home / "world" / "hosts" / "host1" / "jobs"
 
     def cut_off(controller):
         controller.create(labs.request())
-        _until(lambda: list(jobs.glob("*")) != [])
+        until(lambda: calls_under_way(lab) != [])
         os.kill(os.getpid(), signal.SIGKILL)
 
     def take_back(controller):
@@ -252,9 +256,3 @@ def test_text_that_is_none_is_an_error_of_ours(lab: Lab) -> None:
 
     ended = lab.child(child)
     assert ended.status == 0, ended.output
-
-
-def _until(condition) -> None:
-    pause = threading.Event()
-    while not condition():
-        pause.wait(0.02)

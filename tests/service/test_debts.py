@@ -4,7 +4,9 @@ import threading
 from dataclasses import replace
 
 from tests.support import lab as labs
+from tests.support.attempts import pay_now
 from tests.support.lab import Lab
+from tests.support.late_calls import have_calls_land
 from tests.support.oracle import LOCAL_DISKS, fault
 
 
@@ -60,9 +62,8 @@ def test_a_late_effect_is_waited_for_and_removed(lab: Lab) -> None:
 
     ended = late.child(child)
     assert ended.output.split() in (["done"], ["undone"]), ended.output
-    pause = threading.Event()
-    pause.wait(3.5)
-    lab.child(lambda controller: controller.pay_debts())
+    have_calls_land(lab)
+    pay_now(lab)
     expected = 1 if ended.output.split() == ["done"] else 0
     assert len(lab.things("domains")) == expected
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.support import lab as labs
+from tests.support.attempts import until
 from tests.support.lab import Lab
 from tests.support.oracle import assert_only_the_users_volume_is_left
 from vmwright.admission import Caller
@@ -14,7 +15,6 @@ from vmwright.controller import Controller
 from vmwright.errors import Forbidden
 from vmwright.reconcilers.power_states import sync_power_states
 from vmwright.states import PowerState, VmState
-from vmwright.waiting import Wait
 
 
 def switch(lab: Lab, state: str) -> None:
@@ -26,12 +26,11 @@ def switch(lab: Lab, state: str) -> None:
 
 
 def wait_until(controller: Controller, state: VmState, power: PowerState) -> None:
-    patience = Wait(30)
-    while True:
+    def seen() -> bool:
         known = controller.instance("vm1")
-        if (known.vm_state, known.power_state) == (state, power):
-            return
-        patience.pause(0.05, f"{known.vm_state} {known.power_state}")
+        return (known.vm_state, known.power_state) == (state, power)
+
+    until(seen)
 
 
 def test_a_guest_that_powers_itself_off_is_stopped_until_it_runs_again(lab: Lab) -> None:
@@ -52,9 +51,7 @@ def test_a_guest_that_asked_for_it_ends_with_its_power(lab: Lab) -> None:
         wish = labs.request(shutdown_terminate=True)
         print(controller.wait(controller.create(wish).id, timeout=60).state)
         switch(lab, "shutdown")
-        patience = Wait(30)
-        while controller.instances():
-            patience.pause(0.05, "still there")
+        until(lambda: not controller.instances())
         (ended,) = (one for one in controller.operations() if one.kind == "delete")
         print(controller.wait(ended.id, timeout=60).state)
 

@@ -15,6 +15,7 @@ from tests.support.breaking import Break, broken, execute
 from tests.support.lab import Lab
 from tests.support.oracle import assert_nothing_left, assert_one_guest, told
 from tests.support.serving import Service, serving, started
+from vmwright.backlog import Sweep
 from vmwright.settings import ServiceSettings
 
 _ENDLESS = "*:0,ensure_running:600"
@@ -246,6 +247,28 @@ def test_embedder_serves_until_told_to_stop(lab: Lab) -> None:
         controller.serve_until(stop, tick)
         later = controller.submit(labs.request(name="vm2", volumes=[]))
         mine = controller.create(labs.request(name="vm3", volumes=[]))
+        print(controller.wait(mine.id, timeout=60).state, controller.operation(later.id).state)
+
+    ended = lab.child(embed)
+    assert ended.output.split() == ["done", "queued"], ended.output
+
+
+def test_embedder_that_was_told_to_stop_begins_nothing_that_comes_later(lab: Lab) -> None:
+    """Although it was just about to look for work."""
+
+    def embed(controller):
+        stop, submitted, take = threading.Event(), threading.Event(), Sweep.take
+
+        def slow(self, *arguments, **more):
+            stop.set()
+            submitted.wait()
+            return take(self, *arguments, **more)
+
+        Sweep.take = slow
+        controller.serve_until(stop)
+        later = controller.submit(labs.request(name="later", volumes=[]))
+        submitted.set()
+        mine = controller.create(labs.request(name="mine", volumes=[]))
         print(controller.wait(mine.id, timeout=60).state, controller.operation(later.id).state)
 
     ended = lab.child(embed)

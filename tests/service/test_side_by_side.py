@@ -5,7 +5,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from tests.support import lab as labs
 from tests.support.breaking import Break, broken, execute
 from tests.support.lab import Lab
 from tests.support.oracle import instances
+from tests.support.stopping import stop_at_rest
 from vmwright import flows
 from vmwright.flows import newest
 from vmwright.ids import new_id
@@ -38,10 +39,27 @@ def plain(name: str) -> Any:
     return labs.request(name=name, volumes=[], user_data=None)
 
 
+@dataclass
+class Living:
+    lab: Lab
+    process: int
+    ended: bool = False
+
+    def kill(self) -> None:
+        """It may be dead already."""
+        if not self.ended:
+            os.kill(self.process, signal.SIGKILL)
+            self.lab.reap(self.process)
+            self.ended = True
+
+    def stop(self) -> None:
+        """It holds what it holds, and renews its word no more."""
+        stop_at_rest(self.lab, self.process)
+
+
 @contextmanager
-def living(lab: Lab) -> Iterator[Callable[..., None]]:
-    """A process of this release that has run something and lives on; a call kills it, or sends
-    it another signal."""
+def living(lab: Lab) -> Iterator["Living"]:
+    """A process of this release that has run something and lives on."""
     ready, told = os.pipe()
 
     def child(controller):
@@ -49,20 +67,12 @@ def living(lab: Lab) -> Iterator[Callable[..., None]]:
         os.write(told, b"!")
         signal.pause()
 
-    process = lab.fork(child)
-    ended: list[int] = []
-
-    def kill(sign: int = signal.SIGKILL) -> None:
-        if not ended:
-            os.kill(process, sign)
-        if not ended and sign == signal.SIGKILL:
-            ended.append(lab.reap(process).status)
-
+    process = Living(lab, lab.fork(child))
     try:
         assert os.read(ready, 1) == b"!"
-        yield kill
+        yield process
     finally:
-        kill()
+        process.kill()
         os.close(ready)
         os.close(told)
 
@@ -76,7 +86,7 @@ def interrupted(lab: Lab) -> str:
 
 
 def test_older_release_leaves_a_newer_flow_to_whoever_lives_and_knows_it(lab: Lab) -> None:
-    with living(lab) as kill:
+    with living(lab) as process:
         found = interrupted(lab)
         row = "SELECT state, epoch, owner_id FROM vmwright_operations WHERE id = ?"
         before = lab.rows(row, found)
@@ -89,7 +99,7 @@ def test_older_release_leaves_a_newer_flow_to_whoever_lives_and_knows_it(lab: La
             print(lab.rows(row, found) == before)
 
         assert lab.child(older(child)).output.split() == ["done", "done", "True"]
-        kill()
+        process.kill()
         # Nobody is left who knows it.
         assert lab.child(older(labs.resume)).output.split() == ["parked"]
     resumed = lab.child(lambda c: print(c.wait(c.resume(found)[0].id, timeout=60).state))
@@ -102,9 +112,9 @@ def test_older_release_leaves_a_newer_flow_to_whoever_lives_and_knows_it(lab: La
 
 def test_newer_flow_is_left_to_whoever_was_silent_only_as_long_as_the_store_was(lab: Lab) -> None:
     """After an absence of the store no lease holds, and the older one may be the first to look."""
-    with living(lab) as kill:
+    with living(lab) as process:
         found = interrupted(lab)
-        kill(signal.SIGSTOP)
+        process.stop()
 
         def child(controller):
             controller.resume()

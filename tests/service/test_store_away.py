@@ -11,11 +11,12 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support import lab as labs
-from tests.support.breaking import Break, break_task, execute, meet, names
+from tests.support.breaking import Break, break_task, execute, meet, names, tasks
 from tests.support.lab import Lab
 from tests.support.oracle import assert_ended, assert_nothing_held, instances
 from tests.support.proxy import Door, Proxy, proxied
@@ -23,14 +24,32 @@ from tests.support.servers import Server
 from vmwright.controller import Controller
 from vmwright.errors import StoreUnavailable
 from vmwright.states import Direction
+from vmwright.tasks.task import StoreTask
 
 LEASE = 2.0
 SHORTER, LONGER = 1.0, 5.0
 """Absences, in seconds, that a run outlives, and that end it."""
 
-TASKS = names("create")
-LAST = TASKS[-1]
-EXECUTE, REVERT = Direction.EXECUTE, Direction.REVERT
+LAST = names("create")[-1]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """In which tasks, and at which moment of each, the database goes away."""
+
+    kind: str
+    direction: Direction
+    after: bool
+    """After the effect, which then cannot be noted; before it otherwise."""
+
+    @property
+    def tasks(self) -> list[str]:
+        """Those of the store have no effect before they are noted, and hold others up."""
+        found = tasks(self.kind)
+        return [task.name for task in found if not (self.after and isinstance(task, StoreTask))]
+
+    def __str__(self) -> str:
+        return f"{self.kind}-{self.direction}-{'after' if self.after else 'before'}"
 
 
 @dataclass(frozen=True)
@@ -83,37 +102,43 @@ class Meeting:
             os.close(end)
 
 
-def building(task: str, direction: Direction, meeting: Meeting) -> Callable[[Controller], None]:
-    """A build that comes to this task, one way, and tells so, once."""
-    once = threading.Lock()
+def losing(task: str, cut: Cut, meeting: Meeting) -> Callable[[Controller], None]:
+    """A process that comes to this task, one way, and tells so, once."""
+    name, once = f"vm-{task.replace('_', '-')}", threading.Lock()
 
     def arrive() -> None:
         if once.acquire(blocking=False):
             meeting.arrive()
 
     def child(controller: Controller) -> None:
-        meet(task, direction, arrive, after=False, writes=False)
-        if direction is REVERT:
+        wish = labs.request(name=name, networks=[{"network": "net1"}], volumes=[{"size": 1}])
+        if cut.kind == "delete":
+            assert end_of(controller, controller.create(wish).id) == "done"
+        meet(task, cut.direction, arrive, after=cut.after, writes=False)
+        if cut.direction is Direction.REVERT:
             break_task(execute(LAST, Break.FAIL_AFTER).refusing())
-        wish = {"name": f"vm-{task.replace('_', '-')}", "networks": [{"network": "net1"}]}
-        operation = controller.create(labs.request(**wish, volumes=[{"size": 1}]))
-        while True:
-            try:
-                print(controller.wait(operation.id, timeout=60).state)
-            except StoreUnavailable:
-                continue  # as a service does: it stays, and goes on once the store is back
-            return
+        begun = controller.create(wish) if cut.kind == "create" else controller.delete(name)
+        print(end_of(controller, begun.id))
 
     return child
 
 
-def in_every_task(away: Away, door: Door, direction: Direction, seconds: float) -> list[str]:
-    """Builds, one in the middle of each task, lose their store together. How each ended."""
+def end_of(controller: Controller, operation: str) -> str:
+    """The state that it ends in, for somebody who stays although the store goes."""
+    while True:
+        try:
+            return controller.wait(operation, timeout=60).state
+        except StoreUnavailable:
+            continue  # as a service does: it goes on once the store is back
+
+
+def in_every_task(away: Away, door: Door, cut: Cut, seconds: float) -> list[str]:
+    """Processes, one in the middle of each task, lose their store together. How each ended."""
     meeting = Meeting()
     children = []
     # One after the other: all at once could keep each other from answering the database in time.
-    for task in TASKS:
-        children.append(away.lab.fork(building(task, direction, meeting)))
+    for task in cut.tasks:
+        children.append(away.lab.fork(losing(task, cut, meeting)))
         if not meeting.await_one(children[-1]):
             break
     with away.proxy.turned(door):
@@ -122,16 +147,16 @@ def in_every_task(away: Away, door: Door, direction: Direction, seconds: float) 
     ended = [away.seen.reap(child) for child in children]
     meeting.close()
     assert [one.status for one in ended] == [0] * len(ended), [one.output for one in ended]
-    assert len(ended) == len(TASKS)
+    assert len(ended) == len(cut.tasks)
     return [one.output.split()[-1] for one in ended]
 
 
-def assert_complete(lab: Lab) -> None:
+def assert_complete(lab: Lab, count: int) -> None:
     """One guest for each instance, with its own disks, interface and claim, and nothing else."""
     found = instances(lab)
     assert {(row["vm_state"], row["task_state"]) for row in found} == {("active", None)}
     ids = sorted(row["id"] for row in found)
-    assert len(ids) == len(TASKS)
+    assert len(ids) == count
     assert sorted(domain["uuid"] for domain in lab.things("domains")) == ids
     for table in ("claims", "attachments"):
         held = lab.rows(f"SELECT instance_id FROM vmwright_{table}")
@@ -145,38 +170,64 @@ def assert_complete(lab: Lab) -> None:
     assert_ended(lab)
 
 
-def assert_all_given_back(lab: Lab) -> None:
+def assert_all_given_back(lab: Lab, *, vm_state: str) -> None:
     assert lab.child(labs.pay).status == 0
     assert lab.world() == {}
     assert_nothing_held(lab)
-    assert {row["vm_state"] for row in instances(lab)} == {"error"}
+    assert {row["vm_state"] for row in instances(lab)} == {vm_state}
     assert_ended(lab)
 
 
-CASES = [
-    pytest.param("postgresql", Door.SHUT, SHORTER, marks=pytest.mark.postgresql),
-    pytest.param("mariadb", Door.HANGS, LONGER, marks=pytest.mark.mariadb),
-]
-FURTHER = [
-    pytest.param(server, door, seconds, marks=[getattr(pytest.mark, server), pytest.mark.slow])
+DOORS = [
+    (server, door, seconds)
     for server in ("postgresql", "mariadb")
     for door in (Door.SHUT, Door.HANGS)
     for seconds in (SHORTER, LONGER)
-    if (server, door, seconds) not in [tuple(case.values) for case in CASES]
 ]
+CROSSED = [DOORS[0], DOORS[3], DOORS[5], DOORS[6]]
+"""Each server, each door and each absence twice, never two of them twice together."""
+QUICK = [
+    f"create-{direction}-before-{case}"
+    for direction in Direction
+    for case in ("postgresql-shut-1", "mariadb-hangs-5")
+] + ["delete-execute-after-postgresql-shut-1"]
 
 
-@pytest.mark.parametrize(("server", "door", "seconds"), CASES + FURTHER)
+def at(kind: str, direction: Direction) -> pytest.MarkDecorator:
+    """At each task of this kind; all but a few in `make test-all`."""
+    before, after = (Cut(kind, direction, after) for after in (False, True))
+    first = DOORS if kind == "create" else CROSSED
+    cases = [(before, *door) for door in first] + [(after, *door) for door in CROSSED]
+    return pytest.mark.parametrize(
+        ("cut", "server", "door", "seconds"), [_marked(*case) for case in cases]
+    )
+
+
+def _marked(cut: Cut, server: str, door: Door, seconds: float) -> Any:
+    name, mark = f"{cut}-{server}-{door}-{seconds:g}", getattr(pytest.mark, server)
+    marks = [mark] if name in QUICK else [mark, pytest.mark.slow]
+    return pytest.param(cut, server, door, seconds, id=name, marks=marks)
+
+
+@at("create", Direction.EXECUTE)
 def test_builds_that_lose_the_store_in_any_task_are_completed(
-    away: Away, door: Door, seconds: float
+    away: Away, cut: Cut, door: Door, seconds: float
 ) -> None:
-    assert set(in_every_task(away, door, EXECUTE, seconds)) == {"done"}
-    assert_complete(away.seen)
+    assert set(in_every_task(away, door, cut, seconds)) == {"done"}
+    assert_complete(away.seen, len(cut.tasks))
 
 
-@pytest.mark.parametrize(("server", "door", "seconds"), CASES + FURTHER)
+@at("create", Direction.REVERT)
 def test_builds_that_lose_the_store_in_any_undo_are_taken_back(
-    away: Away, door: Door, seconds: float
+    away: Away, cut: Cut, door: Door, seconds: float
 ) -> None:
-    assert set(in_every_task(away, door, REVERT, seconds)) == {"undone"}
-    assert_all_given_back(away.seen)
+    assert set(in_every_task(away, door, cut, seconds)) == {"undone"}
+    assert_all_given_back(away.seen, vm_state="error")
+
+
+@at("delete", Direction.EXECUTE)
+def test_deletes_that_lose_the_store_in_any_task_are_completed(
+    away: Away, cut: Cut, door: Door, seconds: float
+) -> None:
+    assert set(in_every_task(away, door, cut, seconds)) == {"done"}
+    assert_all_given_back(away.seen, vm_state="deleted")

@@ -2,10 +2,13 @@
 
 import os
 import signal
-import threading
 from dataclasses import replace
+from functools import partial
 
+from tests.service.test_clocks import assert_left_alone, held_back
 from tests.support import lab as labs
+from tests.support.attempts import until
+from tests.support.breaking import meet
 from tests.support.lab import Lab
 from tests.support.oracle import (
     assert_nothing_left,
@@ -13,9 +16,12 @@ from tests.support.oracle import (
     assert_only_the_users_volume_is_left,
     told,
 )
+from tests.support.stopping import Stop, stopped
 from vmwright.controller import Controller
 from vmwright.flows import newest
 from vmwright.request import CreateRequest
+from vmwright.states import Direction
+from vmwright.testing.points import Moment
 
 MANY = 20
 
@@ -27,6 +33,21 @@ def submit_many(controller) -> None:
         print(controller.submit(CreateRequest.parse(**wish, **network)).id)
 
 
+def side_by_side(lab: Lab):
+    """As `run_and_wait`, with nothing done before two processes have something to do."""
+
+    def two_at_work() -> bool:
+        rows = lab.rows("SELECT owner_id FROM vmwright_operations WHERE owner_id IS NOT NULL")
+        return len({row["owner_id"] for row in rows}) == 2
+
+    def child(controller) -> None:
+        wait = partial(until, two_at_work)
+        meet("check_not_created", Direction.EXECUTE, wait, after=False, writes=False)
+        run_and_wait(controller)
+
+    return child
+
+
 def run_and_wait(controller) -> None:
     for operation in controller.resume():
         controller.wait(operation.id, timeout=120)
@@ -35,7 +56,7 @@ def run_and_wait(controller) -> None:
 def test_two_processes_that_resume_share_the_work(lab: Lab) -> None:
     ids = lab.child(submit_many).output.split()
     assert len(ids) == MANY
-    first, second = lab.fork(run_and_wait), lab.fork(run_and_wait)
+    first, second = lab.fork(side_by_side(lab)), lab.fork(side_by_side(lab))
     for process in (first, second):
         ended = lab.reap(process)
         assert ended.status == 0, ended.output
@@ -93,7 +114,7 @@ def test_a_dead_process_is_found_out_at_once(lab: Lab) -> None:
     """Its lock is free: nobody waits for its lease of 15 seconds."""
     slow = replace(lab, latency="*:0,ensure_running:30")
     process = slow.fork(labs.create)
-    _until(lambda: _state_of(lab, "spawn") == "RUNNING")
+    until(lambda: _state_of(lab, "spawn") == "RUNNING")
     os.kill(process, signal.SIGKILL)
     assert lab.reap(process).killed
     ended = lab.child(labs.resume)
@@ -104,36 +125,28 @@ def test_a_dead_process_is_found_out_at_once(lab: Lab) -> None:
 
 
 def test_a_living_process_is_left_alone(lab: Lab) -> None:
-    slow = replace(lab, latency="*:0,ensure_running:3")
-    process = slow.fork(labs.create)
-    _until(lambda: _state_of(lab, "spawn") == "RUNNING")
-    ended = lab.child(labs.resume)
-    assert ended.output.split() == ["done"], ended.output
+    process = lab.fork(labs.create, watch=held_back(lab))
+    assert_left_alone(lab)
     assert lab.reap(process).output.split() == ["done"]
-    (operation,) = lab.rows("SELECT epoch FROM vmwright_operations")
-    assert operation["epoch"] == 1
 
 
 def test_a_process_that_lost_its_operation_writes_nothing(lab: Lab) -> None:
     """Stopped past its lease, taken over, and let go on: its next write is refused."""
-    process = replace(lab, latency="*:0,ensure_running:2").fork(labs.create)
-    # Stopped earlier, it could hold the simulated host's lock, for which the other would wait.
-    _until(lambda: lab.things("domains") != [])
-    threading.Event().wait(0.2)
-    os.kill(process, signal.SIGSTOP)
-    lab.execute("UPDATE vmwright_owners SET expires_at = 0")
-    ended = lab.child(labs.resume)
-    assert ended.output.split() == ["done"], ended.output
-    before = lab.rows("SELECT * FROM vmwright_events")
-    os.kill(process, signal.SIGCONT)
-    assert lab.reap(process).output.split() == ["done"]
-    assert lab.rows("SELECT * FROM vmwright_events") == before
+    events = "SELECT * FROM vmwright_events ORDER BY seq"
+    with stopped(lab, labs.create, Stop("spawn", Direction.EXECUTE, Moment.AFTER)) as sleeper:
+        ended = lab.child(labs.resume)
+        assert ended.output.split() == ["done"], ended.output
+        before = lab.rows(events)
+        woken = sleeper.wake()
+    assert "done" in woken.output.splitlines(), woken.output
+    assert "is not ours any more" in woken.output
+    assert lab.rows(events) == before
     assert len(lab.things("domains")) == 1
 
 
 def test_cancel_reaches_another_process_within_its_renewal(lab: Lab) -> None:
     process = replace(lab, latency="*:0,ensure_running:600").fork(labs.create)
-    _until(lambda: _state_of(lab, "spawn") == "RUNNING")
+    until(lambda: _state_of(lab, "spawn") == "RUNNING")
     (operation,) = lab.rows("SELECT id FROM vmwright_operations")
 
     def cancel(controller):
@@ -178,7 +191,7 @@ def test_watching_can_be_taken_up_again(lab: Lab) -> None:
         print(*seen)
 
     process = replace(lab, latency="0.05").fork(labs.create)
-    _until(lambda: lab.rows("SELECT * FROM vmwright_operations") != [])
+    until(lambda: lab.rows("SELECT * FROM vmwright_operations") != [])
     seen = [int(word) for word in lab.child(watch).output.split()]
     assert lab.reap(process).status == 0
     assert seen == [row["seq"] for row in lab.rows("SELECT seq FROM vmwright_events ORDER BY seq")]
@@ -212,10 +225,3 @@ def test_one_broken_operation_does_not_stop_the_others(lab: Lab) -> None:
 def _state_of(lab: Lab, task: str) -> str | None:
     rows = lab.rows("SELECT state FROM atomdetails WHERE name = ?", task)
     return rows[0]["state"] if rows else None
-
-
-def _until(condition) -> None:
-    """Wait for another process; a test that hangs is ended by its time limit."""
-    pause = threading.Event()
-    while not condition():
-        pause.wait(0.02)

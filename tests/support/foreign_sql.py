@@ -41,6 +41,17 @@ def is_writable(url: str) -> bool:
         return True
 
 
+def clock(url: str) -> str:
+    """What the database says that the time is, as an expression."""
+    return _CLOCKS[_kind(url)]
+
+
+_CLOCKS = {
+    "sqlite": "(julianday('now') - 2440587.5) * 86400.0",
+    "postgresql": "extract(epoch from clock_timestamp())",
+    "mysql": "unix_timestamp(sysdate(6))",
+}
+
 _CATALOGUES = {
     "sqlite": "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
     "postgresql": "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'",

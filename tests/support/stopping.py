@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tests.support import foreign_sql
 from tests.support.attempts import until
 from tests.support.breaking import around_task
 from tests.support.lab import Ended, Lab
@@ -27,8 +28,6 @@ LEASE = 0.5
 
 _BEGUN = {Direction.EXECUTE: "RUNNING", Direction.REVERT: "REVERTING"}
 _GO_ON = "go-on"
-_SQLITE_CLOCK = "(julianday('now') - 2440587.5) * 86400.0"
-_POSTGRESQL_CLOCK = "extract(epoch from clock_timestamp())"
 
 
 @dataclass(frozen=True)
@@ -87,6 +86,18 @@ def stopped(lab: Lab, work: Callable[[Controller], Any], stop: Stop) -> Iterator
         _end(process)
 
 
+def stop_at_rest(lab: Lab, process: int) -> None:
+    """Stop a process that idles, at a moment when it keeps nobody else waiting."""
+    os.kill(process, signal.SIGSTOP)
+    os.waitpid(process, os.WUNTRACED)
+    while not (lab.is_writable() and _hosts_are_free(lab)):
+        os.kill(process, signal.SIGCONT)
+        # Let it come out of what it is in the middle of.
+        threading.Event().wait(0.05)
+        os.kill(process, signal.SIGSTOP)
+        os.waitpid(process, os.WUNTRACED)
+
+
 def _hosts_are_free(lab: Lab) -> bool:
     """Whether no simulated host is in the middle of a call: it would keep everybody waiting."""
     for path in lab.world_root.rglob("*lock"):
@@ -113,7 +124,7 @@ def _end(process: int) -> None:
 
 
 def _trusted(lab: Lab) -> bool:
-    clock = _SQLITE_CLOCK if lab.url is None else _POSTGRESQL_CLOCK
+    clock = foreign_sql.clock(lab.settings.database.connection)
     return lab.rows(f"SELECT id FROM vmwright_owners WHERE expires_at >= {clock}") != []
 
 

@@ -28,14 +28,14 @@ def overlay(mark: Mark, base: Base) -> Volume:
     return Volume(name=name, disk_format="qcow2", size_bytes=2 * MIB, base=base)
 
 
-def image(directory: Path, filling: bytes = b"\0") -> tuple[Base, Path]:
-    """A raw image of one MiB, and the file that holds it."""
-    content = filling * MIB
+def image(directory: Path, filling: bytes = b"\0", size: int = MIB) -> tuple[Base, Path]:
+    """A raw image of so many bytes, and the file that holds it."""
+    content = filling * size
     base = Base(
         sha256=hashlib.sha256(content).hexdigest(),
         disk_format="raw",
-        size_bytes=MIB,
-        virtual_size_bytes=MIB,
+        size_bytes=size,
+        virtual_size_bytes=size,
     )
     source = directory / base.sha256
     source.write_bytes(content)

@@ -6,11 +6,13 @@ from dataclasses import replace
 import pytest
 
 from tests.support import lab as labs
-from tests.support.attempts import until
+from tests.support.attempts import pay_now, until
 from tests.support.breaking import Break, broken, die, execute, revert
 from tests.support.lab import Lab
+from tests.support.late_calls import calls_under_way, have_calls_land
 from tests.support.oracle import assert_nothing_held, assert_nothing_left, instances
 from tests.unwind.test_giving_up import WHY, abandon, flow_states, operation, stuck
+from vmwright.claims import Claims
 from vmwright.errors import Conflict
 
 DAMAGES = {
@@ -44,15 +46,46 @@ def test_build_whose_instance_a_delete_has_taken_over_is_left_to_it(lab: Lab, ve
     assert [known["vm_state"] for known in instances(lab)] == ["deleted"]
 
 
-@pytest.mark.slow
+def parked(lab: Lab) -> str:
+    """A build in the middle of which too many processes have died; its id."""
+    assert lab.child(broken(labs.create, execute("spawn", Break.KILL_AFTER))).killed
+    assert replace(lab, takeovers=1).child(labs.resume).output.split() == ["parked"]
+    found: str = operation(lab, "create")["id"]
+    return found
+
+
+def test_parked_build_that_is_told_to_go_on_while_it_is_looked_at_goes_on(lab: Lab) -> None:
+    """Its process has just read that nothing will happen to it."""
+    found = parked(lab)
+
+    def child(controller):
+        told, plan = threading.Event(), Claims.plan
+
+        def slow(self, *arguments):
+            seen = plan(self, *arguments)
+            if seen.over and not told.is_set():
+                controller.resume(found)
+                told.set()
+            return seen
+
+        Claims.plan = slow
+        controller.cancel(found)
+        told.wait()
+        print(controller.wait(found, timeout=60).state)
+
+    assert lab.child(child).output.split() == ["cancelled"]
+    # The call that was cut off may still land: it is owed.
+    pay_now(lab)
+    assert_nothing_left(lab)
+
+
 def test_unanswered_call_is_waited_for_although_its_build_was_parked_since(lab: Lab) -> None:
     """Its process died, and too many had died before."""
-    late = replace(lab, faults=("ensure_volume:1:late:2",))
-    jobs = lab.home / "world" / "hosts" / "host1" / "jobs"
+    late = replace(lab, faults=("ensure_volume:1:late:3600",))
 
     def cut_off(controller):
         controller.create(labs.request())
-        until(lambda: list(jobs.glob("*")) != [])
+        until(lambda: calls_under_way(lab) != [])
         die()
 
     def take_back(controller):
@@ -64,8 +97,9 @@ def test_unanswered_call_is_waited_for_although_its_build_was_parked_since(lab: 
     assert late.child(cut_off).killed
     assert replace(lab, takeovers=1).child(labs.resume).output.split() == ["parked"]
     assert lab.child(take_back).output.split() == ["cancelled"]
-    threading.Event().wait(2.5)
-    assert lab.child(labs.pay).status == 0
+    assert len(calls_under_way(lab)) == 1
+    have_calls_land(lab)
+    pay_now(lab)
     assert_nothing_left(lab)
 
 

@@ -105,7 +105,7 @@ def test_both_siblings_fail(hosts: Lab, first: str, refusing: tuple[str, ...], o
 
     def in_order(name: str) -> Callable[[], None]:
         def wait() -> None:
-            started.wait(timeout=20)
+            started.wait()
             if name == second and order != "at once":
                 until(lambda: attempts_ended(hosts) > 0)
 

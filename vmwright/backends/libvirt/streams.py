@@ -12,7 +12,7 @@ from vmwright.backends.libvirt.failures import Code
 from vmwright.backends.libvirt.line import Connect, Line, LineLost, LineSilent
 from vmwright.backends.libvirt.lookups import tolerated
 from vmwright.backends.libvirt.pool import StorageVolume
-from vmwright.errors import VmwrightError
+from vmwright.errors import HostFault, VmwrightError
 from vmwright.waiting import Wait
 
 _PIECE = 4 * 2**20
@@ -39,6 +39,10 @@ class Source(Protocol):
 
     def read(self, offset: int, length: int) -> bytes: ...
 
+    def proof(self, last: Piece, /) -> Piece:
+        """What is in the volume only if all has arrived; `last` is the last byte that is not
+        zero, if there is one."""
+
 
 class Content:
     """Bytes in memory."""
@@ -52,6 +56,10 @@ class Content:
 
     def read(self, offset: int, length: int) -> bytes:
         return self._content[offset : offset + length]
+
+    def proof(self, _last: Piece) -> Piece:
+        """All of it: anything may have been there before."""
+        return Piece(0, self.size)
 
 
 class File:
@@ -75,6 +83,10 @@ class File:
     def read(self, offset: int, length: int) -> bytes:
         return os.pread(self._descriptor, length, offset)
 
+    def proof(self, last: Piece) -> Piece:
+        """The last byte: the volume reads as zeros where it was not written."""
+        return last
+
     def _next_data(self, offset: int) -> int:
         try:
             return os.lseek(self._descriptor, offset, os.SEEK_DATA)
@@ -92,78 +104,118 @@ def upload(
 ) -> None:
     """Write the whole source over the beginning of a volume, and return once it is there.
 
-    Stopped between two pieces by cancellation and deadline; what came so far stays.
+    Stopped between two pieces by cancellation and deadline; what came so far stays. `HostFault`
+    if the host could not write all of it.
     """
-    stream = _begun(line, what, volume_of, source.size, wait, about)
-    try:
-        for piece in source.pieces():
-            _send(line, what, stream, source, piece, wait, about)
-            sent = piece.offset + piece.length
-            wait.progress(sent / source.size, f"{what}: {sent >> 20} MiB sent")
-        line.ask(what, lambda _: stream.finish(), wait, about)
-    except VmwrightError:
-        with contextlib.suppress(VmwrightError, LineLost, LineSilent):
-            line.ask(what, lambda _: stream.abort(), Wait(_ABORT_SECONDS), about)
-        raise
+    _Upload(line, what, volume_of, source, wait, about).run()
 
 
 def download(
     line: Line,
     what: str,
     volume_of: Callable[[Connect], StorageVolume],
-    length: int,
+    piece: Piece,
     wait: Wait,
 ) -> bytes:
-    """The first bytes of a volume; fewer if it is shorter."""
+    """A piece of a volume; less of it if the volume ends before."""
 
     def read(connection: Connect) -> bytes:
         stream = connection.newStream(0)
-        volume_of(connection).download(stream, 0, length, 0)
+        volume_of(connection).download(stream, piece.offset, piece.length, 0)
         received = bytearray()
-        while piece := stream.recv(_MESSAGE):
-            received += piece
+        while message := stream.recv(_MESSAGE):
+            received += message
         stream.finish()
         return bytes(received)
 
     return line.ask(what, read, wait)
 
 
-def _begun(
-    line: Line,
-    what: str,
-    volume_of: Callable[[Connect], StorageVolume],
-    length: int,
-    wait: Wait,
-    about: str,
-) -> Any:
-    """A stream into the volume, as soon as nobody is making the volume any more."""
+class _Upload:
+    """One source on its way into one volume."""
 
-    def begin(connection: Connect) -> Any:
-        stream = connection.newStream(0)
-        flags = libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM
-        with tolerated(Code.OPERATION_INVALID):
-            volume_of(connection).upload(stream, 0, length, flags)
-            return stream
-        return None
+    def __init__(
+        self,
+        line: Line,
+        what: str,
+        volume_of: Callable[[Connect], StorageVolume],
+        source: Source,
+        wait: Wait,
+        about: str,
+    ) -> None:
+        self._line = line
+        self._what = what
+        self._volume_of = volume_of
+        self._source = source
+        self._wait = wait
+        self._about = about
+        self._last = Piece(0, 0)
+        """The last byte sent that is not zero."""
 
-    while (stream := line.ask(what, begin, wait, about)) is None:
-        wait.pause(_POLL_SECONDS, f"{line.host}: {what}: the volume is still being made")
-    return stream
+    def run(self) -> None:
+        stream = self._begun()
+        try:
+            for piece in self._source.pieces():
+                self._send(stream, piece)
+                sent = piece.offset + piece.length
+                self._wait.progress(
+                    sent / self._source.size, f"{self._what}: {sent >> 20} MiB sent"
+                )
+            self._ask(lambda _: stream.finish())
+        except VmwrightError:
+            with contextlib.suppress(VmwrightError, LineLost, LineSilent):
+                self._line.ask(
+                    self._what, lambda _: stream.abort(), Wait(_ABORT_SECONDS), self._about
+                )
+            raise
+        self._check_arrived()
 
+    def _ask(self, question: Callable[[Connect], Any]) -> Any:
+        return self._line.ask(self._what, question, self._wait, self._about)
 
-def _send(
-    line: Line, what: str, stream: Any, source: Source, piece: Piece, wait: Wait, about: str
-) -> None:
-    if piece.is_hole:
-        line.ask(what, lambda _: stream.sendHole(piece.length), wait, about)
-        return
+    def _begun(self) -> Any:
+        """A stream into the volume, as soon as nobody is making the volume any more."""
 
-    def send(_connection: Connect) -> None:
-        offset, end = piece.offset, piece.offset + piece.length
-        while offset < end:
-            offset += stream.send(source.read(offset, min(_MESSAGE, end - offset)))
+        def begin(connection: Connect) -> Any:
+            stream = connection.newStream(0)
+            flags = libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM
+            with tolerated(Code.OPERATION_INVALID):
+                self._volume_of(connection).upload(stream, 0, self._source.size, flags)
+                return stream
+            return None
 
-    line.ask(what, send, wait, about)
+        while (stream := self._ask(begin)) is None:
+            still = f"{self._line.host}: {self._what}: the volume is still being made"
+            self._wait.pause(_POLL_SECONDS, still)
+        return stream
+
+    def _send(self, stream: Any, piece: Piece) -> None:
+        if piece.is_hole:
+            self._ask(lambda _: stream.sendHole(piece.length))
+            return
+
+        def send(_connection: Connect) -> None:
+            offset, end = piece.offset, piece.offset + piece.length
+            while offset < end:
+                message = self._source.read(offset, min(_MESSAGE, end - offset))
+                if told := len(message.rstrip(b"\0")):
+                    self._last = Piece(offset + told - 1, 1)
+                offset += stream.send(message)
+
+        self._ask(send)
+
+    def _check_arrived(self) -> None:
+        """libvirt writes behind our back, in order and up to the first failure; of a failure that
+        comes after the last byte was sent, it tells nobody."""
+        proof = self._source.proof(self._last)
+        if not proof.length:
+            return
+        arrived = download(self._line, self._what, self._volume_of, proof, self._wait)
+        if arrived != self._source.read(proof.offset, proof.length):
+            raise HostFault(
+                f"{self._line.host}: {self._what}: the host could not write all of it",
+                hint="free room in the directory pool_dir of the host, or see its libvirtd's log",
+            )
 
 
 def _cut(start: int, end: int) -> Iterator[Piece]:

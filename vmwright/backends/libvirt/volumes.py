@@ -13,7 +13,7 @@ from vmwright.backends.libvirt.failures import Code
 from vmwright.backends.libvirt.in_use import guest_with_file
 from vmwright.backends.libvirt.line import Connect, Line
 from vmwright.backends.libvirt.pool import Pool
-from vmwright.backends.libvirt.streams import Content, download, upload
+from vmwright.backends.libvirt.streams import Content, Piece, download, upload
 from vmwright.backends.libvirt.volume_xml import VolumeFacts
 from vmwright.backends.volumes import Base, Stored, Volume
 from vmwright.errors import Refused, Unavailable
@@ -157,10 +157,10 @@ class LibvirtVolumes:
 
     def _holds(self, line: Line, name: str, content: bytes, wait: Wait) -> bool:
         what = f"read volume {name}"
-        length = len(content)
-        if not length:
+        if not content:
             return True
-        return download(line, what, lambda c: self._pool.existing(c, name), length, wait) == content
+        whole = Piece(0, len(content))
+        return download(line, what, lambda c: self._pool.existing(c, name), whole, wait) == content
 
     def _make_room(self, connection: Connect, name: str, size: int) -> None:
         """Have a raw volume of that size whose content is of no worth."""
