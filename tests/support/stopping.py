@@ -136,6 +136,7 @@ class _Halt:
         self._go_on = go_on
         self._inside: ContextVar[bool] = ContextVar("inside", default=False)
         self._calls = 0
+        self._turn = threading.RLock()
         self.watch = Watcher(self._visit).watch
 
     def telling(self, work: Callable[[Controller], Any]) -> Callable[[Controller], Any]:
@@ -159,6 +160,18 @@ class _Halt:
         return run
 
     def _visit(self, point: Point) -> None:
+        """Calls take turns: else one of another task could be under way, and have its effect
+        although it is stopped with this one."""
+        changes = point.kind is Kind.CALL and point.name.partition("@")[0] in CHANGES
+        if changes and point.moment is Moment.BEFORE:
+            self._turn.acquire()
+        try:
+            self._stop_if_reached(point)
+        finally:
+            if changes and point.moment is Moment.AFTER:
+                self._turn.release()
+
+    def _stop_if_reached(self, point: Point) -> None:
         if self._is_reached(point):
             self._calls += 1
             while self._calls == self._stop.call and not self._go_on.exists():
