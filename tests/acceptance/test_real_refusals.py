@@ -34,6 +34,12 @@ def busy(installed: Installed) -> Installed:
     return installed
 
 
+@pytest.fixture(scope="module")
+def before(busy: Installed) -> tuple[object, object]:
+    """All that is there, which no test here may change."""
+    return rows(busy), listings(busy)
+
+
 @pytest.mark.parametrize(
     ("code", "words", "told"),
     [
@@ -65,24 +71,21 @@ def busy(installed: Installed) -> Installed:
     ids=lambda value: value if isinstance(value, int) else None,
 )
 def test_bad_input_is_refused_and_nothing_changes(
-    busy: Installed, code: int, words: tuple[str, ...], told: str
+    busy: Installed, before: object, code: int, words: tuple[str, ...], told: str
 ) -> None:
-    before = (rows(busy), listings(busy))
     line = busy.refused(*(word.replace("HOME", str(busy.home)) for word in words), expect=code)
     assert told in line
     assert (rows(busy), listings(busy)) == before
 
 
-def test_a_plan_changes_nothing(busy: Installed) -> None:
-    before = (rows(busy), listings(busy))
+def test_a_plan_changes_nothing(busy: Installed, before: object) -> None:
     plan = busy.json("plan", "x", *PLACE, *NIC, "--volume", "size=1")
     assert plan["host"] is not None
     assert plan["definition"].startswith("<domain")
     assert (rows(busy), listings(busy)) == before
 
 
-def test_a_libvirt_that_nobody_answers(busy: Installed) -> None:
-    before = (rows(busy), listings(busy))
+def test_a_libvirt_that_nobody_answers(busy: Installed, before: object) -> None:
     busy.configure(uri="qemu+unix:///system?socket=/nonexistent/libvirt-sock")
     line = busy.refused("create", "x", *PLACE, expect=7)
     busy.configure()
