@@ -85,6 +85,9 @@ class Store:
             charset="utf8mb4",
         )
 
+    def quoted(self, name: str) -> str:
+        return f"`{name}`" if self.kind == "mysql" else f'"{name}"'
+
     def _worded(self, statement: str) -> str:
         return statement if self.kind == "sqlite" else statement.replace("?", "%s")
 
@@ -106,6 +109,8 @@ class Snapshot:
             for table, rows in self.rows.items():
                 cursor.execute(f"DELETE FROM {table}")
                 for row in rows:
-                    names, marks = ", ".join(row), ", ".join(["%s"] * len(row))
+                    # `key` is a word of MariaDB's.
+                    names = ", ".join(store.quoted(name) for name in row)
+                    marks = ", ".join(["%s"] * len(row))
                     values = list(row.values())
                     cursor.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", values)
