@@ -26,6 +26,7 @@ from tests.support.things import (
     running_guest,
     subnet,
 )
+from tests.support.uploads import Upload, raw
 from vmwright.backends.circuit import Board, CircuitState
 from vmwright.backends.host import Backend, Host
 from vmwright.backends.libvirt.volume_xml import volume_xml
@@ -356,6 +357,29 @@ def test_image_that_does_not_fit_under_the_pool_is_a_fault_of_the_host(
     stored = base_name(marks.deployment, base.sha256, "raw")
     digest = libvirt_host.run("sha256sum", f"{directory}/{stored}").split()[0]
     assert digest == base.sha256
+
+
+def test_image_that_does_not_fit_before_a_hole_is_a_fault_of_the_host(
+    libvirt_host: PrivateHost, host: Host, marks: Marks, tmp_path: Path, wait: Wait
+) -> None:
+    """The host has room for its end, which would prove nothing of the rest: it is not sent."""
+    room, end = 64 << 10, 16 * MIB
+    source = raw(tmp_path / "image", {0: 2 * room, end: room})
+    upload = Upload.to(host, libvirt_host, marks, source)
+    directory = shrunk(libvirt_host, str(2 * room))
+    upload.put_blank()
+    libvirt_host.run("fallocate", "--offset", str(end), "--length", str(room), upload.path)
+    sent: list[float] = []
+    watched = Wait(120, report=lambda fraction, _note: sent.append(fraction))
+    with pytest.raises(HostFault, match=FULL):
+        host.volumes.ensure_base(upload.base, source, watched)
+    assert len(sent) == 1
+    assert not upload.is_called_whole()
+
+    libvirt_host.run("mount", "-o", "remount,size=16m", directory)
+    host.volumes.ensure_base(upload.base, source, wait)
+    assert upload.is_called_whole()
+    assert upload.is_there()
 
 
 def test_seed_that_does_not_fit_under_the_pool_is_a_fault_of_the_host(

@@ -25,7 +25,8 @@ class Bases:
     """The cached images of one host.
 
     Two processes may upload the same image at once: they write the same bytes to the same
-    places, and whoever has written all of them says so.
+    places, and whoever has written all of them says so. The other one goes on to its end all the
+    same, for that word may be a late one, about an image that has been removed since.
     """
 
     def __init__(self, connection: HostConnection, pool: Pool) -> None:

@@ -2,11 +2,10 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
-
-import libvirt
 
 from vmwright.backends.libvirt.failures import Code
 from vmwright.backends.libvirt.line import Connect, Line, LineLost, LineSilent
@@ -17,6 +16,9 @@ from vmwright.waiting import Wait
 
 _PIECE = 4 * 2**20
 """Bytes between two looks at the deadline and at cancellation."""
+_HOLE = 4 * 2**20
+"""A shorter hole is sent as zeros: that takes no longer than a stream more. So a source of n bytes
+has at most n / _HOLE + 1 streams."""
 _MESSAGE = 262120
 """What libvirt puts into one message."""
 _ABORT_SECONDS = 5.0
@@ -27,7 +29,10 @@ _POLL_SECONDS = 0.1
 class Piece:
     offset: int
     length: int
-    is_hole: bool = False
+
+    @property
+    def end(self) -> int:
+        return self.offset + self.length
 
 
 class Source(Protocol):
@@ -35,13 +40,14 @@ class Source(Protocol):
 
     size: int
 
-    def pieces(self) -> Iterator[Piece]: ...
+    def extents(self) -> Iterator[Piece]:
+        """What is to be sent, in order; each in a stream of its own."""
 
     def read(self, offset: int, length: int) -> bytes: ...
 
-    def proof(self, last: Piece, /) -> Piece:
-        """What is in the volume only if all has arrived; `last` is the last byte that is not
-        zero, if there is one."""
+    def proof(self, extent: Piece, last: Piece, /) -> Piece:
+        """What is in the volume only if all of the extent has arrived; `last` is its last byte
+        that is not zero, if there is one."""
 
 
 class Content:
@@ -51,15 +57,15 @@ class Content:
         self._content = content
         self.size = len(content)
 
-    def pieces(self) -> Iterator[Piece]:
-        yield from _cut(0, self.size)
+    def extents(self) -> Iterator[Piece]:
+        yield Piece(0, self.size)
 
     def read(self, offset: int, length: int) -> bytes:
         return self._content[offset : offset + length]
 
-    def proof(self, _last: Piece) -> Piece:
+    def proof(self, extent: Piece, _last: Piece) -> Piece:
         """All of it: anything may have been there before."""
-        return Piece(0, self.size)
+        return extent
 
 
 class File:
@@ -69,23 +75,32 @@ class File:
         self._descriptor = descriptor
         self.size = os.fstat(descriptor).st_size
 
-    def pieces(self) -> Iterator[Piece]:
-        end = 0
-        while end < self.size:
-            start = self._next_data(end)
-            if start > end:
-                yield Piece(end, start - end, is_hole=True)
-            if start == self.size:
-                return
-            end = os.lseek(self._descriptor, start, os.SEEK_HOLE)
-            yield from _cut(start, end)
+    def extents(self) -> Iterator[Piece]:
+        """Its data, and the holes that are too short for a stream more."""
+        extent = Piece(0, 0)
+        for data in self._data():
+            if data.offset - extent.end < _HOLE and extent.length:
+                extent = Piece(extent.offset, data.end - extent.offset)
+                continue
+            if extent.length:
+                yield extent
+            extent = data
+        if extent.length:
+            yield extent
 
     def read(self, offset: int, length: int) -> bytes:
         return os.pread(self._descriptor, length, offset)
 
-    def proof(self, last: Piece) -> Piece:
+    def proof(self, _extent: Piece, last: Piece) -> Piece:
         """The last byte: the volume reads as zeros where it was not written."""
         return last
+
+    def _data(self) -> Iterator[Piece]:
+        start = self._next_data(0)
+        while start < self.size:
+            end = os.lseek(self._descriptor, start, os.SEEK_HOLE)
+            yield Piece(start, end - start)
+            start = self._next_data(end)
 
     def _next_data(self, offset: int) -> int:
         try:
@@ -103,6 +118,11 @@ def upload(
     about: str,
 ) -> None:
     """Write the whole source over the beginning of a volume, and return once it is there.
+
+    The volume is as long as the source already, or longer. It never gets shorter, nor is a byte
+    of it ever anything but what it was or what it becomes: somebody may use it who had the same
+    source written by another. So the holes of a source are left out and not sent as holes:
+    libvirt's daemon cuts the file off at the end of a hole.
 
     Stopped between two pieces by cancellation and deadline; what came so far stays. `HostFault`
     if the host could not write all of it.
@@ -149,17 +169,26 @@ class _Upload:
         self._source = source
         self._wait = wait
         self._about = about
-        self._last = Piece(0, 0)
-        """The last byte sent that is not zero."""
 
     def run(self) -> None:
-        stream = self._begun()
+        volume, proofs = self._ask(self._volume_of), list[Piece]()
+        for extent in self._source.extents():
+            # A stream may succeed where the one before it failed: nothing lies above a gap.
+            self._check_arrived(volume, proofs[-1:])
+            last = self._written(volume, extent)
+            proofs.append(self._source.proof(extent, last))
+        # All of them: the first ones may lie in a volume that was replaced meanwhile.
+        self._check_arrived(volume, proofs)
+        self._wait.progress(1.0, f"{self._what}: all is sent")
+
+    def _written(self, volume: StorageVolume, extent: Piece) -> Piece:
+        """Send an extent; returns its last byte that is not zero, if there is one."""
+        stream, last = self._begun(volume, extent), Piece(0, 0)
         try:
-            for piece in self._source.pieces():
-                self._send(stream, piece)
-                sent = piece.offset + piece.length
+            for piece in _cut(extent):
+                last = self._ask(partial(self._sent, stream, piece)) or last
                 self._wait.progress(
-                    sent / self._source.size, f"{self._what}: {sent >> 20} MiB sent"
+                    piece.end / self._source.size, f"{self._what}: {piece.end >> 20} MiB sent"
                 )
             self._ask(lambda _: stream.finish())
         except VmwrightError:
@@ -168,19 +197,18 @@ class _Upload:
                     self._what, lambda _: stream.abort(), Wait(_ABORT_SECONDS), self._about
                 )
             raise
-        self._check_arrived()
+        return last
 
     def _ask(self, question: Callable[[Connect], Any]) -> Any:
         return self._line.ask(self._what, question, self._wait, self._about)
 
-    def _begun(self) -> Any:
+    def _begun(self, volume: StorageVolume, extent: Piece) -> Any:
         """A stream into the volume, as soon as nobody is making the volume any more."""
 
         def begin(connection: Connect) -> Any:
             stream = connection.newStream(0)
-            flags = libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM
             with tolerated(Code.OPERATION_INVALID):
-                self._volume_of(connection).upload(stream, 0, self._source.size, flags)
+                volume.upload(stream, extent.offset, extent.length, 0)
                 return stream
             return None
 
@@ -189,35 +217,32 @@ class _Upload:
             self._wait.pause(_POLL_SECONDS, still)
         return stream
 
-    def _send(self, stream: Any, piece: Piece) -> None:
-        if piece.is_hole:
-            self._ask(lambda _: stream.sendHole(piece.length))
-            return
+    def _sent(self, stream: Any, piece: Piece, _connection: Connect) -> Piece | None:
+        """Its last byte that is not zero."""
+        offset, last = piece.offset, None
+        while offset < piece.end:
+            message = self._source.read(offset, min(_MESSAGE, piece.end - offset))
+            if told := len(message.rstrip(b"\0")):
+                last = Piece(offset + told - 1, 1)
+            offset += stream.send(message)
+        return last
 
-        def send(_connection: Connect) -> None:
-            offset, end = piece.offset, piece.offset + piece.length
-            while offset < end:
-                message = self._source.read(offset, min(_MESSAGE, end - offset))
-                if told := len(message.rstrip(b"\0")):
-                    self._last = Piece(offset + told - 1, 1)
-                offset += stream.send(message)
-
-        self._ask(send)
-
-    def _check_arrived(self) -> None:
+    def _check_arrived(self, volume: StorageVolume, proofs: Iterable[Piece]) -> None:
         """libvirt writes behind our back, in order and up to the first failure; of a failure that
-        comes after the last byte was sent, it tells nobody."""
-        proof = self._source.proof(self._last)
-        if not proof.length:
-            return
-        arrived = download(self._line, self._what, self._volume_of, proof, self._wait)
-        if arrived != self._source.read(proof.offset, proof.length):
+        comes after the last byte of a stream was sent, it tells nobody."""
+        if not all(self._holds(volume, proof) for proof in proofs):
             raise HostFault(
                 f"{self._line.host}: {self._what}: the host could not write all of it",
                 hint="free room in the directory pool_dir of the host, or see its libvirtd's log",
             )
 
+    def _holds(self, volume: StorageVolume, proof: Piece) -> bool:
+        if not proof.length:
+            return True
+        arrived = download(self._line, self._what, lambda _: volume, proof, self._wait)
+        return arrived == self._source.read(proof.offset, proof.length)
 
-def _cut(start: int, end: int) -> Iterator[Piece]:
-    for offset in range(start, end, _PIECE):
-        yield Piece(offset, min(_PIECE, end - offset))
+
+def _cut(extent: Piece) -> Iterator[Piece]:
+    for offset in range(extent.offset, extent.end, _PIECE):
+        yield Piece(offset, min(_PIECE, extent.end - offset))
