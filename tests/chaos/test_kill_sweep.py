@@ -70,6 +70,7 @@ def test_killed_around_transactions_of_a_server(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_killed_at_every_single_point(
     scenario: Scenario, dialect: str, home: Path, request: pytest.FixtureRequest
@@ -84,6 +85,7 @@ def test_killed_at_every_single_point(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(7200)
 def test_killed_twice_at_seeded_pairs(
     dialect: str, home: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -13,7 +13,7 @@ from taskflow.patterns import linear_flow, unordered_flow
 from vmwright.backends.removal import Kind as Thing
 from vmwright.backends.removal import Removal
 from vmwright.backends.volumes import Volume
-from vmwright.errors import InvalidRequest
+from vmwright.errors import InvalidRequest, Refused
 from vmwright.ids import volume_name
 from vmwright.states import Direction
 from vmwright.tasks.instance import host_value
@@ -27,7 +27,7 @@ from vmwright.testing.trial import SWEPT
 
 
 class Write(Task):
-    """Have a file with the operation's name in its directory."""
+    """Have a file with the operation's name in its directory, unless somebody else has it."""
 
     task_name = "write"
 
@@ -36,13 +36,31 @@ class Write(Task):
         self.name = name
 
     def execute(self, run: Run, spec: Any) -> None:
-        self._path(run).write_text(spec.name)
+        if self._is_foreign(run):
+            raise Refused(f"{self._path(run)} is somebody else's")
+        self._path(run).write_text(OURS)
 
     def revert(self, run: Run, **_: Any) -> None:
-        self._path(run).unlink(missing_ok=True)
+        if not self._is_foreign(run):
+            self._path(run).unlink(missing_ok=True)
+
+    def _is_foreign(self, run: Run) -> bool:
+        path = self._path(run)
+        return path.exists() and path.read_text() not in {"", OURS}
 
     def _path(self, run: Run) -> Path:
         return Path.cwd() / "world" / f"{self.name}.{run.operation}"
+
+
+OURS = "ours"
+
+
+class Shelf(DirectoryWorld):
+    """Where somebody else can be before us."""
+
+    def occupy(self, run: Run) -> None:
+        for name in ("left", "right"):
+            (Path.cwd() / "world" / f"{name}.{run.operation}").write_text("theirs")
 
 
 class Forgotten(StoreTask):
@@ -103,7 +121,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DirectoryWorld:
 @pytest.mark.slow
 @breaks_on_purpose(flow=side_by_side)
 def test_whole_matrix_of_siblings(world: DirectoryWorld) -> DirectoryWorld:
-    return world
+    return Shelf(Path.cwd() / "world")
 
 
 BOTH = Matrix.of_flow(side_by_side)

@@ -14,6 +14,8 @@ _COMMITTED = "vmwright.testing: what was committed"
 _SAID_MEANWHILE = ("instance", "progress")
 """Events that accompany others and name no transaction."""
 
+_BEGUN = frozenset({"RUNNING", "REVERTING"})
+
 
 def watch_transactions(engine: sa.Engine, *, before: Told, after: Told) -> None:
     """Call `before` and `after` around each commit that writes, with the transaction's name.
@@ -62,9 +64,10 @@ def watch_transactions(engine: sa.Engine, *, before: Told, after: Told) -> None:
 
 
 def _name_of(written: Sequence[_Written]) -> str:
-    """The last event that says what happens, or else the tables."""
+    """The task that begins, or else the last event that says what happens, or else the tables."""
     events = [row for table, rows in written if table.endswith("events") for row in rows]
-    for row in reversed(events):
+    begun = [row for row in events if row["kind"] == "task" and row["state"] in _BEGUN]
+    for row in [*begun, *reversed(events)]:
         if row["kind"] not in _SAID_MEANWHILE:
             return " ".join(filter(None, [row["kind"], row.get("task"), row["state"]]))
     return "+".join(sorted({table for table, _ in written}))
