@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.attempts import until
 from tests.support.demo_guest import DemoGuest
 from tests.support.installed import Installed
 from tests.support.machine import Machine, processes_of
 from tests.support.private_host import missing
 
 QUICKSTART = Path(__file__).parents[2] / "scripts" / "quickstart"
+TOUR = QUICKSTART.with_name("tour")
 
 
 def start(directory: Path, *before: str, **environment: str) -> "subprocess.Popen[str]":
@@ -98,13 +100,20 @@ def test_libvirt_that_was_named_is_left_as_it_was(installed: Installed, place: P
 @pytest.mark.slow
 @pytest.mark.libvirt
 @pytest.mark.guest
+@pytest.mark.parametrize("made", [False, True], ids=["at-once", "with-its-network"])
 def test_what_a_killed_quickstart_left_is_removed_by_the_next(
-    installed: Installed, place: Path
+    installed: Installed, place: Path, made: bool
 ) -> None:
     installed.host.run("mkdir", "--parents", "/var/lib/libvirt/images")
     named = {"URI": installed.host.uri, "REQUIRE": "libvirt"}
     before = seen_on(installed)
-    ended(start(place, **named), "plug_network running", signal.SIGKILL)
+    active = installed.host.directory / "run/libvirt/network"
+    quickstart = start(place, **named)
+    until_written(quickstart, "plug_network running")
+    if made:
+        until(lambda: any(active.glob("vmw-*.xml")))
+    os.killpg(quickstart.pid, signal.SIGKILL)
+    quickstart.communicate()
     assert seen_on(installed) != before
     again = start(place, **named)
     output = again.communicate()[0]
@@ -113,22 +122,51 @@ def test_what_a_killed_quickstart_left_is_removed_by_the_next(
     assert seen_on(installed) == before
 
 
+@pytest.mark.slow
+def test_what_a_killed_tour_left_is_taken_back(tmp_path: Path) -> None:
+    """What its build may still make keeps an address given out for a while, and that a network."""
+    (tmp_path / "image.raw").write_bytes(bytes(1 << 20))
+    world, configuration = tmp_path / "state/world/hosts", tmp_path / "vmwright.conf"
+    quick = f"[DEFAULT]\nbackend = simulated\nstate_dir = {tmp_path}/state\n"
+    quick += "[operations]\nlate_effect = 1\n"
+    configuration.write_text(f"{quick}[simulated]\nlatency = *:0,ensure_reservation:600\n")
+    own = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    tour = subprocess.Popen(
+        [TOUR, tmp_path, "10.213.0.0/24"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | own,
+        start_new_session=True,
+    )
+    until(lambda: any(world.glob("*/networks/*")))
+    os.killpg(tour.pid, signal.SIGKILL)
+    tour.communicate()
+
+    configuration.write_text(quick)
+    subprocess.run([TOUR, tmp_path, "--take-back"], check=True, env=os.environ | own)
+    assert not (tmp_path / "left-over").exists()
+    left = [path for kind in ("networks", "reservations") for path in world.glob(f"*/{kind}/*")]
+    assert left == []
+
+
 def interrupted(quickstart: "subprocess.Popen[str]", moment: str) -> str:
     """Press Ctrl-C once a line holds `moment`; all that it wrote."""
-    output = ended(quickstart, moment, signal.SIGINT)
+    output = until_written(quickstart, moment)
+    os.killpg(quickstart.pid, signal.SIGINT)
+    output += quickstart.communicate()[0]
     assert quickstart.returncode == 130, output
     return output
 
 
-def ended(quickstart: "subprocess.Popen[str]", moment: str, how: signal.Signals) -> str:
+def until_written(quickstart: "subprocess.Popen[str]", moment: str) -> str:
+    """All that it writes until a line holds `moment`."""
     assert quickstart.stdout
     output = ""
     for line in quickstart.stdout:
         output += line
         if moment in line:
-            os.killpg(quickstart.pid, how)
-            break
-    return output + quickstart.communicate()[0]
+            return output
+    raise AssertionError(f"it ended before {moment!r}:\n{output}")
 
 
 def seen_on(installed: Installed) -> list[str]:

@@ -1,16 +1,15 @@
 """A controller that is stopped past its lease, on a real libvirt: it makes nothing afterwards."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.support import lab as labs
-from tests.support.lab import Lab
 from tests.support.own_host import libvirt_host
 from tests.support.private_host import PrivateHost
+from tests.support.real_lab import RealLab
 from tests.support.stopping import Stop, stopped
-from vmwright.settings import LibvirtSettings, Settings
 from vmwright.states import Direction
 from vmwright.testing.points import Moment
 
@@ -24,21 +23,6 @@ DEFINED = 6
 
 ALONE = {"plug_network": {"volumes": []}, "map_block_devices": {"networks": "none"}}
 """What a build does beside these is left out: a call of it could be under way as well."""
-
-
-@dataclass(frozen=True)
-class RealLab(Lab):
-    """A deployment on a libvirt host."""
-
-    uri: str = ""
-
-    @property
-    def settings(self) -> Settings:
-        libvirt = LibvirtSettings(connection_uri=self.uri, virt_type="qemu")
-        operations = replace(
-            super().settings.operations, patience=60.0, undo_deadline=60.0, deadline=300.0
-        )
-        return replace(super().settings, backend="libvirt", libvirt=libvirt, operations=operations)
 
 
 @pytest.mark.parametrize(

@@ -337,6 +337,13 @@ def test_idle_reservation_is_settled(
     host.network.settle_reservation(network, MAC, wait)
 
 
+def test_idle_network_is_settled(host: Host, wait: Wait) -> None:
+    wanted = subnet()
+    host.network.settle_network(wanted.network, wait)
+    host.network.ensure_network(wanted, wait)
+    host.network.settle_network(wanted.network, wait)
+
+
 def test_network_with_reservations_is_not_removed(
     host: Host, network: NetworkId, marks: Marks, wait: Wait
 ) -> None:

@@ -254,23 +254,3 @@ def test_host_that_holds_something_of_ours_is_not_deleted(deployment, inventory,
     with pytest.raises(Conflict, match=holder):
         inventory.delete_host("one")
     assert inventory.host("one").enabled
-
-
-def test_host_that_holds_what_the_store_does_not_know_is_kept(deployment, inventory):
-    inventory.create_host("one", "simulated:///one")
-    stranger = deployment.home / "world/hosts/one/volumes/stranger.json"
-    stranger.write_text("{}")
-    with pytest.raises(Conflict, match="stranger") as refused:
-        inventory.delete_host("one")
-    assert refused.value.hint
-    assert inventory.host("one").enabled
-    stranger.unlink()
-    inventory.delete_host("one")
-    assert list(inventory.hosts()) == []
-
-
-def test_deleted_host_is_forgotten_also_while_it_is_silent(deployment, inventory):
-    host = inventory.create_host("one", "simulated:///one")
-    silence(deployment, "one")
-    assert inventory.delete_host("one") == host
-    assert list(inventory.hosts()) == []

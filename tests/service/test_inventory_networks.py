@@ -1,11 +1,16 @@
 """Networks of each kind, the hosts that have them, and ports that users make on them."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.support.databases import sqlite
 from tests.support.deployments import deployed
-from vmwright.errors import Conflict, InvalidRequest, NotFound, QuotaExceeded
+from vmwright.backends.network import Subnet
+from vmwright.backends.simulated import open_backend
+from vmwright.errors import Conflict, InvalidRequest, NotFound, QuotaExceeded, Unavailable
 from vmwright.ids import OperationId, new_id
+from vmwright.waiting import Wait
 
 BRIDGE, LIBVIRT = {"bridge": "br0"}, {"libvirt_network": "default"}
 
@@ -164,6 +169,24 @@ def test_deleted_network_of_others_owes_nothing(deployment, inventory, hosts, wi
     inventory.delete_network("lan")
     assert deployment.debts() == []
     assert list(inventory.networks()) == []
+
+
+def test_deleted_network_goes_also_if_a_lost_call_makes_it_late(deployment, inventory, hosts):
+    """Whoever pays the debt waits for the call: it would come back after its removal."""
+    network = inventory.create_network("lan", "10.1.0.0/24")
+    settings = replace(
+        deployment.settings,
+        simulated=replace(deployment.settings.simulated, faults=("ensure_network:1:late:1",)),
+    )
+    backend = open_backend(settings, deployment.id)
+    wanted = Subnet(network=network.id, cidr=network.cidr, gateway=network.gateway)
+    with pytest.raises(Unavailable):
+        backend.host(hosts[0].connection_uri).network.ensure_network(wanted, Wait(5))
+    backend.close()
+    assert len(deployment.world("one", "jobs")) == 1
+    inventory.delete_network("lan")
+    assert deployment.pay() == 0
+    assert deployment.world("one", "jobs") == deployment.world("one", "networks") == []
 
 
 # Ports

@@ -8,6 +8,7 @@ from typing import Any
 from tests.support.rows import a_spec, an_attachment, an_instance, an_operation
 from vmwright.admission import Caller
 from vmwright.backends.file_images import FileImageStore, images_of
+from vmwright.backends.host import Backend
 from vmwright.backends.simulated import open_backend
 from vmwright.backends.volumes import Volume
 from vmwright.ids import Mark, volume_name
@@ -43,7 +44,11 @@ class Deployment:
         self.backend = open_backend(self.settings, self.id)
         self.image_root = images_of(home, self.id)
         self.images = FileImageStore(self.image_root, 64 << 20)
-        self.inventory = Inventory(self.stores, self.backend, self.images, self.id, self.settings)
+        self.inventory = self.inventory_on(self.backend)
+
+    def inventory_on(self, backend: Backend) -> Inventory:
+        """The same deployment, whose hosts are reached in another way."""
+        return Inventory(self.stores, backend, self.images, self.id, self.settings)
 
     def inventory_of(self, project: str, user: str = "admin") -> Inventory:
         """The same deployment as somebody else sees it."""

@@ -144,6 +144,9 @@ class Model:
         if whose.covers(mark):
             del self.reserved[network, mac]
 
+    def settle_network(self, network: NetworkId, wait: Wait) -> None:
+        """Nothing is ever under way."""
+
     def settle_reservation(self, network: NetworkId, mac: str, wait: Wait) -> None:
         """Nothing is ever under way."""
 

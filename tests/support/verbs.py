@@ -43,6 +43,7 @@ def _network(host: Host, mark: Mark) -> Verbs:
         "networks": networks.networks,
         "ensure_network": lambda wait: networks.ensure_network(wanted, wait),
         "ensure_no_network": lambda wait: networks.ensure_no_network(network, wait),
+        "settle_network": lambda wait: networks.settle_network(network, wait),
         "reservations": lambda wait: networks.reservations(network, wait),
         "leases": lambda wait: networks.leases(network, wait),
         "ours": networks.ours,

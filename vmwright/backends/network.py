@@ -74,6 +74,9 @@ class Network(Protocol):
 
     def ensure_no_network(self, network: NetworkId, wait: Wait) -> None: ...
 
+    def settle_network(self, network: NetworkId, wait: Wait) -> None:
+        """Return once the host says that no change of the network itself is under way."""
+
     def reservations(self, network: NetworkId, wait: Wait) -> Sequence[Reserved]:
         """Every DHCP reservation of this network; none if the network does not exist."""
 

@@ -38,7 +38,9 @@ class Removal:
             case Kind.RESERVATION:
                 network, mac, _ = self.key.split("/")
                 host.network.settle_reservation(NetworkId(network), mac, wait)
-            case Kind.NETWORK | Kind.BASE:
+            case Kind.NETWORK:
+                host.network.settle_network(NetworkId(self.key), wait)
+            case Kind.BASE:
                 return
 
     def carry_out(self, host: Host, wait: Wait) -> None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from vmwright.backends.circuit import Board, Condition
-from vmwright.backends.host import Backend
-from vmwright.backends.hypervisor import HostFacts
+from vmwright.backends.host import Backend, Host
+from vmwright.backends.hypervisor import Domain, HostFacts
 from vmwright.errors import (
     Conflict,
     DeadlinePassed,
@@ -18,7 +18,7 @@ from vmwright.errors import (
     Refused,
     Unavailable,
 )
-from vmwright.ids import HostId, new_id
+from vmwright.ids import HostId, NetworkId, new_id
 from vmwright.inventory.register import Register, added
 from vmwright.inventory.wishes import HostChange, NewHost
 from vmwright.persistence.claims import Demand
@@ -27,6 +27,8 @@ from vmwright.waiting import Wait
 
 LOG = logging.getLogger(__name__)
 
+_LEAVING = "it is being deleted"
+"""Why a host is disabled that takes no more claims because it is about to be forgotten."""
 _POLL = 0.2
 """Seconds between two looks whether a host is empty."""
 
@@ -152,31 +154,83 @@ class Hosts:
 
     def delete(self, name_or_id: str) -> HostRecord:
         self._register.rights.operate()
-        with self._stores.database.read() as connection:
-            host = self._rows.find(connection, name_or_id)
-            self._refuse_used(connection, host)
-        self._forget_pool(host)
+        host = self._closed(name_or_id)
+        try:
+            self._clear(host)
+            self._forget(host)
+        except BaseException:
+            self._open_again(host)
+            raise
+        return host
+
+    def _closed(self, name_or_id: str) -> HostRecord:
+        """The host as it was, from now on without new claims: a build in progress could otherwise
+        find its network gone."""
         with self._register.turn() as connection:
             host = self._rows.find(connection, name_or_id)
+            self._refuse_used(connection, host)
+            self._rows.change(connection, host.id, enabled=False, disabled_reason=_LEAVING)
+        return host
+
+    def _clear(self, host: HostRecord) -> None:
+        """Take from the host what is ours and holds nothing: our networks, and our storage.
+
+        `Conflict` if something is there that the books do not show. A host that says nothing keeps
+        what it has.
+        """
+        place = self._backend.host(host.connection_uri)
+        wait = Wait(self._patience)
+        try:
+            domains, networks = place.hypervisor.domains(wait), place.network.ours(wait)
+        except (Unavailable, HostFault, InvalidRequest) as error:
+            LOG.warning("host %s keeps what it may have of ours: %s", host.name, error)
+            return
+        self._refuse_unknown(host, domains, networks)
+        try:
+            for network in networks:
+                place.network.ensure_no_network(network, Wait(self._patience))
+        except (Refused, Unavailable, HostFault) as error:
+            raise _still_holds(host, error.message) from error
+        self._forget_pool(host, place)
+
+    def _refuse_unknown(
+        self, host: HostRecord, domains: Sequence[Domain], networks: Sequence[NetworkId]
+    ) -> None:
+        """What a store that was restored has forgotten may be in use."""
+        for domain in domains:
+            if domain.mark is not None and domain.mark.deployment == self._register.deployment:
+                raise _still_holds(host, f"guest {domain.uuid}")
+        known = {network.id for network in self._register.all(self._stores.registries.networks)}
+        for network in networks:
+            if network not in known:
+                raise _still_holds(host, f"network {network}")
+
+    def _forget_pool(self, host: HostRecord, place: Host) -> None:
+        try:
+            place.volumes.ensure_no_pool(Wait(self._patience))
+        except Refused as error:
+            raise _still_holds(host, error.message) from error
+        except (Unavailable, HostFault) as error:
+            LOG.warning("host %s keeps our empty storage: %s", host.name, error)
+
+    def _forget(self, host: HostRecord) -> None:
+        with self._register.turn() as connection:
+            self._rows.find(connection, host.id)
             # It takes the row: a claim is there already, or finds no host to claim.
             self._rows.change(connection, host.id, enabled=False)
             self._refuse_used(connection, host)
             self._stores.snapshots.forget_buried(connection, host.id)
             self._rows.remove(connection, host.id)
-        return host
 
-    def _forget_pool(self, host: HostRecord) -> None:
-        """Take our storage from the host. A build that begins meanwhile makes it anew."""
-        volumes = self._backend.host(host.connection_uri).volumes
-        try:
-            volumes.ensure_no_pool(Wait(self._patience))
-        except Refused as error:
-            raise Conflict(
-                f"host {host.name!r} holds what this store does not know: {error.message}",
-                hint="see: vmwright audit",
-            ) from error
-        except (Unavailable, HostFault, InvalidRequest) as error:
-            LOG.warning("host %s keeps our empty storage: %s", host.name, error)
+    def _open_again(self, host: HostRecord) -> None:
+        """As it was before it was to go, unless somebody has said otherwise since."""
+        was = {"enabled": host.enabled, "disabled_reason": host.disabled_reason}
+        if host.disabled_reason == _LEAVING:  # by somebody who died, or who has failed by now
+            was = {"enabled": True, "disabled_reason": None}
+        with self._register.turn() as connection:
+            known = self._rows.get(connection, host.id)
+            if known is not None and known.disabled_reason == _LEAVING:
+                self._rows.change(connection, host.id, **was)
 
     def _facts(self, uri: str) -> HostFacts:
         return self._backend.host(uri).hypervisor.facts(Wait(self._patience))
@@ -243,3 +297,10 @@ class Hosts:
                     f"host {host.name!r} is in use: it has {what}",
                     hint="delete what is there first; debts are paid once the host answers",
                 )
+
+
+def _still_holds(host: HostRecord, what: str) -> Conflict:
+    return Conflict(
+        f"host {host.name!r} holds what this store does not know: {what}",
+        hint="see: vmwright audit",
+    )

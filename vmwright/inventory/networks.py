@@ -76,7 +76,8 @@ class Networks:
             if users:
                 raise Conflict(
                     f"network {network.name!r} is in use: {users} of its addresses are given out",
-                    hint="delete the instances and ports on it first; see: vmwright port list",
+                    hint="delete the instances and ports on it first, see: vmwright port list; "
+                    "what is still owed of deleted ones keeps theirs, see: vmwright debt list",
                 )
             self._rows.remove(connection, network.id)
             if network.kind == "nat":

@@ -65,6 +65,11 @@ class LibvirtNetwork:
         what = f"remove network {network}"
         self._connection.ask(what, lambda c: self._remove(c, network), wait, network)
 
+    def settle_network(self, network: NetworkId, wait: Wait) -> None:
+        self._connection.settle(network, wait)
+        # A host lets changes of a network and looks at it take turns.
+        self.reservations(network, wait)
+
     def reservations(self, network: NetworkId, wait: Wait) -> Sequence[Reserved]:
         what = f"list reservations of network {network}"
         entries = self._connection.ask(what, lambda c: _entries(c, network), wait)
@@ -118,6 +123,8 @@ class LibvirtNetwork:
             return
         if cidr_of(network.XMLDesc(0)) != (subnet.cidr, subnet.gateway):
             raise Refused(f"{self._host}: network {subnet.network} exists with another subnet")
+        if network.isPersistent() and not network.autostart():
+            network.setAutostart(1)  # whoever made it died before that
         wake(network, network.create)
 
     def _define(self, connection: Connect, subnet: Subnet) -> None:

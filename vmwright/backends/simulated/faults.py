@@ -20,6 +20,7 @@ LOOKS = frozenset(
         "ours",
         "reservations",
         "leases",
+        "settle_network",
         "settle_reservation",
         "volumes",
         "settle_volume",

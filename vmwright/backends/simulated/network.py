@@ -66,6 +66,9 @@ class SimulatedNetwork:
         change = Change(verb="ensure_no_network", key=network, record={"uuid": network})
         self._machine.unmake(change, wait)
 
+    def settle_network(self, network: NetworkId, wait: Wait) -> None:
+        self._machine.settle("settle_network", network, wait)
+
     def reservations(self, network: NetworkId, wait: Wait) -> Sequence[Reserved]:
         files = self._machine.files
         return self._machine.look(
