@@ -112,6 +112,8 @@ def test_network_that_a_lost_call_makes_late_is_removed(host: Held) -> None:
         host.machine.freeze_libvirtd()
         with pytest.raises(Unavailable):
             place.network.ensure_network(wanted, Wait(0.5))
+        with pytest.raises(Unavailable, match="a call about"):
+            removal.settle(place, Wait(0.5))
         host.machine.thaw_libvirtd()
         removal.settle(place, Wait(60))
         removal.carry_out(place, Wait(60))
