@@ -90,7 +90,9 @@ class Controller:
         self._watch = Watch(self._stores, self.operation, self._closed, settings.operations.lease)
         self._describe = Descriptions(self._stores)
         self._graphs = Graphs(self._means, self._describe)
-        self._operator = Operator(self._means, self.deployment, settings, self._caller)
+        self._operator = Operator(
+            self._means, self.deployment, settings, self._caller, self._upkeep
+        )
         self._worker = Worker(self._means, self.deployment, settings, self._end, self._upkeep)
 
     def _means_of(self, settings: Settings) -> Means:

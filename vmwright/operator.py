@@ -15,6 +15,7 @@ from vmwright.giving_up import GivingUp, Word
 from vmwright.ids import DeploymentId, OperationId
 from vmwright.persistence.kept import give_back_kept
 from vmwright.persistence.records import Debt, Event, Instance, Operation
+from vmwright.reconcilers.upkeep import Upkeep
 from vmwright.settings import Settings
 from vmwright.tasks.task import Means
 
@@ -30,8 +31,10 @@ class Operator:
         deployment: DeploymentId,
         settings: Settings,
         caller: Caller,
+        upkeep: Upkeep,
     ) -> None:
         self._stores = means.stores
+        self._upkeep = upkeep
         self._gate = Gate(settings.policy_file)
         self._giving_up = GivingUp(means, deployment, settings.operations)
         self._caller = caller
@@ -50,6 +53,7 @@ class Operator:
         """Give up what an operation is stuck in; see `Controller.skip`."""
         word = self._word(why)
         with self._stores.database.write() as connection:
+            self._upkeep.history.check(connection)
             known = self._operation(connection, operation)
             self._giving_up.skip(connection, known, task, word)
         return known
@@ -57,8 +61,11 @@ class Operator:
     def abandon(self, operation: str, why: str) -> Operation:
         """End an operation that stands still; see `Controller.abandon`."""
         word = self._word(why)
-        with self._stores.database.write() as connection:
+        with self._stores.database.read() as connection:
             known = self._operation(connection, operation)
+        self._upkeep.refuse_to_touch_guest(known)
+        with self._stores.database.write() as connection:
+            self._upkeep.history.check(connection)
             self._giving_up.abandon(connection, known, word)
             return self._stores.operations.get(connection, known.id)
 
@@ -76,6 +83,7 @@ class Operator:
         self._gate.require(self._caller, [DEBTS])
         stores = self._stores
         with stores.database.write() as connection:
+            self._upkeep.history.check(connection)
             known = stores.debts.get(connection, debt)
             stores.debts.forgive(connection, known)
             if known.instance_id is None:

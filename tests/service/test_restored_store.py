@@ -9,6 +9,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 from tests.support import lab as labs
 from tests.support.attempts import until
 from tests.support.backups import back_up, restore
+from tests.support.breaking import Break, broken, execute
 from tests.support.databases import PostgreSQL
 from tests.support.lab import Lab
 from tests.support.serving import started
@@ -203,6 +205,7 @@ def test_build_that_ended_after_the_backup_is_never_undone(
     assert told(lab, lambda c: c.resume(operation["id"])) == "Conflict"
     lab.child(lambda c: c.cancel(operation["id"]))
     assert told(lab, lambda c: c.resume(operation["id"])) == "Conflict"
+    assert told(lab, lambda c: c.abandon(operation["id"], "tidy up")) == "Conflict"
     assert [one["outcome"] for one in repair(lab)] == ["left"]
 
     assert lab.world() == before
@@ -210,6 +213,50 @@ def test_build_that_ended_after_the_backup_is_never_undone(
     (found,) = [one for one in audit(lab) if one["kind"] == "operation"]
     assert found["verdict"] == "stale"
     assert found["why"].endswith("its guest is on host host1")
+
+
+def test_build_that_was_parked_at_the_backup_and_resumed_since_is_never_undone(
+    lab: Lab, tmp_path: Path
+) -> None:
+    """Why it was parked then says nothing of what became of it."""
+    assert lab.child(broken(build("vm1"), execute("spawn", Break.KILL_AFTER))).killed
+    assert replace(lab, takeovers=1).child(labs.resume).output.split() == ["parked"]
+    (operation,) = lab.rows("SELECT * FROM vmwright_operations")
+    back_up(lab, tmp_path / "backup")
+
+    def go_on(controller: Controller) -> None:
+        controller.resume(operation["id"])
+        print(controller.wait(operation["id"], timeout=60).state)
+
+    assert lab.child(go_on).output.split() == ["done"]
+    before = lab.world()
+    restore(lab, tmp_path / "backup")
+    assert accept(lab) == ["parked"]
+    assert told(lab, lambda c: c.resume(operation["id"])) == "Conflict"
+    assert told(lab, lambda c: c.abandon(operation["id"], "tidy up")) == "Conflict"
+    assert lab.world() == before
+    assert list(domains(lab).values()) == ["running"]
+
+
+def test_build_whose_guest_is_not_there_may_be_abandoned(lab: Lab, tmp_path: Path) -> None:
+    interrupted_backup(lab, "before-its-addresses", tmp_path / "backup")
+    assert lab.child(delete("vm1")).output.split() == ["done"]
+    restore(lab, tmp_path / "backup")
+    (operation,) = lab.rows("SELECT * FROM vmwright_operations")
+    assert told(lab, lambda c: c.abandon(operation["id"], "tidy up")) == StoreRestored.__name__
+    accept(lab)
+    assert told(lab, lambda c: c.abandon(operation["id"], "tidy up")) == ""
+    assert lab.child(labs.pay).status == 0
+    assert audit(lab) == []
+
+
+def test_damaged_operation_does_not_keep_a_store_from_being_accepted(
+    lab: Lab, tmp_path: Path
+) -> None:
+    interrupted_backup(lab, "before-its-addresses", tmp_path / "backup")
+    restore(lab, tmp_path / "backup")
+    lab.execute("UPDATE vmwright_operations SET error = '[1]'")
+    assert accept(lab) == ["parked"]
 
 
 def test_build_whose_guest_is_not_there_may_go_on(lab: Lab, tmp_path: Path) -> None:

@@ -19,6 +19,9 @@ from vmwright.waiting import Wait
 
 _PAGE = 500
 
+_UNFINISHED = CLAIMABLE | {OperationState.PARKED}
+"""What may have ended since, well: what was parked at the backup may have been resumed."""
+
 
 class Upkeep:
     """Audit, repair, and what is to be done after the store came from a backup."""
@@ -77,7 +80,7 @@ class Upkeep:
                     self._stores.debts.drop(connection, kind=debt.kind, key=debt.key)
             after = 0
             while page := self._stores.operations.page(
-                connection, states=CLAIMABLE, after=after, limit=_PAGE
+                connection, states=_UNFINISHED, after=after, limit=_PAGE
             ):
                 parked += page
                 after = page[-1].seq
@@ -116,16 +119,21 @@ class Upkeep:
                 )
 
     def _park(self, connection: sa.Connection, operation: Operation, reason: StoreRestored) -> None:
-        operations = self._stores.operations
-        error = {**(operation.error or {}), "parked": reason.to_store()}
-        if operations.park(connection, operation, error):
-            event = Event(
-                operation_id=operation.id,
-                instance_id=operation.instance_id,
-                kind="operation",
-                state=OperationState.PARKED,
-                attempt=operation.attempt,
-                at=time.time(),
-                error=reason.to_store(),
-            )
-            operations.append(connection, [event])
+        operations, told = self._stores.operations, reason.to_store()
+        # Damaged rows of one must not keep the others from being accepted.
+        before = operation.error if isinstance(operation.error, dict) else {}
+        error = {**before, "parked": told}
+        if operation.state is OperationState.PARKED:
+            operations.change(connection, operation.id, error=error)
+        elif not operations.park(connection, operation, error):
+            return
+        event = Event(
+            operation_id=operation.id,
+            instance_id=operation.instance_id,
+            kind="operation",
+            state=OperationState.PARKED,
+            attempt=operation.attempt if isinstance(operation.attempt, int) else 1,
+            at=time.time(),
+            error=told,
+        )
+        operations.append(connection, [event])
