@@ -164,6 +164,7 @@ class Controller:
 
         A build that still runs is asked to stop; one whose process is dead is taken back here.
         """
+        self._upkeep.learn_of_guest(self.instance(instance))
         return self._begin(self._write(lambda c: self._door.delete(c, instance, self._caller)))
 
     def cancel(self, operation: str, reason: str = "asked by the user") -> Operation:

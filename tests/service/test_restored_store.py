@@ -285,7 +285,46 @@ def test_user_can_still_delete_what_was_finished_after_the_backup(lab: Lab, tmp_
     assert audit(lab) == []
 
 
-def interrupted_backup(lab: Lab, moment: str, to: Path) -> None:
+@pytest.mark.parametrize(
+    ("moment", "verdicts"), [("before-its-addresses", {"unknown"}), ("before-its-disks", set())]
+)
+def test_delete_of_what_was_finished_after_the_backup_leaves_its_user_the_volume(
+    lab: Lab, tmp_path: Path, moment: str, verdicts: set[str]
+) -> None:
+    """Its guest has written to it since: it is no half-made thing of a build that failed."""
+    volumes: list[dict[str, Any]] = [
+        {"volume": "kept", "delete_on_termination": False},
+        {"size": 1, "delete_on_termination": False},
+    ]
+    interrupted_backup(lab, moment, tmp_path / "backup", volumes=volumes)
+    written = {disk["volume"] for disk in lab.things("domains")[0]["disks"][3:5]}
+    restore(lab, tmp_path / "backup")
+    accept(lab)
+    assert lab.child(delete("vm1")).output.split() == ["done"]
+    assert lab.things("domains") == []
+    repair(lab)
+    assert {one["verdict"] for one in audit(lab)} == verdicts
+    assert {volume["name"] for volume in lab.things("volumes")} == written
+
+
+def test_delete_of_what_was_not_finished_after_the_backup_leaves_nothing(
+    lab: Lab, tmp_path: Path
+) -> None:
+    volumes = [{"volume": "kept"}, {"size": 1, "delete_on_termination": False}]
+    interrupted_backup(lab, "before-its-disks", tmp_path / "backup", volumes=volumes)
+    assert lab.child(delete("vm1")).output.split() == ["done"]
+    lab.child(lambda c: [c.inventory.delete_volume(one.id) for one in c.inventory.volumes()])
+    assert lab.child(labs.pay).status == 0
+    assert lab.things("volumes") == []
+    restore(lab, tmp_path / "backup")
+    accept(lab)
+    assert lab.child(delete("vm1")).output.split() == ["done"]
+    assert audit(lab) == []
+    rows = lab.rows("SELECT name, location FROM vmwright_volumes WHERE deleted_at IS NULL")
+    assert rows == [{"name": "kept", "location": None}]
+
+
+def interrupted_backup(lab: Lab, moment: str, to: Path, **changes: Any) -> None:
     """Take a backup in the middle of a build that then goes well."""
     owner, verb = MOMENTS[moment]
 
@@ -300,7 +339,7 @@ def interrupted_backup(lab: Lab, moment: str, to: Path) -> None:
             return result
 
         setattr(owner, verb, around)
-        build("vm1")(controller)
+        build("vm1", **changes)(controller)
 
     ended = lab.child(child)
     assert ended.output.split() == ["done"], ended.output

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from vmwright.ids import HostId, InstanceId, OperationId, OwnerId, SnapshotId, VolumeId
 from vmwright.persistence.database import now
+from vmwright.persistence.history import may_have_gone_well
 from vmwright.persistence.tables import Schema
 from vmwright.states import ENDED, OperationState, VmState
 
@@ -48,6 +49,8 @@ class KnownOperation:
     created_at: float
     started_at: float | None
     finished_at: float | None
+    may_have_gone_well: bool = False
+    """Whether the store came from a backup since: see `history`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,6 +270,7 @@ def _operation(row: sa.Row[Any]) -> KnownOperation:
         created_at=row.created_at,
         started_at=row.started_at,
         finished_at=row.finished_at,
+        may_have_gone_well=may_have_gone_well(row.error),
     )
 
 

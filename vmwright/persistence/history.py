@@ -21,6 +21,13 @@ _SAME_TIME = 0.001
 """Seconds by which databases may round what is one and the same time."""
 
 
+def may_have_gone_well(operation_error: object) -> bool:
+    """Of an operation's `error`: whether it was parked because its store came from a backup. It
+    may have gone well since, in a history that the store has forgotten."""
+    parked = operation_error.get("parked") if isinstance(operation_error, dict) else None
+    return isinstance(parked, dict) and parked.get("code") == StoreRestored.__name__
+
+
 class History:
     """Remembers the latest event in a file outside the database, which no backup of that takes
     back. Events are only ever added, so each that was seen once is there for ever."""

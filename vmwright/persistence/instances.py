@@ -252,6 +252,15 @@ class InstanceStore:
         )
         return moved.rowcount == 1
 
+    def was_launched(self, connection: sa.Connection, instance: InstanceId) -> None:
+        """Its guest has been active, although nobody wrote down when."""
+        column = self._table.c
+        connection.execute(
+            sa.update(self._table)
+            .where(column.id == instance, column.launched_at.is_(None))
+            .values(launched_at=now())
+        )
+
     def place(self, connection: sa.Connection, instance: InstanceId, host: HostId | None) -> None:
         connection.execute(
             sa.update(self._table).where(self._table.c.id == instance).values(host_id=host)

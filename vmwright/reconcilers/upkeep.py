@@ -6,11 +6,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from vmwright.backends.hypervisor import Domain
 from vmwright.errors import Conflict, StoreRestored, Unavailable
-from vmwright.ids import DeploymentId
+from vmwright.ids import DeploymentId, HostId, InstanceId
 from vmwright.persistence.debts import BEING_MADE
-from vmwright.persistence.history import History
-from vmwright.persistence.records import Event, Operation
+from vmwright.persistence.history import History, may_have_gone_well
+from vmwright.persistence.records import Event, HostRecord, Instance, Operation
 from vmwright.reconcilers.audit import QUIET, Audit, Repair
 from vmwright.settings import Settings
 from vmwright.states import CLAIMABLE, OperationState
@@ -92,18 +93,11 @@ class Upkeep:
     def refuse_to_touch_guest(self, operation: Operation) -> None:
         """`Conflict` if the operation was parked since the store was restored, and its guest is
         there: it was finished, in a history that the store has forgotten."""
-        parked = (operation.error or {}).get("parked") or {}
-        if operation.state is not OperationState.PARKED or operation.kind != "create":
+        if not _may_have_gone_well(operation):
             return
-        if parked.get("code") != StoreRestored.__name__:
-            return
-        with self._stores.database.read() as connection:
-            hosts = self._stores.registries.hosts.all(connection)
-        for host in hosts:
-            hypervisor = self._means.backend.host(host.connection_uri).hypervisor
-            wait = Wait(self._settings.operations.undo_deadline)
+        for host in self._hosts():
             try:
-                domain = hypervisor.find_domain(operation.instance_id, wait)
+                domain = self._guest_on(host, operation.instance_id)
             except Unavailable as error:
                 raise Conflict(
                     f"host {host.name!r} cannot be asked whether it has the guest of "
@@ -117,6 +111,36 @@ class Upkeep:
                     hint="keep it as it is, or take what is on it elsewhere and delete it: "
                     f"vmwright delete {operation.instance_id}",
                 )
+
+    def learn_of_guest(self, instance: Instance) -> None:
+        """Before a delete: write down what the store has forgotten, that the guest was active, and
+        where it is. What it has written to volumes is its user's, and not a failed build's.
+
+        A host that cannot be asked may have it.
+        """
+        with self._stores.database.read() as connection:
+            operations = self._stores.operations.of_instance(connection, instance.id)
+        if not any(map(_may_have_gone_well, operations)):
+            return
+        for host in self._hosts():
+            try:
+                if self._guest_on(host, instance.id) is None:
+                    continue
+                at: HostId | None = host.id
+            except Unavailable:
+                at = None
+            with self._stores.database.write() as connection:
+                self._stores.instances.was_launched(connection, instance.id)
+                if at is not None:
+                    self._stores.instances.place(connection, instance.id, at)
+
+    def _guest_on(self, host: HostRecord, instance: InstanceId) -> Domain | None:
+        hypervisor = self._means.backend.host(host.connection_uri).hypervisor
+        return hypervisor.find_domain(instance, Wait(self._settings.operations.undo_deadline))
+
+    def _hosts(self) -> Sequence[HostRecord]:
+        with self._stores.database.read() as connection:
+            return self._stores.registries.hosts.all(connection)
 
     def _park(self, connection: sa.Connection, operation: Operation, reason: StoreRestored) -> None:
         operations, told = self._stores.operations, reason.to_store()
@@ -137,3 +161,8 @@ class Upkeep:
             error=told,
         )
         operations.append(connection, [event])
+
+
+def _may_have_gone_well(operation: Operation) -> bool:
+    is_parked_build = operation.state is OperationState.PARKED and operation.kind == "create"
+    return is_parked_build and may_have_gone_well(operation.error)

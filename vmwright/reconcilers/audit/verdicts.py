@@ -282,12 +282,25 @@ def _row_of(thing: Thing, books: Books) -> KnownVolume | None:
 
 def _end_of_volume(thing: Thing, books: Books) -> _Ended | None:
     """Of a data volume that was deleted by itself, while its first instance may live on."""
+    if _may_be_a_users(thing, books):
+        return _Ended(Verdict.UNKNOWN, "the store was restored, and has forgotten whose data it is")
     row = _row_of(thing, books)
     if row is None or row.deleted_at is None or thing.mark is None:
         return None
     if _is_busy(books, thing.mark.instance):
         return None
     return _Ended(Verdict.LEFTOVER, "its volume was deleted", row.deleted_at)
+
+
+def _may_be_a_users(thing: Thing, books: Books) -> bool:
+    """Whether a build put a data volume there after the backup that the store came from."""
+    if thing.mark is None or thing.kind != "volume" or volume_of_name(thing.key) is None:
+        return False
+    row, mark = _row_of(thing, books), thing.mark
+    if (row is not None and row.deleted_at is not None) or _is_busy(books, mark.instance):
+        return False
+    made = (o for o in books.operations.get(mark.instance, ()) if o.id == mark.operation)
+    return any(maker.may_have_gone_well for maker in made)
 
 
 def _end_of_copy(thing: Thing, books: Books) -> _Ended | None:
