@@ -307,6 +307,27 @@ def test_delete_of_what_was_finished_after_the_backup_leaves_its_user_the_volume
     assert {volume["name"] for volume in lab.things("volumes")} == written
 
 
+def test_volume_of_an_instance_that_was_deleted_after_the_backup_outlives_its_build(
+    lab: Lab, tmp_path: Path
+) -> None:
+    """Its guest was active, and wrote to it; then another one did, of whom the store knows
+    nothing."""
+    volumes = [{"volume": "kept", "delete_on_termination": False}]
+    interrupted_backup(lab, "before-its-disks", tmp_path / "backup", volumes=volumes)
+    assert lab.child(delete("vm1")).output.split() == ["done"]
+    before = lab.things("volumes")
+    assert len(before) == 1
+    restore(lab, tmp_path / "backup")
+    accept(lab)
+    (operation,) = lab.rows("SELECT * FROM vmwright_operations")
+    assert told(lab, lambda c: c.resume(operation["id"])) == "Conflict"
+    assert told(lab, lambda c: c.abandon(operation["id"], "tidy up")) == "Conflict"
+    assert lab.child(delete("vm1")).output.split() == ["done"]
+    assert lab.child(labs.pay).status == 0
+    assert lab.things("volumes") == before
+    assert audit(lab) == []
+
+
 def test_delete_of_what_was_not_finished_after_the_backup_leaves_nothing(
     lab: Lab, tmp_path: Path
 ) -> None:

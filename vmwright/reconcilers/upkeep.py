@@ -6,9 +6,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from vmwright.backends.hypervisor import Domain
 from vmwright.errors import Conflict, StoreRestored, Unavailable
-from vmwright.ids import DeploymentId, HostId, InstanceId
+from vmwright.ids import DeploymentId, InstanceId, volume_of_name
 from vmwright.persistence.debts import BEING_MADE
 from vmwright.persistence.history import History, may_have_gone_well
 from vmwright.persistence.records import Event, HostRecord, Instance, Operation
@@ -33,6 +32,7 @@ class Upkeep:
         self._means = means
         self._stores = stores
         self._settings = settings
+        self._deployment = deployment
         self.auditor = Audit(
             means,
             deployment,
@@ -92,25 +92,30 @@ class Upkeep:
 
     def refuse_to_touch_guest(self, operation: Operation) -> None:
         """`Conflict` if the operation was parked since the store was restored, and its guest is
-        there: it was finished, in a history that the store has forgotten."""
+        there, or was and has left data: it was finished, in a history that the store has
+        forgotten."""
         if not _may_have_gone_well(operation):
             return
         for host in self._hosts():
             try:
-                domain = self._guest_on(host, operation.instance_id)
+                if self._has_guest(host, operation.instance_id):
+                    what = "the guest"
+                elif self._has_data(host, operation.instance_id):
+                    what = "data volumes"
+                else:
+                    continue
             except Unavailable as error:
                 raise Conflict(
                     f"host {host.name!r} cannot be asked whether it has the guest of "
                     f"instance {operation.instance_id}: {error.message}",
                     hint="try again once it answers",
                 ) from error
-            if domain is not None:
-                raise Conflict(
-                    f"host {host.name!r} has the guest of instance {operation.instance_id}, which "
-                    "was finished after the backup that the store was restored from",
-                    hint="keep it as it is, or take what is on it elsewhere and delete it: "
-                    f"vmwright delete {operation.instance_id}",
-                )
+            raise Conflict(
+                f"host {host.name!r} has {what} of instance {operation.instance_id}: its build may "
+                "have been finished after the backup that the store was restored from",
+                hint="keep it as it is, or take what is on it elsewhere and delete it: "
+                f"vmwright delete {operation.instance_id}",
+            )
 
     def learn_of_guest(self, instance: Instance) -> None:
         """Before a delete: write down what the store has forgotten, that the guest was active, and
@@ -124,9 +129,9 @@ class Upkeep:
             return
         for host in self._hosts():
             try:
-                if self._guest_on(host, instance.id) is None:
+                at = host.id if self._has_guest(host, instance.id) else None
+                if at is None and not self._has_data(host, instance.id):
                     continue
-                at: HostId | None = host.id
             except Unavailable:
                 at = None
             with self._stores.database.write() as connection:
@@ -134,9 +139,22 @@ class Upkeep:
                 if at is not None:
                     self._stores.instances.place(connection, instance.id, at)
 
-    def _guest_on(self, host: HostRecord, instance: InstanceId) -> Domain | None:
+    def _has_guest(self, host: HostRecord, instance: InstanceId) -> bool:
         hypervisor = self._means.backend.host(host.connection_uri).hypervisor
-        return hypervisor.find_domain(instance, Wait(self._settings.operations.undo_deadline))
+        return hypervisor.find_domain(instance, self._patience()) is not None
+
+    def _has_data(self, host: HostRecord, instance: InstanceId) -> bool:
+        """A guest may have written to them, and be deleted since."""
+        volumes = self._means.backend.host(host.connection_uri).volumes
+        return any(
+            stored.mark is not None
+            and (stored.mark.deployment, stored.mark.instance) == (self._deployment, instance)
+            and volume_of_name(stored.name) is not None
+            for stored in volumes.volumes(self._patience())
+        )
+
+    def _patience(self) -> Wait:
+        return Wait(self._settings.operations.undo_deadline)
 
     def _hosts(self) -> Sequence[HostRecord]:
         with self._stores.database.read() as connection:
