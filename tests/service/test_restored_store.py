@@ -151,6 +151,8 @@ def test_nothing_is_made_or_unmade_before_somebody_has_said_so(lab: Lab, tmp_pat
         lambda c: c.upkeep.repair(),
         lambda c: c.pay_debts(),
         lambda c: c.resume(c.operations()[0].id),
+        lambda c: c.skip(c.operations()[0].id, "spawn", "tidy up"),
+        lambda c: c.drop_debt("any", "tidy up"),
     ):
         assert told(lab, work) == StoreRestored.__name__
     assert (lab.world(), lab.rows("SELECT * FROM vmwright_operations")) == (before, operations)
