@@ -21,8 +21,6 @@ from vmwright.ids import DeploymentId, new_id
 from vmwright.persistence.records import NetworkRecord
 from vmwright.waiting import Wait
 
-WAIT = Wait(60)
-
 
 @pytest.fixture
 def deployment(tmp_path):
@@ -60,7 +58,7 @@ def refused(deployment: Deployment, why: str) -> None:
 
 def on_host(place: Host, network: NetworkRecord) -> None:
     wanted = Subnet(network=network.id, cidr=network.cidr, gateway=network.gateway)
-    place.network.ensure_network(wanted, WAIT)
+    place.network.ensure_network(wanted, Wait(60))
 
 
 def test_networks_that_nobody_uses_go_with_their_host(deployment, inventory, place):
@@ -81,21 +79,21 @@ def test_network_with_an_address_that_the_store_does_not_know_keeps_its_host(
     deployment, inventory, place
 ):
     on_host(place, network := inventory.create_network("net", CIDR))
-    place.network.ensure_reservation(reservation(network.id), Marks(deployment.id).ours, WAIT)
+    place.network.ensure_reservation(reservation(network.id), Marks(deployment.id).ours, Wait(60))
     refused(deployment, f"network {network.id} has a reservation")
     assert deployment.world("one", "networks") == [network.id]
 
 
 def test_network_that_the_store_does_not_know_keeps_its_host(deployment, inventory, place):
     on_host(place, inventory.create_network("net", "10.61.8.0/24"))
-    place.network.ensure_network(unknown := subnet(), WAIT)
+    place.network.ensure_network(unknown := subnet(), Wait(60))
     refused(deployment, f"network {unknown.network}")
     assert len(deployment.world("one", "networks")) == 2
 
 
 def test_guest_that_the_store_does_not_know_keeps_its_host(deployment, inventory, place):
     on_host(place, network := inventory.create_network("net", CIDR))
-    defined_guest(place, mark := Marks(deployment.id).ours, WAIT)
+    defined_guest(place, mark := Marks(deployment.id).ours, Wait(60))
     refused(deployment, f"guest {mark.instance}")
     assert deployment.world("one", "networks") == [network.id]
     assert deployment.world("one", "domains") == [mark.instance]
@@ -113,8 +111,8 @@ def test_volume_that_the_store_does_not_know_keeps_its_host(deployment, inventor
 def test_what_others_have_on_a_host_does_not_keep_it(deployment, inventory, stranger):
     theirs, mark = stranger
     network = subnet()
-    theirs.network.ensure_network(network, WAIT)
-    defined_guest(theirs, mark, WAIT)
+    theirs.network.ensure_network(network, Wait(60))
+    defined_guest(theirs, mark, Wait(60))
     inventory.delete_host("one")
     assert list(inventory.hosts()) == []
     assert deployment.world("one", "networks") == [network.network]
@@ -122,7 +120,7 @@ def test_what_others_have_on_a_host_does_not_keep_it(deployment, inventory, stra
 
 
 def test_host_that_is_kept_is_as_closed_as_before(deployment, inventory, place):
-    defined_guest(place, Marks(deployment.id).ours, WAIT)
+    defined_guest(place, Marks(deployment.id).ours, Wait(60))
     inventory.disable_host("one", "new disks")
     inventory.drain_host("one")
     refused(deployment, "guest")
