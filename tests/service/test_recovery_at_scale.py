@@ -63,12 +63,10 @@ def test_two_thousand_are_recovered_in_the_memory_of_two_hundred(
     damaged = spoil(empty_lab, damages)
     large = recover(empty_lab)
     assert_parked_and_the_others_over(empty_lab, LARGE, damaged)
-    if empty_lab.url is None:
-        (tmp_path / "middle").mkdir()
-        lab = replace(empty_lab, home=tmp_path / "middle")
-    else:
-        # Whoever was in it is over.
-        lab = replace(empty_lab, url=request.getfixturevalue("postgresql").ready().connection)
+    (tmp_path / "middle").mkdir()
+    lab = replace(empty_lab, home=tmp_path / "middle")
+    if empty_lab.url is not None:
+        lab = replace(lab, url=request.getfixturevalue("postgresql").ready().connection)
     prepared = lab.child(prepare_many)
     assert prepared.status == 0, prepared.output
     MIDDLE.gather(lab)
