@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from tests.support import lab as labs
-from tests.support.breaking import names
+from tests.support.breaking import Break, broken, execute, names, revert
 from tests.support.lab import Lab
 from tests.support.matrices import CREATE, CREATE_AMONG_OTHERS, cases
-from tests.support.oracle import assert_only_the_users_volume_is_left, fault
+from tests.support.oracle import assert_nothing_held, assert_only_the_users_volume_is_left, fault
 
 TASKS = names("create")
 LAST = TASKS[-1]
@@ -51,6 +51,20 @@ def test_a_refused_build_hurts_nobody(lab: Lab, tmp_path: Path) -> None:
     assert ended.output.split() == ["undone"], ended.output
     assert fault(lab)["task"] == "check_not_created"
     assert lab.world() == foreign
+
+
+def test_each_task_has_given_its_own_back_before_the_build_ends(lab: Lab) -> None:
+    """What an end gives back as well must not hide an undo that gives back nothing: others wait
+    for room and addresses, and a build may stand still in its first task's undo for long."""
+    stuck = broken(
+        labs.create,
+        execute("spawn", Break.FAIL_AFTER).refusing(),
+        revert("check_not_created", Break.FAIL_BEFORE).refusing(),
+    )
+    ended = lab.child(stuck)
+    assert ended.output.split() == ["stuck"], ended.output
+    assert_nothing_held(lab)
+    assert lab.world() == {}
 
 
 def another_deployment(lab: Lab, home: Path, uuid: str | None = None) -> dict[str, str]:
