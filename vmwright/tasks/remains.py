@@ -32,7 +32,7 @@ class Remains(Task):
         """Nothing is made."""
 
     def revert(self, run: Run, host: dict[str, Any], marks: list[dict[str, Any]]) -> None:
-        run.remove(self._means.backend, host, self.removals(run, marks))
+        """Never called: nothing runs this. It says what the other two are called with."""
 
     def removals(self, run: Run, marks: list[dict[str, Any]], **_: Any) -> list[Removal]:
         found = [Removal(kind=Kind.DOMAIN, key=run.instance, whose=run.whose)]
