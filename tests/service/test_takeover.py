@@ -111,8 +111,8 @@ def test_an_operation_that_another_process_ends_meanwhile_does_not_keep_its_inst
 
 
 def test_a_dead_process_is_found_out_at_once(lab: Lab) -> None:
-    """Its lock is free: nobody waits for its lease of 15 seconds."""
-    slow = replace(lab, latency="*:0,ensure_running:30")
+    """Its lock is free: nobody waits for its lease of a day."""
+    slow = replace(lab, lease=86400.0, latency="*:0,ensure_running:30")
     process = slow.fork(labs.create)
     until(lambda: _state_of(lab, "spawn") == "RUNNING")
     os.kill(process, signal.SIGKILL)

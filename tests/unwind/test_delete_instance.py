@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from tests.support import lab as labs
-from tests.support.breaking import Break, broken, execute, meet, names, revert
+from tests.support.breaking import Break, around_task, broken, execute, meet, names, revert
 from tests.support.lab import Lab
 from tests.support.matrices import DELETE, cases
 from tests.support.oracle import (
     assert_nothing_held,
+    fault,
     instances,
 )
 from vmwright.states import Direction
@@ -20,6 +21,28 @@ from vmwright.states import Direction
 @pytest.mark.parametrize("case", cases(DELETE))
 def test_nothing_is_left_of_the_instance(stages: Any, tmp_path: Path, case: Any) -> None:
     DELETE.run(case, stages(DELETE).copied_to(tmp_path / "lab"))
+
+
+def test_a_delete_that_comes_first_keeps_the_build_from_being_active(lab: Lab) -> None:
+    """Also if it comes between the last look at the operation and the end of the build."""
+
+    def child(controller: Any) -> None:
+        def around(method: Any) -> Any:
+            def run(self: Any, **arguments: Any) -> Any:
+                arguments["run"].connection.exec_driver_sql(
+                    "UPDATE vmwright_instances SET task_state = 'deleting'"
+                )
+                return method(self, **arguments)
+
+            return run
+
+        around_task("mark_active", Direction.EXECUTE, around)
+        labs.create(controller)
+
+    ended = lab.child(child)
+    assert ended.output.split() == ["cancelled"], ended.output
+    assert fault(lab)["task"] == "mark_active"
+    assert_nothing_held(lab)
 
 
 @pytest.mark.parametrize("task", names("create"))
