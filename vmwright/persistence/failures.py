@@ -59,7 +59,7 @@ def translated(driver: Any) -> Iterator[None]:
             raise TransactionGivenUp(
                 f"the database gave up ({_first_line(error)})", hint="try again"
             ) from error
-        if isinstance(error.inner_exception, _LOST) or _sqlstate(error) == _READ_ONLY_POSTGRESQL:
+        if isinstance(error.inner_exception, _LOST) or _is_read_only(error.inner_exception):
             raise StoreUnavailable(
                 f"the database gave up ({_first_line(error)})", hint="try again"
             ) from error
@@ -68,15 +68,19 @@ def translated(driver: Any) -> Iterator[None]:
 
 def _says_no_table(error: Exception | None) -> bool:
     """oslo.db knows this of SQLite only."""
-    original = getattr(error, "orig", None)
-    if getattr(original, "sqlstate", None) == _UNDEFINED_TABLE_POSTGRESQL:
+    if _sqlstate(error) == _UNDEFINED_TABLE_POSTGRESQL:
         return True
-    arguments: tuple[object, ...] = getattr(original, "args", ())
+    arguments: tuple[object, ...] = getattr(getattr(error, "orig", None), "args", ())
     return bool(arguments) and arguments[0] == _UNDEFINED_TABLE_MYSQL
 
 
-def _sqlstate(error: db.DBError) -> object:
-    return getattr(getattr(error.inner_exception, "orig", None), "sqlstate", None)
+def _is_read_only(error: Exception | None) -> bool:
+    return _sqlstate(error) == _READ_ONLY_POSTGRESQL
+
+
+def _sqlstate(error: Exception | None) -> object:
+    """PostgreSQL's word for what went wrong; None from the other drivers."""
+    return getattr(getattr(error, "orig", None), "sqlstate", None)
 
 
 def _unfit() -> InvalidRequest:
