@@ -2,48 +2,39 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from vmwright.admission import Caller, Door, Reservation
 from vmwright.admission.several import single, with_key
-from vmwright.backends.file_images import FileImageStore, images_of
-from vmwright.backends.loading import load_backend
-from vmwright.descriptions import Descriptions
 from vmwright.errors import Conflict
 from vmwright.graphs import Graphs
-from vmwright.ids import InstanceId, OperationId
+from vmwright.ids import InstanceId
 from vmwright.inventory import Inventory
 from vmwright.operator import Operator
-from vmwright.persistence import schema_version
-from vmwright.persistence.database import Database
-from vmwright.persistence.deployment import deployment_of
-from vmwright.persistence.records import Event, Instance, Operation
+from vmwright.persistence.records import Operation
 from vmwright.persistence.retrying import in_transaction
-from vmwright.persistence.stores import Stores
 from vmwright.planning import Plan, Planner
+from vmwright.reader import Reader
 from vmwright.reconcilers.upkeep import Upkeep
 from vmwright.request import CreateRequest
 from vmwright.settings import Settings
 from vmwright.states import CLAIMABLE, OperationState
-from vmwright.tasks.placement import Placement
 from vmwright.tasks.task import Means
 from vmwright.views.graph import Graph
 from vmwright.waiting import Wait
-from vmwright.watching import Watch
 from vmwright.worker import Standing, Worker, unheard
 
 T = TypeVar("T")
 
-_GIB = 2**30
 _PAGE = 500
 
 
-class Controller:
-    """Builds and deletes instances. Thread-safe; installs no signal handlers; logs to `vmwright`.
+class Controller(Reader):
+    """Builds and deletes instances, and tells how they stand. Thread-safe; installs no signal
+    handlers; logs to `vmwright`.
 
     A context manager: leaving it puts what runs down where it is, safely; any controller on the
     same store goes on with it. Threads start with the first operation that is run here, so open
@@ -64,19 +55,8 @@ class Controller:
         around the means (`vmwright.testing.points`). Raises `StoreUnavailable`, `SchemaMismatch`,
         `PackageMissing` or `InvalidRequest`.
         """
-        self.settings = settings
-        self._caller = caller or Caller.of(settings.caller)
-        self._closed = threading.Event()
-        self._database = (
-            Database.open(settings.database)
-            if engine is None
-            else Database.around(engine, settings.database)
-        )
-        schema_version.make_ready(self._database)
-        self.deployment = deployment_of(self._database)
-        self._stores = Stores.of(self._database, settings.state_dir / "key")
-        means = self._means_of(settings)
-        self._means = watch(means) if watch else means
+        self._around = watch
+        super().__init__(settings, engine=engine, caller=caller)
         self._upkeep = Upkeep(self._means, self.deployment, settings)
         self.inventory = Inventory(
             self._stores,
@@ -87,40 +67,21 @@ class Controller:
             caller=self._caller,
         )
         self._door = Door(self._means, settings, time.time)
-        self._watch = Watch(self._stores, self.operation, self._closed, settings.operations.lease)
-        self._describe = Descriptions(self._stores)
-        self._graphs = Graphs(self._means, self._describe)
+        self._graphs = Graphs(self._means)
         self._operator = Operator(
             self._means, self.deployment, settings, self._caller, self._upkeep
         )
         self._worker = Worker(self._means, self.deployment, settings, self._end, self._upkeep)
 
-    def _means_of(self, settings: Settings) -> Means:
-        images = images_of(settings.state_dir, self.deployment)
-        return Means(
-            self._stores,
-            load_backend(settings, self.deployment),
-            FileImageStore(images, settings.max_image_gib * _GIB),
-            Placement(self._stores, settings.scheduler),
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
+    def _open_means(self) -> Means:
+        means = super()._open_means()
+        return self._around(means) if self._around else means
 
     def close(self) -> None:
         """Put down what runs, and let go of threads, hosts and the database."""
         self._closed.set()
         self._worker.close()
-        self._means.backend.close()
-        self._database.close()
+        super().close()
 
     # Operations.
 
@@ -220,70 +181,7 @@ class Controller:
         self.inventory.rights.operate()
         self._worker.serve_until(stop, tick)
 
-    def wait(self, operation: str, timeout: float | None = None) -> Operation:
-        """Return once nothing more happens to it by itself; `DeadlinePassed` at the timeout."""
-        return self._watch.wait(operation, timeout)
-
-    def watch(
-        self, operation: str, *, after: int = 0, timeout: float | None = None
-    ) -> Iterator[Event]:
-        """What happens to an operation, whoever runs it, until nothing more does by itself.
-
-        To go on later, pass the `seq` of the last event seen as `after`.
-        """
-        return self._watch.events(operation, after=after, timeout=timeout)
-
     # How things stand.
-
-    def operation(self, operation: str) -> Operation:
-        with self._database.read() as connection:
-            return self._stores.operations.get(
-                connection, OperationId(operation), project=self._caller.sees
-            )
-
-    def operations(
-        self, states: Iterable[OperationState] = tuple(OperationState)
-    ) -> Sequence[Operation]:
-        """Operations in these states, oldest first; the newest thousand."""
-        with self._database.read() as connection:
-            return self._stores.operations.newest(
-                connection, project=self._caller.sees, states=states
-            )
-
-    def instance(self, name_or_id: str) -> Instance:
-        with self._database.read() as connection:
-            return self._stores.instances.find(connection, name_or_id, project=self._caller.sees)
-
-    def instance_of(self, operation: Operation) -> Instance:
-        """The instance of an operation, also after it was deleted."""
-        with self._database.read() as connection:
-            return self._stores.instances.get(connection, operation.instance_id)
-
-    def instances(self, reservation: str | None = None) -> Sequence[Instance]:
-        """Every living instance that the caller may see, or those of one request, oldest first."""
-        found: list[Instance] = []
-        with self._database.read() as connection:
-            while page := self._stores.instances.page(
-                connection,
-                project=self._caller.sees,
-                reservation=reservation,
-                after=found[-1].seq if found else 0,
-                limit=_PAGE,
-            ):
-                found += page
-        return found
-
-    def describe_instance(self, instance: Instance) -> dict[str, Any]:
-        """An instance with everything that belongs to it, as users see it."""
-        with self._database.read() as connection:
-            held = self._operator.held_by(connection, instance)
-            return self._describe.instance(connection, instance) | {"held": held}
-
-    def describe_operation(self, operation: Operation) -> dict[str, Any]:
-        """An operation, what it owes, and what it holds if it stands still, as users see it."""
-        with self._database.read() as connection:
-            held = self._operator.held(connection, operation)
-            return self._describe.operation(connection, operation) | {"held": held}
 
     def graph(self, operation_or_flow: str) -> Graph:
         """The graph of a flow by its name, or of an operation as it stands, by its id."""

@@ -8,7 +8,6 @@ import sqlalchemy as sa
 from vmwright.persistence.records import Instance, Operation
 from vmwright.persistence.stores import Stores
 from vmwright.states import ENDED, PowerState
-from vmwright.views.graph import OperationFacts
 
 
 class Descriptions:
@@ -82,18 +81,6 @@ class Descriptions:
             "started_at": moment(operation.started_at),
             "finished_at": moment(operation.finished_at),
         }
-
-    def facts(self, connection: sa.Connection, operation: Operation) -> OperationFacts:
-        """An operation as the pictures of it show it."""
-        debts = self._stores.debts.of_operation(connection, operation.id)
-        return OperationFacts(
-            id=operation.id,
-            kind=operation.kind,
-            state=operation.state,
-            instance=operation.instance_id,
-            attempt=operation.attempt,
-            owes=tuple(f"{debt.kind} {debt.key}" for debt in debts),
-        )
 
     def _attempts(self, connection: sa.Connection, operation: Operation) -> list[dict[str, Any]]:
         return [

@@ -36,7 +36,7 @@ from vmwright.persistence.records import Event, Instance, Operation
 from vmwright.remnants import Remnant, provided, remnant_of
 from vmwright.settings import OperationSettings
 from vmwright.spec import Spec
-from vmwright.states import AttemptOutcome, OperationState
+from vmwright.states import STANDING_STILL, AttemptOutcome, OperationState
 from vmwright.tasks.hooks import is_hook
 from vmwright.tasks.host import ClaimHost
 from vmwright.tasks.instance import LocateGuest
@@ -49,7 +49,6 @@ LOG = logging.getLogger(__name__)
 
 _UNDONE = frozenset({taskflow_states.PENDING, taskflow_states.REVERTED, taskflow_states.IGNORE})
 _DONE = frozenset({taskflow_states.SUCCESS, taskflow_states.IGNORE})
-_STANDING_STILL = frozenset({OperationState.STUCK, OperationState.PARKED})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,12 +76,10 @@ class GivingUp:
 
     def held(self, connection: sa.Connection, operation: Operation) -> list[dict[str, Any]]:
         """What an operation that stands still has not made absent, task by task: `task`, `host`
-        (its name), `things`, and `since` when they may be there. Empty for any other one.
+        (its name), `things`, and `since` when they may be there.
 
         Of one that cannot be read here, all that it may have made stands under `remains`.
         """
-        if operation.state not in _STANDING_STILL:
-            return []
         remnants = self._remnants(connection, operation)
         since = self._stores.operations.begun_at(connection, operation)
         return [
@@ -133,7 +130,7 @@ class GivingUp:
         its own until a delete ends well. `Conflict` for an operation that runs, has ended, or
         whose guest has been active: that is its user's.
         """
-        _expect(operation, _STANDING_STILL)
+        _expect(operation, STANDING_STILL)
         instance = self._stores.instances.get(connection, operation.instance_id)
         if operation.kind == "create" and instance.launched_at is not None:
             raise Conflict(

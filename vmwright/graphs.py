@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from vmwright.descriptions import Descriptions
 from vmwright.flows import NO_HOOKS, RECIPES, stored_flow
-from vmwright.persistence.records import Event, Operation
+from vmwright.persistence.records import Debt, Event, Operation
 from vmwright.spec import Spec
 from vmwright.tasks.task import Means
-from vmwright.views.graph import Graph, flow_graph, operation_graph
+from vmwright.views.graph import Graph, OperationFacts, flow_graph, operation_graph
 from vmwright.views.records import records_of
 
 _PAGE = 500
@@ -18,10 +17,9 @@ _PAGE = 500
 class Graphs:
     """What a picture is drawn from."""
 
-    def __init__(self, means: Means, describe: Descriptions) -> None:
+    def __init__(self, means: Means) -> None:
         self._means = means
         self._stores = means.stores
-        self._describe = describe
 
     def of_flow(self, name: str) -> "Graph | None":
         """The newest version of a flow; None if none has this name."""
@@ -35,13 +33,13 @@ class Graphs:
         database = self._stores.database
         with database.read() as connection:
             instance = self._stores.instances.get(connection, operation.instance_id)
-            facts = self._describe.facts(connection, operation)
+            debts = self._stores.debts.of_operation(connection, operation.id)
         hooks = Spec.from_store(instance.request).hooks
         flow = stored_flow(operation.flow_name, operation.flow_version, self._means, hooks)
         return operation_graph(
             flow_graph(flow),
             records_of(map(_dated, self._events(operation))),
-            facts,
+            _facts_of(operation, debts),
             now=datetime.now(UTC),
         )
 
@@ -56,6 +54,17 @@ class Graphs:
             return self._stores.operations.events(
                 connection, operation.id, after=after, limit=_PAGE
             )
+
+
+def _facts_of(operation: Operation, debts: Sequence[Debt]) -> OperationFacts:
+    return OperationFacts(
+        id=operation.id,
+        kind=operation.kind,
+        state=operation.state,
+        instance=operation.instance_id,
+        attempt=operation.attempt,
+        owes=tuple(f"{debt.kind} {debt.key}" for debt in debts),
+    )
 
 
 def _dated(event: Event) -> dict[str, Any]:

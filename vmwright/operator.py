@@ -14,7 +14,7 @@ from vmwright.errors import InvalidRequest
 from vmwright.giving_up import GivingUp, Word
 from vmwright.ids import DeploymentId, OperationId
 from vmwright.persistence.kept import give_back_kept
-from vmwright.persistence.records import Debt, Event, Instance, Operation
+from vmwright.persistence.records import Debt, Event, Operation
 from vmwright.reconcilers.upkeep import Upkeep
 from vmwright.settings import Settings
 from vmwright.tasks.task import Means
@@ -38,16 +38,6 @@ class Operator:
         self._gate = Gate(settings.policy_file)
         self._giving_up = GivingUp(means, deployment, settings.operations)
         self._caller = caller
-
-    def held(self, connection: sa.Connection, operation: Operation) -> list[dict[str, Any]]:
-        """What an operation that stands still holds; see `GivingUp.held`."""
-        return self._giving_up.held(connection, operation)
-
-    def held_by(self, connection: sa.Connection, instance: Instance) -> list[dict[str, Any]]:
-        """The same of the operation that an instance waits for."""
-        if instance.operation_id is None:
-            return []
-        return self.held(connection, self._stores.operations.get(connection, instance.operation_id))
 
     def skip(self, operation: str, task: str, why: str) -> Operation:
         """Give up what an operation is stuck in; see `Controller.skip`."""

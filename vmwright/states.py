@@ -75,7 +75,10 @@ HELD = frozenset({OperationState.RUNNING, OperationState.UNDOING})
 CLAIMABLE = frozenset({OperationState.QUEUED, OperationState.INTERRUPTED}) | HELD
 """What a process may take up: those in `HELD` only once their owner is dead."""
 
-OVER = ENDED | {OperationState.STUCK, OperationState.PARKED}
+STANDING_STILL = frozenset({OperationState.STUCK, OperationState.PARKED})
+"""These wait for a person."""
+
+OVER = ENDED | STANDING_STILL
 """Nothing more happens to these by itself."""
 
 _MOVES: dict[OperationState, frozenset[OperationState]] = {

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic.script import ScriptDirectory
 
 from tests.support.dialects import SERVERS
 from vmwright.errors import InvalidRequest, SchemaMismatch
@@ -181,7 +182,7 @@ def older_version(blank, monkeypatch, tmp_path_factory):
     migrations = tmp_path_factory.mktemp("newer") / "migrations"
     shutil.copytree(schema_version._MIGRATIONS, migrations)
     (migrations / "versions" / "v9999_more.py").write_text(
-        f"revision, down_revision = '9999', {newest!r}\n\n\ndef upgrade(prefix):\n    pass\n"
+        f'revision = "9999"\ndown_revision = "{newest}"\n\n\ndef upgrade(prefix):\n    pass\n'
     )
     monkeypatch.setattr(schema_version, "_MIGRATIONS", migrations)
     return newest
@@ -194,6 +195,16 @@ def test_database_of_a_server_is_upgraded_only_when_asked(blank, older_version):
     assert schema_version.current_version(blank) == older_version
     assert schema_version.upgrade(blank) is None
     assert schema_version.current_version(blank) == "9999"
+
+
+def test_what_is_read_of_migrations_is_what_alembic_finds():
+    """They are read without it, so that only who changes a schema loads it."""
+    script = ScriptDirectory(str(schema_version._MIGRATIONS))
+    found = list(script.walk_revisions())
+    read = schema_version._versions_in(schema_version._MIGRATIONS)
+    assert read.newest == script.get_current_head()
+    assert read.known == {one.revision for one in found}
+    assert read.oldest == max(getattr(one.module, "compatible_from", one.revision) for one in found)
 
 
 def test_several_processes_make_one_database_at_once(empty, dialect):

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from alembic import command
-from alembic.config import Config
 
 from vmwright.ids import new_id
 from vmwright.persistence import schema_version
@@ -70,12 +69,7 @@ def old(empty):
     """A database of the first version with one instance, its port, an operation and an attempt."""
     database = Database.open(empty)
     with database.write() as connection:
-        config = Config()
-        config.attributes["connection"] = connection
-        config.attributes["version_table"] = schema_version._version_table(database)
-        config.attributes["prefix"] = database.schema.prefix
-        schema_version._script(config, schema_version._MIGRATIONS)
-        command.upgrade(config, "0001")
+        command.upgrade(schema_version._config(connection, database), "0001")
     fill(database)
     yield database
     database.close()

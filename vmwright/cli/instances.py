@@ -56,8 +56,8 @@ class List(Lister):
         )
 
     def describe(self, arguments: argparse.Namespace) -> Iterable[Mapping[str, Any]]:
-        controller = self.session.controller
-        return map(controller.describe_instance, controller.instances(arguments.reservation))
+        reader = self.session.reader
+        return map(reader.describe_instance, reader.instances(arguments.reservation))
 
 
 class Show(ShowOne):
@@ -69,8 +69,8 @@ class Show(ShowOne):
         parser.add_argument("name", metavar="NAME", help="name or id")
 
     def describe(self, arguments: argparse.Namespace) -> Mapping[str, Any]:
-        controller = self.session.controller
-        return controller.describe_instance(controller.instance(arguments.name))
+        reader = self.session.reader
+        return reader.describe_instance(reader.instance(arguments.name))
 
 
 class Delete(Lister):

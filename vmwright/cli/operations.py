@@ -40,9 +40,9 @@ class List(Lister):
         parser.add_argument("--all", action="store_true", help="also those that have ended")
 
     def describe(self, arguments: argparse.Namespace) -> Iterable[Mapping[str, Any]]:
-        controller = self.session.controller
+        reader = self.session.reader
         states = [state for state in OperationState if arguments.all or state not in ENDED]
-        return map(controller.describe_operation, controller.operations(states))
+        return map(reader.describe_operation, reader.operations(states))
 
 
 class Show(ShowOne):
@@ -54,8 +54,8 @@ class Show(ShowOne):
         parser.add_argument("operation", metavar="ID")
 
     def describe(self, arguments: argparse.Namespace) -> Mapping[str, Any]:
-        controller = self.session.controller
-        return controller.describe_operation(controller.operation(arguments.operation))
+        reader = self.session.reader
+        return reader.describe_operation(reader.operation(arguments.operation))
 
 
 class Await(ShowOne):

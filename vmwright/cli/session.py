@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vmwright.controller import Controller
     from vmwright.errors import VmwrightError
     from vmwright.persistence.records import Operation
+    from vmwright.reader import Reader
     from vmwright.settings import Settings
 
 
@@ -43,6 +44,15 @@ class Session:
         from vmwright.settings import Settings
 
         return Settings.from_files(self._config_file)
+
+    @cached_property
+    def reader(self) -> "Reader":
+        """For commands that only look: it loads a fraction of what a controller does."""
+        settings = self.settings
+        from vmwright.reader import Reader
+
+        self._opened.enter_context(self._logging())
+        return self._opened.enter_context(Reader(settings))
 
     @cached_property
     def controller(self) -> "Controller":

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from vmwright.persistence.tables import Schema
 from vmwright.states import VmState
@@ -93,12 +92,18 @@ class QuotaStore:
         again = {"serial": table.c.serial + 1}
         match dialect:
             case "postgresql":
+                from sqlalchemy.dialects import postgresql
+
                 row = postgresql.insert(table).values(first)
                 return row.on_conflict_do_update(index_elements=["id"], set_=again)
             case "sqlite":
+                from sqlalchemy.dialects import sqlite
+
                 line = sqlite.insert(table).values(first)
                 return line.on_conflict_do_update(index_elements=["id"], set_=again)
             case _:
+                from sqlalchemy.dialects import mysql
+
                 return mysql.insert(table).values(first).on_duplicate_key_update(again)
 
     def _take(self, connection: sa.Connection, project: str) -> bool:

@@ -8,22 +8,23 @@ that does.
 
 import functools
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from vmwright.errors import SchemaMismatch, StoreUnavailable
 from vmwright.persistence.database import Database
 from vmwright.private_files import new_file
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _ADVISORY_LOCK = 0x766D7772
 """Any number, the same in every process: 'vmwr'."""
@@ -31,6 +32,10 @@ _ADVISORY_LOCK = 0x766D7772
 _LOCK_SECONDS = 60
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
+
+_STATED = re.compile(
+    r"""^(revision|down_revision|compatible_from) = (?:"(\w+)"|None)$""", re.MULTILINE
+)
 
 
 def current_version(database: Database) -> str | None:
@@ -53,12 +58,14 @@ def oldest_version(database: Database) -> str | None:
 def check(database: Database) -> None:
     """Return if this code may work on the schema, else raise `SchemaMismatch` that says what to
     do. It may on a newer one whose migrations only added to what it knows."""
-    version, oldest = current_version(database), oldest_version(database)
+    with database.read() as connection:
+        version = _version_of(connection, database)
+        oldest = _stamp_of(connection, _floor_table(database))
     if version is None:
         raise SchemaMismatch("the database has no vmwright tables", hint="run: vmwright db upgrade")
     if oldest not in _known_versions():
         raise _unknown(str(oldest))
-    if version in _known_versions() and version != newest_version():
+    if _is_behind(version):
         raise SchemaMismatch(
             f"the database is at version {version}, this vmwright writes {newest_version()}",
             hint="stop older processes, then run: vmwright db upgrade",
@@ -69,7 +76,7 @@ def make_ready(database: Database) -> None:
     """Check the schema; an SQLite file is made or upgraded on the way, a server never is."""
     if database.writer.dialect.name == "sqlite":
         version = current_version(database)
-        if version is None or (version in _known_versions() and version != newest_version()):
+        if version is None or _is_behind(version):
             upgrade(database)
     check(database)
 
@@ -99,17 +106,27 @@ def upgrade(database: Database) -> str | None:
 def _migrate(connection: sa.Connection, database: Database, version: str | None) -> None:
     """Where DDL is not transactional, whoever is killed in it is gone on for: so older code is
     shut out before what it cannot bear, and let in only once all is there."""
+    from alembic import command
+
     oldest = _versions_in(_MIGRATIONS).oldest
     if version is not None:
         _stamp(connection, _version_table(database), version)
         _stamp(connection, _floor_table(database), oldest)
+    command.upgrade(_config(connection, database), "head")
+    _stamp(connection, _floor_table(database), oldest)
+
+
+def _config(connection: sa.Connection, database: Database) -> "Config":
+    """What alembic and our `env.py` are told. It takes longer to load than a look at a database
+    that is as it should be: only who changes one does."""
+    from alembic.config import Config
+
     config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["connection"] = connection
     config.attributes["version_table"] = _version_table(database)
     config.attributes["prefix"] = database.schema.prefix
-    _script(config, _MIGRATIONS)
-    command.upgrade(config, "head")
-    _stamp(connection, _floor_table(database), oldest)
+    return config
 
 
 def _unknown(version: str) -> SchemaMismatch:
@@ -117,11 +134,6 @@ def _unknown(version: str) -> SchemaMismatch:
         f"the database is at version {version!r}, which this vmwright does not know",
         hint="a newer vmwright has upgraded it: install that version",
     )
-
-
-def _script(config: Config, location: Path) -> ScriptDirectory:
-    config.set_main_option("script_location", str(location))
-    return ScriptDirectory.from_config(config)
 
 
 @dataclass(frozen=True)
@@ -138,16 +150,20 @@ def _known_versions() -> frozenset[str]:
     return _versions_in(_MIGRATIONS).known
 
 
+def _is_behind(version: str) -> bool:
+    return version in _known_versions() and version != newest_version()
+
+
 @functools.cache
 def _versions_in(location: Path) -> _Versions:
-    """They are modules, which take a while to find and to read."""
-    script = _script(Config(), location)
-    newest = script.get_current_head()
-    assert newest is not None
-    found = list(script.walk_revisions())
+    """What the migrations say of themselves: read, and not run, for that needs alembic."""
+    texts = (path.read_text() for path in sorted((location / "versions").glob("v*.py")))
+    stated: list[dict[str, str]] = [dict(_STATED.findall(text)) for text in texts]
+    known = frozenset(one["revision"] for one in stated)
+    (newest,) = known - {one["down_revision"] for one in stated}
     # A migration that does not say which code it suits suits only its own.
-    bearable = (getattr(one.module, "compatible_from", one.revision) for one in found)
-    return _Versions(newest, max(bearable), frozenset(one.revision for one in found))
+    bearable = (one.get("compatible_from", one["revision"]) for one in stated)
+    return _Versions(newest, max(bearable), known)
 
 
 def _version_table(database: Database) -> str:
@@ -165,9 +181,11 @@ def _version_of(connection: sa.Connection, database: Database) -> str | None:
     return _stamp_of(connection, _floor_table(database)) if version is None else version
 
 
-def _stamp_of(connection: sa.Connection, table: str) -> str | None:
-    context = MigrationContext.configure(connection, opts={"version_table": table})
-    return context.get_current_revision()
+def _stamp_of(connection: sa.Connection, name: str) -> str | None:
+    if not sa.inspect(connection).has_table(name):
+        return None
+    table = sa.table(name, sa.column("version_num", sa.String))
+    return connection.execute(sa.select(table.c.version_num)).scalar_one_or_none()
 
 
 def _stamp(connection: sa.Connection, name: str, version: str) -> None:

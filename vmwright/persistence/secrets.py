@@ -7,15 +7,18 @@ import tempfile
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from cryptography.fernet import Fernet, InvalidToken
 
 from vmwright.errors import NotFound, Unavailable
 from vmwright.ids import InstanceId
 from vmwright.persistence.database import now
 from vmwright.persistence.tables import Schema
 from vmwright.private_files import make_directories
+
+if TYPE_CHECKING:
+    from cryptography.fernet import Fernet
 
 _LONGEST_KEY = 1024
 _REMEDY = "run where the key file of this deployment is, or bring it back from a backup"
@@ -52,6 +55,8 @@ class SecretStore:
 
     def reveal(self, connection: sa.Connection, secret: str) -> bytes:
         """The content. `NotFound` once erased, `Unavailable` where the key file is not."""
+        from cryptography.fernet import InvalidToken
+
         ciphertext = connection.execute(
             sa.select(self._table.c.ciphertext).where(self._table.c.id == secret)
         ).scalar()
@@ -93,7 +98,10 @@ class SecretStore:
             .values(ciphertext=None, erased_at=now())
         )
 
-    def _cipher(self) -> Fernet:
+    def _cipher(self) -> "Fernet":
+        # Loaded by those only who have a secret: nobody who looks at a store has.
+        from cryptography.fernet import Fernet
+
         try:
             return Fernet(self._key())
         except ValueError as error:
@@ -120,6 +128,8 @@ class SecretStore:
 
     def _make_key(self) -> None:
         """Make the key, durable and whole. Of several that make it at once, one wins."""
+        from cryptography.fernet import Fernet
+
         directory = self._key_file.parent
         try:
             make_directories(directory)

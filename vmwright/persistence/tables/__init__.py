@@ -13,7 +13,7 @@ from vmwright.persistence.tables.owned import OwnedTables
 
 
 class Schema(OwnedTables):
-    """The tables of one deployment, as attributes; `logbook` holds TaskFlow's three."""
+    """The tables of one deployment, as attributes."""
 
     def __init__(self, prefix: str) -> None:
         super().__init__(prefix)

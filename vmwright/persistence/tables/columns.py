@@ -1,9 +1,11 @@
 """Kinds of columns, and how tables, constraints and indexes are named."""
 
+import threading
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, Index, Table, UniqueConstraint
 from sqlalchemy.dialects import mysql
-from taskflow.persistence.backends.sqlalchemy import tables as taskflow_tables
 
 BIG = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 TEXT = sa.Text()
@@ -44,17 +46,34 @@ def truth(name: str) -> Column[bool]:
 
 
 class Tables:
-    """A set of tables under one prefix; `logbook` holds TaskFlow's three, under its own names."""
+    """A set of tables under one prefix. Thread-safe."""
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
-        self.metadata = sa.MetaData()
-        self.logbook = taskflow_tables.fetch(self.metadata)
+        self._metadata = sa.MetaData()
+        self._logbook: Any = None
+        self._turn = threading.Lock()
+
+    @property
+    def logbook(self) -> Any:
+        """TaskFlow's three, under its own names: only what runs something loads TaskFlow."""
+        with self._turn:
+            if self._logbook is None:
+                from taskflow.persistence.backends.sqlalchemy import tables
+
+                self._logbook = tables.fetch(self._metadata)
+            return self._logbook
+
+    @property
+    def metadata(self) -> sa.MetaData:
+        """Of all tables, TaskFlow's too."""
+        assert self.logbook
+        return self._metadata
 
     def _table(self, name: str, *columns: Column[object] | sa.schema.SchemaItem) -> Table:
         return Table(
             f"{self.prefix}{name}",
-            self.metadata,
+            self._metadata,
             Column("seq", BIG, primary_key=True, autoincrement=True),
             *columns,
             sqlite_autoincrement=True,

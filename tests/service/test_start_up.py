@@ -1,0 +1,69 @@
+"""What a command loads before it does anything: nearly all of the time that it takes to start."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.command_line import BUILD, CommandLine, stocked
+
+_ELSEWHERE = {"alembic", "fastapi", "libvirt", "networkx", "pygments", "taskflow"}
+"""What only runs, draws or upgrades something."""
+
+_BUILDING = {"cryptography", "oslo_policy", "pydantic"} | {
+    f"vmwright.{name}" for name in ("backends", "flows", "request", "runner", "scheduler", "tasks")
+}
+"""What only takes requests in and sees them through."""
+
+_PROGRAM = """
+import io, json, sys
+from vmwright.cli.main import run
+for words in json.loads(sys.argv[1]):
+    out = io.StringIO()
+    code = run(words, out, sys.stderr)
+    print(json.dumps([code, out.getvalue(), sorted(sys.modules)]))
+"""
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+    """A store with an instance."""
+    command = stocked(tmp_path_factory.mktemp("built"))
+    assert command("create", "vm1", *BUILD).code == 0
+    return command
+
+
+def loaded(directory: Path, *commands: tuple[str, ...]) -> dict[tuple[str, ...], set[str]]:
+    """What is in memory after each of these commands, one after the other in one process."""
+    named = ["--config-file", str(directory / "vmwright.conf")]
+    done = subprocess.run(
+        [sys.executable, "-c", _PROGRAM, json.dumps([[*named, *words] for words in commands])],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = {}
+    for words, line in zip(commands, done.stdout.splitlines(), strict=True):
+        code, out, modules = json.loads(line)
+        assert code == 0, done.stderr
+        assert out or words == ("db", "check"), words
+        found[words] = set(modules)
+    return found
+
+
+def test_commands_that_look_load_nothing_that_builds(built: CommandLine) -> None:
+    (operation,) = built("operation", "list", "--all", "-f", "json").data
+    found = loaded(
+        built.directory,
+        ("complete",),
+        ("db", "check"),
+        ("db", "version"),
+        ("operation", "list", "--all"),
+        ("operation", "show", operation["id"]),
+        ("list",),
+        ("show", "vm1", "-f", "json"),
+    )
+    for words, modules in found.items():
+        assert not modules & (_ELSEWHERE | _BUILDING), words

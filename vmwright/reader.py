@@ -1,0 +1,169 @@
+"""What can be said of a store without running anything: how its instances and operations stand."""
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from functools import cached_property
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import sqlalchemy as sa
+
+from vmwright.admission import Caller
+from vmwright.descriptions import Descriptions
+from vmwright.ids import OperationId
+from vmwright.persistence import schema_version
+from vmwright.persistence.database import Database
+from vmwright.persistence.deployment import deployment_of
+from vmwright.persistence.records import Event, Instance, Operation
+from vmwright.persistence.stores import Stores
+from vmwright.settings import Settings
+from vmwright.states import STANDING_STILL, OperationState
+from vmwright.watching import Watch
+
+if TYPE_CHECKING:
+    from vmwright.giving_up import GivingUp
+    from vmwright.tasks.task import Means
+
+_PAGE = 500
+
+
+class Reader:
+    """Tells how things stand. Thread-safe; begins nothing, and asks no host.
+
+    It knows flows, tasks and the backend only where something stands still: what that holds, its
+    tasks say. Whoever just looks loads none of them.
+    """
+
+    def __init__(
+        self, settings: Settings, *, engine: sa.Engine | None = None, caller: Caller | None = None
+    ) -> None:
+        """Open the store; an SQLite file that is not there is made.
+
+        `engine` is a database engine of the caller's own, who closes it. Raises
+        `StoreUnavailable`, `SchemaMismatch`, `PackageMissing` or `InvalidRequest`.
+        """
+        self.settings = settings
+        self._caller = caller or Caller.of(settings.caller)
+        self._closed = threading.Event()
+        self._opened = ExitStack()
+        self._database = (
+            Database.open(settings.database)
+            if engine is None
+            else Database.around(engine, settings.database)
+        )
+        self._opened.callback(self._database.close)
+        schema_version.make_ready(self._database)
+        self.deployment = deployment_of(self._database)
+        self._stores = Stores.of(self._database, settings.state_dir / "key")
+        self._watch = Watch(self._stores, self.operation, self._closed, settings.operations.lease)
+        self._describe = Descriptions(self._stores)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self._closed.set()
+        self._opened.close()
+
+    def wait(self, operation: str, timeout: float | None = None) -> Operation:
+        """Return once nothing more happens to it by itself; `DeadlinePassed` at the timeout."""
+        return self._watch.wait(operation, timeout)
+
+    def watch(
+        self, operation: str, *, after: int = 0, timeout: float | None = None
+    ) -> Iterator[Event]:
+        """What happens to an operation, whoever runs it, until nothing more does by itself.
+
+        To go on later, pass the `seq` of the last event seen as `after`.
+        """
+        return self._watch.events(operation, after=after, timeout=timeout)
+
+    def operation(self, operation: str) -> Operation:
+        with self._database.read() as connection:
+            return self._stores.operations.get(
+                connection, OperationId(operation), project=self._caller.sees
+            )
+
+    def operations(
+        self, states: Iterable[OperationState] = tuple(OperationState)
+    ) -> Sequence[Operation]:
+        """Operations in these states, oldest first; the newest thousand."""
+        with self._database.read() as connection:
+            return self._stores.operations.newest(
+                connection, project=self._caller.sees, states=states
+            )
+
+    def instance(self, name_or_id: str) -> Instance:
+        with self._database.read() as connection:
+            return self._stores.instances.find(connection, name_or_id, project=self._caller.sees)
+
+    def instance_of(self, operation: Operation) -> Instance:
+        """The instance of an operation, also after it was deleted."""
+        with self._database.read() as connection:
+            return self._stores.instances.get(connection, operation.instance_id)
+
+    def instances(self, reservation: str | None = None) -> Sequence[Instance]:
+        """Every living instance that the caller may see, or those of one request, oldest first."""
+        found: list[Instance] = []
+        with self._database.read() as connection:
+            while page := self._stores.instances.page(
+                connection,
+                project=self._caller.sees,
+                reservation=reservation,
+                after=found[-1].seq if found else 0,
+                limit=_PAGE,
+            ):
+                found += page
+        return found
+
+    def describe_instance(self, instance: Instance) -> dict[str, Any]:
+        """An instance with everything that belongs to it, as users see it."""
+        with self._database.read() as connection:
+            held = self._held_by(connection, instance)
+            return self._describe.instance(connection, instance) | {"held": held}
+
+    def describe_operation(self, operation: Operation) -> dict[str, Any]:
+        """An operation, what it owes, and what it holds if it stands still, as users see it."""
+        with self._database.read() as connection:
+            held = self._held(connection, operation)
+            return self._describe.operation(connection, operation) | {"held": held}
+
+    def _held(self, connection: sa.Connection, operation: Operation) -> list[dict[str, Any]]:
+        """What an operation that stands still holds; see `GivingUp.held`."""
+        if operation.state not in STANDING_STILL:
+            return []
+        return self._giving_up.held(connection, operation)
+
+    def _held_by(self, connection: sa.Connection, instance: Instance) -> list[dict[str, Any]]:
+        """The same of the operation that an instance waits for."""
+        if instance.operation_id is None:
+            return []
+        operation = self._stores.operations.get(connection, instance.operation_id)
+        return self._held(connection, operation)
+
+    @cached_property
+    def _giving_up(self) -> "GivingUp":
+        from vmwright.giving_up import GivingUp
+
+        return GivingUp(self._means, self.deployment, self.settings.operations)
+
+    @cached_property
+    def _means(self) -> "Means":
+        means = self._open_means()
+        self._opened.callback(means.backend.close)
+        return means
+
+    def _open_means(self) -> "Means":
+        from vmwright.means import means_of
+
+        return means_of(self._stores, self.settings, self.deployment)
