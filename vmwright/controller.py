@@ -1,35 +1,39 @@
 """What an embedder holds: takes requests in, runs them, and tells how they stand."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 
-from vmwright.admission import Caller, Door, Reservation
-from vmwright.admission.several import single, with_key
+from vmwright.admission import Caller
 from vmwright.errors import Conflict
-from vmwright.graphs import Graphs
-from vmwright.ids import InstanceId
-from vmwright.inventory import Inventory
-from vmwright.operator import Operator
 from vmwright.persistence.records import Operation
 from vmwright.persistence.retrying import in_transaction
-from vmwright.planning import Plan, Planner
 from vmwright.reader import Reader
-from vmwright.reconcilers.upkeep import Upkeep
-from vmwright.request import CreateRequest
 from vmwright.settings import Settings
 from vmwright.states import CLAIMABLE, OperationState
-from vmwright.tasks.task import Means
-from vmwright.views.graph import Graph
-from vmwright.waiting import Wait
-from vmwright.worker import Standing, Worker, unheard
+
+if TYPE_CHECKING:
+    from vmwright.admission import Reservation
+    from vmwright.ids import InstanceId
+    from vmwright.inventory import Inventory
+    from vmwright.planning import Plan
+    from vmwright.reconcilers.upkeep import Upkeep
+    from vmwright.request import CreateRequest
+    from vmwright.tasks.means import Means
+    from vmwright.views.graph import Graph
+    from vmwright.waiting import Wait
+    from vmwright.worker import Standing
+    from vmwright.workshop import Workshop
 
 T = TypeVar("T")
 
 _PAGE = 500
+
+
+def _unheard(_standing: object) -> None:
+    """Nobody asked."""
 
 
 class Controller(Reader):
@@ -47,7 +51,7 @@ class Controller(Reader):
         *,
         engine: sa.Engine | None = None,
         caller: Caller | None = None,
-        watch: Callable[[Means], Means] | None = None,
+        watch: "Callable[[Means], Means] | None" = None,
     ) -> None:
         """Open the store, and the backend without asking any host.
 
@@ -56,40 +60,63 @@ class Controller(Reader):
         `PackageMissing` or `InvalidRequest`.
         """
         self._around = watch
+        self._making = threading.RLock()
+        self._inventory: Inventory | None = None
+        self._made: Workshop | None = None
         super().__init__(settings, engine=engine, caller=caller)
-        self._upkeep = Upkeep(self._means, self.deployment, settings)
-        self.inventory = Inventory(
-            self._stores,
-            self._means.backend,
-            self._means.images,
-            self.deployment,
-            settings,
-            caller=self._caller,
-        )
-        self._door = Door(self._means, settings, time.time)
-        self._graphs = Graphs(self._means)
-        self._operator = Operator(
-            self._means, self.deployment, settings, self._caller, self._upkeep
-        )
-        self._worker = Worker(self._means, self.deployment, settings, self._end, self._upkeep)
+        # A backend that is missing is told now, and not with the first request.
+        assert self._means
 
-    def _open_means(self) -> Means:
+    @property
+    def inventory(self) -> "Inventory":
+        """What builds choose from."""
+        from vmwright.inventory import Inventory
+
+        with self._making:
+            if self._inventory is None:
+                self._inventory = Inventory(
+                    self._stores,
+                    self._means.backend,
+                    self._means.images,
+                    self.deployment,
+                    self.settings,
+                    caller=self._caller,
+                )
+            return self._inventory
+
+    @property
+    def _shop(self) -> "Workshop":
+        from vmwright.workshop import Workshop
+
+        with self._making:
+            if self._made is None:
+                self._made = Workshop(
+                    self._means, self.deployment, self.settings, self._caller, self._end
+                )
+                if self._closed.is_set():
+                    self._made.worker.close()
+            return self._made
+
+    def _open_means(self) -> "Means":
         means = super()._open_means()
         return self._around(means) if self._around else means
 
     def close(self) -> None:
         """Put down what runs, and let go of threads, hosts and the database."""
         self._closed.set()
-        self._worker.close()
+        with self._making:
+            made = self._made
+        if made is not None:
+            made.worker.close()
         super().close()
 
     # Operations.
 
-    def create(self, request: CreateRequest) -> Operation:
+    def create(self, request: "CreateRequest") -> Operation:
         """Accept the build of one instance and begin it here; as `create_all`."""
-        return _only(self.create_all(single(request)))
+        return _only(self.create_all(_single(request)))
 
-    def create_all(self, *requests: CreateRequest) -> Sequence[Reservation]:
+    def create_all(self, *requests: "CreateRequest") -> Sequence["Reservation"]:
         """Accept builds, all of them or none, and begin them here, side by side.
 
         Returns one reservation for each request. `Unavailable` if no host of ours answers.
@@ -98,40 +125,40 @@ class Controller(Reader):
             self.inventory.ensure_default_host()
             self.inventory.ensure_some_host_answers(self.settings.operations.undo_deadline)
         reservations = self._accept(requests)
-        self._worker.see_through(
+        self._shop.worker.see_through(
             operation.id for reservation in reservations for operation in reservation.operations
         )
         return reservations
 
-    def submit(self, request: CreateRequest) -> Operation:
+    def submit(self, request: "CreateRequest") -> Operation:
         """Accept the build of one instance; as `submit_all`."""
-        return _only(self.submit_all(single(request)))
+        return _only(self.submit_all(_single(request)))
 
-    def submit_all(self, *requests: CreateRequest) -> Sequence[Reservation]:
+    def submit_all(self, *requests: "CreateRequest") -> Sequence["Reservation"]:
         """Accept builds, all or none, and leave them to whoever resumes work of this store."""
         if self._check(requests):
             self.inventory.ensure_default_host()
         return self._accept(requests)
 
-    def plan(self, *requests: CreateRequest) -> Sequence[Plan]:
+    def plan(self, *requests: "CreateRequest") -> Sequence["Plan"]:
         """What `create_all` would do now, a plan for each instance; raises what it would raise.
 
         Nothing is stored, and no host is asked.
         """
-        return Planner(self._means, self.deployment, self._door).plans(requests, self._caller)
+        return self._shop.planner.plans(requests, self._caller)
 
     def delete(self, instance: str) -> Operation:
         """Accept the end of an instance, by name or id, and begin it here.
 
         A build that still runs is asked to stop; one whose process is dead is taken back here.
         """
-        self._upkeep.learn_of_guest(self.instance(instance))
-        return self._begin(self._write(lambda c: self._door.delete(c, instance, self._caller)))
+        self._shop.upkeep.learn_of_guest(self.instance(instance))
+        return self._begin(self._write(lambda c: self._shop.door.delete(c, instance, self._caller)))
 
     def cancel(self, operation: str, reason: str = "asked by the user") -> Operation:
         """Have a build taken back, wherever it runs; here, if its process is dead."""
         return self._begin(
-            self._write(lambda c: self._door.cancel(c, operation, reason, self._caller))
+            self._write(lambda c: self._shop.door.cancel(c, operation, reason, self._caller))
         )
 
     def resume(self, operation: str | None = None) -> Sequence[Operation]:
@@ -143,12 +170,12 @@ class Controller(Reader):
             known = self.operation(operation)
             self.inventory.rights.run(known.project_id)
             if known.state is OperationState.PARKED:
-                self._upkeep.refuse_to_touch_guest(known)
+                self._shop.upkeep.refuse_to_touch_guest(known)
                 self._move(known, OperationState.INTERRUPTED)
             return [self._begin(self.operation(operation))]
         found = list(self._unfinished())
         self.inventory.rights.run(*{known.project_id for known in found})
-        self._worker.see_through(known.id for known in found)
+        self._shop.worker.see_through(known.id for known in found)
         return found
 
     def retry(self, operation: str) -> Operation:
@@ -163,15 +190,15 @@ class Controller(Reader):
     def skip(self, operation: str, task: str, why: str) -> Operation:
         """Give up what an operation is stuck in: what this task cannot remove is owed, and the
         operation goes on here. `Conflict` unless it is stuck in this task."""
-        return self._begin(self._operator.skip(operation, task, why))
+        return self._begin(self._shop.operator.skip(operation, task, why))
 
     def abandon(self, operation: str, why: str) -> Operation:
         """End an operation that is stuck or parked: whatever it leaves is owed, and its instance
         is in error. `Conflict` for any other one, and if its guest has been active."""
-        return self._operator.abandon(operation, why)
+        return self._shop.operator.abandon(operation, why)
 
     def serve_until(
-        self, stop: threading.Event, tick: Callable[[Standing], object] = unheard
+        self, stop: threading.Event, tick: "Callable[[Standing], object]" = _unheard
     ) -> None:
         """Run whatever this store holds, of all projects and whoever submitted it, and keep
         reality like the wish, until `stop` is set or this controller is closed: that puts down
@@ -179,17 +206,17 @@ class Controller(Reader):
         not operate the deployment.
         """
         self.inventory.rights.operate()
-        self._worker.serve_until(stop, tick)
+        self._shop.worker.serve_until(stop, tick)
 
     # How things stand.
 
-    def graph(self, operation_or_flow: str) -> Graph:
+    def graph(self, operation_or_flow: str) -> "Graph":
         """The graph of a flow by its name, or of an operation as it stands, by its id."""
-        return self._graphs.of_flow(operation_or_flow) or self._graphs.of_operation(
+        return self._shop.graphs.of_flow(operation_or_flow) or self._shop.graphs.of_operation(
             self.operation(operation_or_flow)
         )
 
-    def console(self, instance: str, wait: Wait) -> Iterator[bytes]:
+    def console(self, instance: str, wait: "Wait") -> Iterator[bytes]:
         """What the guest writes to its serial console from now on, until `wait` ends."""
         known = self.instance(instance)
         if known.host_id is None:
@@ -198,10 +225,10 @@ class Controller(Reader):
         return self._means.backend.host(host.connection_uri).hypervisor.console(known.id, wait)
 
     @property
-    def upkeep(self) -> Upkeep:
+    def upkeep(self) -> "Upkeep":
         """Audits and repairs, for those who operate the deployment; `Forbidden` to others."""
         self.inventory.rights.operate()
-        return self._upkeep
+        return self._shop.upkeep
 
     def audit(self) -> Sequence[dict[str, Any]]:
         """What is not as it should be in the store and on hosts; changes nothing. See `upkeep`
@@ -210,54 +237,56 @@ class Controller(Reader):
 
     def debts(self) -> Sequence[dict[str, Any]]:
         """Everything that is owed, the oldest first, as operators see it."""
-        return self._operator.debts()
+        return self._shop.operator.debts()
 
     def drop_debt(self, debt: str, why: str) -> None:
         """Have nobody pay this any more, as what is owed is not there, or never goes."""
-        self._operator.drop_debt(debt, why)
+        self._shop.operator.drop_debt(debt, why)
 
     def pay_debts(self) -> int:
         """Make absent what is owed and due; returns how many debts remain."""
         self.inventory.rights.operate()
-        return self._worker.pay_debts()
+        return self._shop.worker.pay_debts()
 
     def _write(self, work: Callable[[sa.Connection], T]) -> T:
         def checked(connection: sa.Connection) -> T:
-            self._upkeep.history.check(connection)
+            self._shop.upkeep.history.check(connection)
             return work(connection)
 
         accepted = in_transaction(self._database, checked)
-        self._worker.nudge()
+        self._shop.worker.nudge()
         return accepted
 
-    def _check(self, requests: Sequence[CreateRequest]) -> bool:
+    def _check(self, requests: Sequence["CreateRequest"]) -> bool:
         """Refuse what can be refused before a host is asked, or registered. Returns whether
         anything is to be built that was not accepted before."""
         with self._database.read() as connection:
-            new = [self._door.check(connection, request, self._caller) for request in requests]
+            new = [self._shop.door.check(connection, request, self._caller) for request in requests]
         return any(new)
 
-    def _accept(self, wishes: Sequence[CreateRequest]) -> Sequence[Reservation]:
+    def _accept(self, wishes: Sequence["CreateRequest"]) -> Sequence["Reservation"]:
+        from vmwright.admission.several import with_key
+
         requests = [with_key(wish) for wish in wishes]
         return self._write(
             lambda connection: [
-                self._door.create(connection, request, self._caller) for request in requests
+                self._shop.door.create(connection, request, self._caller) for request in requests
             ]
         )
 
-    def _end(self, instance: InstanceId) -> Operation:
+    def _end(self, instance: "InstanceId") -> Operation:
         """Delete what asked to end by itself, whosever it is."""
-        return self._begin(self._write(lambda c: self._door.end(c, instance)))
+        return self._begin(self._write(lambda c: self._shop.door.end(c, instance)))
 
     def _begin(self, operation: Operation) -> Operation:
         """Also what it waits for: nobody else may be going to."""
         before = [] if operation.after_id is None else [operation.after_id]
-        self._worker.see_through([*before, operation.id])
+        self._shop.worker.see_through([*before, operation.id])
         return operation
 
     def _move(self, operation: Operation, state: OperationState, **values: object) -> None:
         with self._database.write() as connection:
-            self._upkeep.history.check(connection)
+            self._shop.upkeep.history.check(connection)
             self._stores.instances.refuse_taken(connection, operation.instance_id, operation.id)
             if not self._stores.operations.move_as_read(connection, operation, state, **values):
                 raise Conflict(f"operation {operation.id} is {operation.state} no more")
@@ -279,6 +308,12 @@ class Controller(Reader):
             after = page[-1].seq
 
 
-def _only(reservations: Sequence[Reservation]) -> Operation:
+def _single(request: "CreateRequest") -> "CreateRequest":
+    from vmwright.admission.several import single
+
+    return single(request)
+
+
+def _only(reservations: Sequence["Reservation"]) -> Operation:
     ((operation,),) = (reservation.operations for reservation in reservations)
     return operation

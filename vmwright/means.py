@@ -5,8 +5,8 @@ from vmwright.backends.loading import load_backend
 from vmwright.ids import DeploymentId
 from vmwright.persistence.stores import Stores
 from vmwright.settings import Settings
+from vmwright.tasks.means import Means
 from vmwright.tasks.placement import Placement
-from vmwright.tasks.task import Means
 
 _GIB = 2**30
 

@@ -23,7 +23,7 @@ from vmwright.watching import Watch
 
 if TYPE_CHECKING:
     from vmwright.giving_up import GivingUp
-    from vmwright.tasks.task import Means
+    from vmwright.tasks.means import Means
 
 _PAGE = 500
 

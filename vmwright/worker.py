@@ -34,10 +34,6 @@ class Standing:
     """Seconds since it last looked for work; infinite if one of its threads has died."""
 
 
-def unheard(_standing: Standing) -> None:
-    """Nobody asked."""
-
-
 class Worker:
     """One controller's hands. A controller that only looks never has any."""
 

@@ -167,7 +167,7 @@ def test_configuration_that_cannot_work_is_told_in_one_line(
 ) -> None:
     command = CommandLine(tmp_path)
     command.configure(text)
-    called = command("list")
+    called = command("image", "list")
     assert (called.code, called.out) == (code, "")
     assert called.err.startswith("vmwright: ")
     assert called.err.count("\n") == 1

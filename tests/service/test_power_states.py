@@ -84,7 +84,7 @@ def test_no_policy_keeps_a_guest_that_asked_for_it_from_ending(lab: Lab) -> None
         with controller._database.write() as connection:
             caller = Caller(user="somebody")
             wish = labs.request(shutdown_terminate=True)
-            (build,) = controller._door.create(connection, wish, caller).operations
+            (build,) = controller._shop.door.create(connection, wish, caller).operations
         controller.resume(build.id)
         print(controller.wait(build.id, timeout=60).state)
         switch(lab, "shutdown")

@@ -8,6 +8,11 @@ from typing import Protocol
 from vmwright.ids import Mark, Whose
 from vmwright.waiting import Wait
 
+GIB = 2**30
+
+FORMAT = "qcow2"
+"""Of the disks that we make."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Base:

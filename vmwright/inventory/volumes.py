@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from vmwright.admission import Caller
 from vmwright.backends.host import Backend
 from vmwright.backends.removal import Kind
+from vmwright.backends.volumes import FORMAT, GIB
 from vmwright.errors import Conflict, InvalidRequest, Refused, Unavailable, VmwrightError
 from vmwright.ids import InstanceId, SnapshotId, VolumeId, mark_of_volume, new_id, snapshot_name
 from vmwright.inventory.limits import Limits
@@ -20,8 +21,6 @@ from vmwright.persistence.retrying import again_if_given_up
 from vmwright.persistence.stores import Stores
 from vmwright.settings import OperationSettings
 from vmwright.spec import Spec
-from vmwright.tasks.guest_parts import FORMAT
-from vmwright.tasks.image import GIB
 from vmwright.waiting import Wait
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from vmwright.backends.removal import Kind, Removal
+from vmwright.backends.volumes import FORMAT
 from vmwright.errors import Internal
 from vmwright.ids import (
     HostId,
@@ -19,7 +20,7 @@ from vmwright.persistence.census import Held
 from vmwright.persistence.records import Attachment, VolumeRecord
 from vmwright.spec import Spec, VolumeSpec
 from vmwright.states import OperationState, TaskState
-from vmwright.tasks.guest_parts import FORMAT, data_volume, device_of, location_of
+from vmwright.tasks.guest_parts import data_volume, device_of, location_of
 from vmwright.tasks.image import make_with_bases
 from vmwright.tasks.task import RemovingTask, Run, Task
 

@@ -5,10 +5,11 @@ from typing import Any
 from vmwright.backends.guest_data import Layout, config_drive
 from vmwright.backends.host import Host
 from vmwright.backends.removal import Kind, Removal
+from vmwright.backends.volumes import FORMAT
 from vmwright.ids import Mark, OperationId, volume_name
 from vmwright.spec import Spec
 from vmwright.states import PowerState, TaskState
-from vmwright.tasks.guest_parts import FORMAT, config_drive_name, guest_of, local_volumes
+from vmwright.tasks.guest_parts import config_drive_name, guest_of, local_volumes
 from vmwright.tasks.image import make_with_bases
 from vmwright.tasks.seeds import secrets_of, seed_of
 from vmwright.tasks.task import DISK, RemovingTask, Run, Task

@@ -7,13 +7,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from vmwright.backends.hypervisor import Disk, Guest, Nic
-from vmwright.backends.volumes import Volume
+from vmwright.backends.volumes import FORMAT, GIB, Volume
 from vmwright.ids import Mark, VolumeId, base_name, data_role, volume_name
 from vmwright.request.block_devices import SWAP
 from vmwright.spec import DiskSpec, ImageSpec, NicSpec, Spec, VolumeSpec
-from vmwright.tasks.image import GIB, base_of
-
-FORMAT = "qcow2"
+from vmwright.tasks.image import base_of
 
 _LAST = float("inf")
 _MIB = 2**20

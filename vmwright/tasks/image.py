@@ -4,13 +4,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from vmwright.backends.images import ImageStore, StoredImage
-from vmwright.backends.volumes import Base, Volume, Volumes
+from vmwright.backends.volumes import GIB, Base, Volume, Volumes
 from vmwright.errors import InvalidRequest, Refused
 from vmwright.ids import base_name
 from vmwright.spec import ImageSpec, Spec
 from vmwright.tasks.task import Run, Task
-
-GIB = 2**30
 
 
 class CheckImageSize(Task):

@@ -3,9 +3,9 @@
 from typing import Any
 
 from vmwright.backends.removal import Kind, Removal
+from vmwright.backends.volumes import FORMAT
 from vmwright.ids import Mark, OperationId, volume_name
 from vmwright.tasks.block_devices import ReleaseBlockDevices
-from vmwright.tasks.guest_parts import FORMAT
 from vmwright.tasks.network import UnplugNetwork
 from vmwright.tasks.task import Run, Task
 

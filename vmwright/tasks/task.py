@@ -8,28 +8,16 @@ import sqlalchemy as sa
 from taskflow import task
 
 from vmwright.backends.host import Backend, Host
-from vmwright.backends.images import ImageStore
 from vmwright.backends.removal import Removal
 from vmwright.errors import Internal, Unavailable
 from vmwright.ids import HostId, InstanceId, Mark, OperationId, Whose
 from vmwright.persistence.debts import HOST_AWAY, LATE_EFFECT
-from vmwright.persistence.stores import Stores
 from vmwright.states import TaskState
-from vmwright.tasks.placement import Placement
+from vmwright.tasks.means import Means as Means  # noqa: PLC0414  # whoever writes tasks asks here
 from vmwright.waiting import Wait, patiently
 
 DISK = "disk"
 """The kind of a volume that lives and dies with its guest."""
-
-
-@dataclass(frozen=True)
-class Means:
-    """What tasks work with: the same for every run of a process."""
-
-    stores: Stores
-    backend: Backend
-    images: ImageStore
-    placement: Placement
 
 
 @dataclass(frozen=True, kw_only=True)

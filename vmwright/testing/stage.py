@@ -18,10 +18,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
-import vmwright.backends.simulated  # noqa: F401 - loaded before processes are forked
+# Loaded before processes are forked, each of which would otherwise load them by itself.
+import cryptography.fernet  # noqa: F401
+
+import vmwright.backends.simulated
+import vmwright.inventory
+import vmwright.workshop  # noqa: F401
 from vmwright.admission.policy import Policy
 from vmwright.controller import Controller
-from vmwright.persistence.schema_version import newest_version
 from vmwright.persistence.tables import schema_of
 from vmwright.scheduler.loading import load_scheduler
 from vmwright.settings import (
@@ -57,8 +61,7 @@ def _preload() -> None:
     """Have in memory what every process would load by itself: most of its time would go there."""
     Policy(None)
     load_scheduler(SchedulerSettings())
-    schema_of(DatabaseSettings.table_prefix)
-    newest_version()
+    assert schema_of(DatabaseSettings.table_prefix).logbook
 
 
 @dataclass(frozen=True)
