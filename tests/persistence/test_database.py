@@ -21,7 +21,8 @@ from vmwright.settings import DatabaseSettings
 from vmwright.states import PowerState, TaskState, VmState
 
 SESSION = {"postgresql": "SELECT pg_backend_pid()", "mysql": "SELECT connection_id()"}
-END_SESSION = {"postgresql": "SELECT pg_terminate_backend({})", "mysql": "KILL {}"}
+# Returns once it has ended, within so many milliseconds.
+END_SESSION = {"postgresql": "SELECT pg_terminate_backend({}, 10000)", "mysql": "KILL {}"}
 
 READ_ONLY = {
     "postgresql": "SET TRANSACTION READ ONLY",
@@ -178,6 +179,22 @@ def test_file_that_is_no_database_is_unavailable(tmp_path, content):
         schema_version.make_ready(database)
     database.close()
     assert path.read_bytes() == content
+
+
+def test_file_that_is_damaged_under_its_users_is_unavailable(tmp_path):
+    path = tmp_path / "store.db"
+    database = Database.open(DatabaseSettings(connection=f"sqlite:///{path}"))
+    schema_version.make_ready(database)
+    foreign_sql.execute(f"sqlite:///{path}", "CREATE TABLE theirs (a INTEGER)")
+    foreign_sql.execute(f"sqlite:///{path}", "PRAGMA wal_checkpoint(TRUNCATE)")
+    with path.open("r+b") as file:
+        file.write(b"this is not a database")
+    with pytest.raises(StoreUnavailable, match="cannot be read") as damaged, database.write():
+        pass
+    assert damaged.value.hint
+    with pytest.raises(StoreUnavailable, match="cannot be read"):
+        deployment_of(database)
+    database.close()
 
 
 def test_sqlite_file_in_a_place_that_cannot_be_is_unavailable(tmp_path):

@@ -3,9 +3,10 @@
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import sqlalchemy as sa
 import sqlalchemy.ext.compiler
@@ -16,11 +17,16 @@ from sqlalchemy import pool
 from vmwright.errors import InvalidRequest, PackageMissing, StoreUnavailable
 from vmwright.persistence.deadlines import limit_waiting
 from vmwright.persistence.failures import translated
+from vmwright.persistence.pinging import ping_the_doubtful
 from vmwright.persistence.tables import Schema, schema_of
 from vmwright.private_files import make_directories, new_file
 from vmwright.settings import DatabaseSettings
 
 _BUSY_SECONDS = 30
+
+_ISOLATION: Literal["READ COMMITTED"] = "READ COMMITTED"
+"""What the stores promise holds where each statement sees what others have committed: also on
+MariaDB, whose transactions otherwise keep to their first read."""
 
 
 class Database:
@@ -35,9 +41,11 @@ class Database:
         self.reader = reader
         self.schema = schema
         # SQLite has one writer at a time: queueing here is fairer than its busy polling.
-        self._turn = threading.Lock() if writer.dialect.name == "sqlite" else None
+        is_sqlite = writer.dialect.name == "sqlite"
+        self._turn = threading.Lock() if is_sqlite else nullcontext()
         self._owned = [writer, reader]
-        self._file = _SqliteFile.of(writer.url) if self._turn is not None else None
+        self._file = _SqliteFile.of(writer.url) if is_sqlite else None
+        self._driver = writer.dialect.loaded_dbapi
 
     @classmethod
     def open(cls, settings: DatabaseSettings, *, patient: bool = False) -> "Database":
@@ -49,7 +57,7 @@ class Database:
         schema = schema_of(settings.table_prefix)
         if url.get_backend_name() != "sqlite":
             timeout = None if patient else settings.timeout
-            engine = _reading_committed(_server_engine(url, timeout))
+            engine = _server_engine(url, timeout)
             return cls(engine, engine, schema)
         _prepare_sqlite_file(Path(str(url.database)))
         return cls(_engine(url, _tune_sqlite_writer), _engine(url, _tune_sqlite_reader), schema)
@@ -63,7 +71,8 @@ class Database:
                 hint="give [database] connection instead",
             )
         exc_filters.register_engine(engine)
-        engine = _reading_committed(engine)
+        # Theirs: what we need of its connections is undone when each is given back.
+        engine = engine.execution_options(isolation_level=_ISOLATION)
         database = cls(engine, engine, schema_of(settings.table_prefix))
         database._owned = []
         return database
@@ -71,18 +80,16 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """A transaction that may write: committed at the end, rolled back on an exception."""
-        with ExitStack() as stack:
-            if self._turn is not None:
-                stack.enter_context(self._turn)
+        with self._turn:
             self._refuse_another_file()
-            stack.enter_context(translated(self.writer.dialect.loaded_dbapi))
-            yield stack.enter_context(self.writer.begin())
+            with translated(self._driver), self.writer.begin() as connection:
+                yield connection
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A transaction that only reads, on one snapshot where the database has them."""
         self._refuse_another_file()
-        with translated(self.reader.dialect.loaded_dbapi), self.reader.begin() as connection:
+        with translated(self._driver), self.reader.begin() as connection:
             yield connection
 
     def _refuse_another_file(self) -> None:
@@ -212,10 +219,24 @@ def _prepare_sqlite_file(path: Path) -> None:
 
 
 def _server_engine(url: sa.URL, timeout: float | None) -> sa.Engine:
-    if timeout is None:
-        return _engine(url, _leave_alone)
     # Who waits for a connection of the pool waits for the server too.
-    return _engine(url, limit_waiting(timeout), pool_timeout=timeout)
+    engine = _engine(url, _impatient(timeout), pool_timeout=timeout)
+    ping_the_doubtful(engine)
+    return engine
+
+
+def _impatient(timeout: float | None) -> Callable[[sa.Engine], None]:
+    def tune(engine: sa.Engine) -> None:
+        if timeout is not None:
+            limit_waiting(timeout)(engine)
+
+        # Once and for all: as an option of the engine it takes MariaDB four more round trips for
+        # each transaction.
+        @sa.event.listens_for(engine, "connect")
+        def _isolate(raw: Any, _record: object) -> None:
+            engine.dialect.set_isolation_level(raw, _ISOLATION)
+
+    return tune
 
 
 def _engine(
@@ -226,6 +247,8 @@ def _engine(
         connection=url.render_as_string(hide_password=False),
         sqlite_fk=True,
         max_retries=0,
+        # For greenlets: each connection that is given back would offer the processor to others.
+        thread_checkin=False,
         json_serializer=jsonutils.dumps,
         pool_timeout=pool_timeout,
     )
@@ -246,31 +269,31 @@ def _json_or_text(stored: str) -> object:
         return stored
 
 
-def _reading_committed(engine: sa.Engine) -> sa.Engine:
-    """What the stores promise holds where each statement sees what others have committed: also
-    on MariaDB, whose transactions otherwise keep to their first read."""
-    return engine.execution_options(isolation_level="READ COMMITTED")
-
-
-def _leave_alone(_engine: sa.Engine) -> None:
-    """A server's engine: oslo.db's own settings are right for it."""
-
-
 def _tune_sqlite_writer(engine: sa.Engine) -> None:
-    _tune_sqlite_reader(engine)
+    # Deferred, a read that later writes fails with "database is locked", and no timeout helps.
+    _tune_sqlite(engine, "BEGIN IMMEDIATE")
 
-    # oslo.db's listener would begin deferred: a read that later writes then fails with
-    # "database is locked", and no timeout helps. Its own flag tells it that we begin.
+
+def _tune_sqlite_reader(engine: sa.Engine) -> None:
+    _tune_sqlite(engine, "BEGIN")
+
+
+def _begin_with(engine: sa.Engine, begin: str) -> None:
+    """Begin transactions so, and say it to the driver: it is every one's first word, and takes as
+    long as a statement if it goes through SQLAlchemy."""
+
+    # oslo.db's listener would begin as well; its own flag tells it that we do.
     @sa.event.listens_for(engine, "checkout")
     def _announce(_connection: object, record: pool.ConnectionPoolEntry, _proxy: object) -> None:
         record.info["in_transaction"] = True
 
     @sa.event.listens_for(engine, "begin")
-    def _begin_immediate(connection: sa.Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    def _begin(connection: sa.Connection) -> None:
+        raw: Any = connection.connection.dbapi_connection
+        raw.execute(begin)
 
 
-def _tune_sqlite_reader(engine: sa.Engine) -> None:
+def _tune_sqlite(engine: sa.Engine, begin: str) -> None:
     # oslo.db gives SQLite files no pool: each transaction would open the file anew.
     engine.pool = pool.QueuePool(
         engine.pool._creator,
@@ -280,6 +303,7 @@ def _tune_sqlite_reader(engine: sa.Engine) -> None:
         dialect=engine.dialect,
         _dispatch=engine.pool.dispatch,
     )
+    _begin_with(engine, begin)
 
     @sa.event.listens_for(engine, "connect")
     def _pragmas(connection: object, _record: object) -> None:

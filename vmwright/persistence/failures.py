@@ -7,7 +7,13 @@ from typing import Any
 import sqlalchemy as sa
 from oslo_db import exception as db
 
-from vmwright.errors import InvalidRequest, SchemaMismatch, StoreUnavailable, TransactionGivenUp
+from vmwright.errors import (
+    InvalidRequest,
+    SchemaMismatch,
+    StoreUnavailable,
+    TransactionGivenUp,
+    VmwrightError,
+)
 
 Duplicate = db.DBDuplicateEntry
 """A unique constraint refused a row; `columns` names it."""
@@ -25,7 +31,7 @@ _LOST = (db.DBConnectionError, sa.exc.OperationalError, sa.exc.InterfaceError, s
 def translated(driver: Any) -> Iterator[None]:
     """Let `StoreUnavailable` out for anything that says that the database cannot be asked.
 
-    `driver` is the DBAPI module: where SQLAlchemy sets an isolation level, its errors come bare.
+    `driver` is the DBAPI module: where a transaction begins, its errors come bare.
     """
     lost = (*_LOST, driver.OperationalError, driver.InterfaceError)
     try:
@@ -48,22 +54,33 @@ def translated(driver: Any) -> Iterator[None]:
             raise
         if isinstance(error.inner_exception, sa.exc.DataError):
             raise _unfit() from None
-        if _says_no_table(error.inner_exception):
-            raise _no_tables() from error
-        if type(error.inner_exception) is sa.exc.DatabaseError:  # SQLite: damaged, or another file
-            raise StoreUnavailable(
-                f"the database cannot be read ({_first_line(error)})",
-                hint="check [database] connection; a damaged file must come back from a backup",
-            ) from error
-        if isinstance(error, db.DBDeadlock):
-            raise TransactionGivenUp(
-                f"the database gave up ({_first_line(error)})", hint="try again"
-            ) from error
-        if isinstance(error.inner_exception, _LOST) or _is_read_only(error.inner_exception):
-            raise StoreUnavailable(
-                f"the database gave up ({_first_line(error)})", hint="try again"
-            ) from error
-        raise
+        meaning = _meaning_of(error)
+        if meaning is None:
+            raise
+        raise meaning from error
+    except driver.DatabaseError as error:
+        raise _unreadable(error) from error
+
+
+def _meaning_of(error: db.DBError) -> VmwrightError | None:
+    inner = error.inner_exception
+    if _says_no_table(inner):
+        return _no_tables()
+    if type(inner) is sa.exc.DatabaseError:
+        return _unreadable(error)
+    if isinstance(error, db.DBDeadlock):
+        return TransactionGivenUp(f"the database gave up ({_first_line(error)})", hint="try again")
+    if isinstance(inner, _LOST) or _is_read_only(inner):
+        return StoreUnavailable(f"the database gave up ({_first_line(error)})", hint="try again")
+    return None
+
+
+def _unreadable(error: Exception) -> StoreUnavailable:
+    """SQLite: the file is damaged, or no database."""
+    return StoreUnavailable(
+        f"the database cannot be read ({_first_line(error)})",
+        hint="check [database] connection; a damaged file must come back from a backup",
+    )
 
 
 def _says_no_table(error: Exception | None) -> bool:
