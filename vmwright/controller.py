@@ -295,7 +295,7 @@ class Controller(Reader):
         after = 0
         while True:
             with self._database.read() as connection:
-                page = self._stores.operations.page(
+                page = self._stores.lists.operations(
                     connection,
                     project=self._caller.sees,
                     states=CLAIMABLE,

@@ -99,7 +99,7 @@ class Reader:
     ) -> Sequence[Operation]:
         """Operations in these states, oldest first; the newest thousand."""
         with self._database.read() as connection:
-            return self._stores.operations.newest(
+            return self._stores.lists.newest_operations(
                 connection, project=self._caller.sees, states=states
             )
 

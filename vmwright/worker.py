@@ -13,6 +13,7 @@ from vmwright.pools import Pools
 from vmwright.reconcilers.audit import keep_clean
 from vmwright.reconcilers.debts import pay_debts
 from vmwright.reconcilers.power_states import sync_power_states
+from vmwright.reconcilers.pruning import prune
 from vmwright.reconcilers.rounds import Round, Rounds
 from vmwright.reconcilers.upkeep import Upkeep
 from vmwright.settings import Settings
@@ -157,6 +158,7 @@ class Worker:
                 pause=settings.reconcile_interval,
             ),
             Round(name="audit", what=self._keep_clean, pause=settings.audit.interval),
+            Round(name="pruning", what=self._prune, pause=settings.reconcile_interval),
         )
 
     def _beat(self, ours: Mapping[OperationId, str | None], as_of: float) -> None:
@@ -182,6 +184,11 @@ class Worker:
     def _keep_clean(self) -> None:
         pause = self._settings.reconcile_interval
         keep_clean(self._upkeep.auditor, pause=pause, stopping=self._closing)
+
+    def _prune(self) -> None:
+        self._check_history()
+        days = self._settings.operations.keep
+        prune(self._means.stores, days=days, stopping=self._closing)
 
     def _sync_power_states(self) -> None:
         patience = self._settings.operations.undo_deadline

@@ -160,10 +160,10 @@ def test_pages_go_on_where_they_ended(stores):
     with stores.database.write() as connection:
         made = [stored_operation(stores, connection).id for _ in range(5)]
     with stores.database.read() as connection:
-        first = stores.operations.page(connection, limit=2)
-        rest = stores.operations.page(connection, after=first[-1].seq)
-        newest = stores.operations.newest(connection, limit=2)
-        ended = stores.operations.page(connection, states=ENDED)
+        first = stores.lists.operations(connection, limit=2)
+        rest = stores.lists.operations(connection, after=first[-1].seq)
+        newest = stores.lists.newest_operations(connection, limit=2)
+        ended = stores.lists.operations(connection, states=ENDED)
     assert [known.id for known in [*first, *rest]] == made
     assert [known.id for known in newest] == made[-2:]
     assert list(ended) == []

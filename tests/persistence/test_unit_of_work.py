@@ -34,7 +34,7 @@ def flow(stores):
 @pytest.fixture
 def unit(stores, flow):
     with stores.database.read() as connection:
-        (operation,) = stores.operations.page(connection)
+        (operation,) = stores.lists.operations(connection)
     return UnitOfWork(stores, operation, flow, trusted=lambda: True)
 
 

@@ -107,8 +107,13 @@ class Census:
         self, connection: sa.Connection, ids: Iterable[InstanceId]
     ) -> Mapping[InstanceId, KnownInstance]:
         """Those of these that the store ever had, tombstones included."""
-        rows = self._by(connection, self._schema.instances, "id", ids)
-        return {row.id: _instance(row) for row in rows}
+        wanted = set(ids)
+        rows = self._by(connection, self._schema.instances, "id", wanted)
+        found = {row.id: _instance(row) for row in rows}
+        return found | {
+            InstanceId(row.id): _pruned_instance(row)
+            for row in self._tombstones(connection, wanted - found.keys())
+        }
 
     def operations(
         self, connection: sa.Connection, instances: Iterable[InstanceId]
@@ -138,13 +143,13 @@ class Census:
         self, connection: sa.Connection, ids: Iterable[VolumeId]
     ) -> Mapping[str, KnownVolume]:
         """Those of these that the store ever had, deleted ones included."""
-        return _volumes(self._by(connection, self._schema.volumes, "id", ids))
+        return self._volumes_by_id(connection, self._schema.volumes, ids)
 
     def snapshots(
         self, connection: sa.Connection, ids: Iterable[SnapshotId]
     ) -> Mapping[str, KnownVolume]:
         """As `volumes`."""
-        return _volumes(self._by(connection, self._schema.snapshots, "id", ids))
+        return self._volumes_by_id(connection, self._schema.snapshots, ids)
 
     def volumes_on(self, connection: sa.Connection, host: HostId) -> Mapping[str, KnownVolume]:
         """The living volumes that lie on this host, without those that are just being made."""
@@ -219,6 +224,20 @@ class Census:
             this &= ~table.c.user_made
         connection.execute(sa.delete(table).where(this))
 
+    def _volumes_by_id(
+        self, connection: sa.Connection, table: sa.Table, ids: Iterable[str]
+    ) -> Mapping[str, KnownVolume]:
+        wanted = set(ids)
+        found = _volumes(self._by(connection, table, "id", wanted))
+        return found | {
+            row.id: KnownVolume(id=row.id, host_id=None, location=None, deleted_at=row.deleted_at)
+            for row in self._tombstones(connection, wanted - found.keys())
+        }
+
+    def _tombstones(self, connection: sa.Connection, ids: Iterable[str]) -> Iterator[sa.Row[Any]]:
+        """What is left of things whose history was removed."""
+        return self._by(connection, self._schema.tombstones, "id", ids)
+
     def _lying(
         self,
         connection: sa.Connection,
@@ -258,6 +277,17 @@ def _instance(row: sa.Row[Any]) -> KnownInstance:
     )
 
 
+def _pruned_instance(row: sa.Row[Any]) -> KnownInstance:
+    return KnownInstance(
+        id=row.id,
+        name="",
+        host_id=None,
+        image_id="",
+        launched_at=None,
+        deleted_at=row.deleted_at,
+    )
+
+
 def _operation(row: sa.Row[Any]) -> KnownOperation:
     return KnownOperation(
         id=row.id,
@@ -280,7 +310,7 @@ def _state(text: str) -> OperationState:
     return known.get(text, OperationState.PARKED)
 
 
-def _volumes(rows: Iterable[sa.Row[Any]]) -> Mapping[str, KnownVolume]:
+def _volumes(rows: Iterable[sa.Row[Any]]) -> dict[str, KnownVolume]:
     return {
         row.id: KnownVolume(
             id=row.id, host_id=row.host_id, location=row.location, deleted_at=row.deleted_at

@@ -30,10 +30,12 @@ def may_have_gone_well(operation_error: object) -> bool:
 
 class History:
     """Remembers the latest event in a file outside the database, which no backup of that takes
-    back. Events are only ever added, so each that was seen once is there for ever."""
+    back. Events are only ever added, and those of what is long gone removed, in an order that the
+    store remembers: each other one that was seen once is there for ever."""
 
     def __init__(self, schema: Schema, path: Path) -> None:
         self._events = schema.events
+        self._deployment = schema.deployment
         self._path = path
         self._checked = False
         self._forgotten = False
@@ -97,11 +99,18 @@ class History:
         known = row is not None and row.operation_id == seen["operation"]
         if row is not None and known and abs(row.at - seen["at"]) < _SAME_TIME:
             return
+        if row is None and seen["seq"] <= self._pruned_to(connection):
+            # A store that knows of later ones has known this one.
+            return
         raise StoreRestored(
             f"the database does not know event {seen['seq']}, which {self._path} has seen: it was "
             "restored from an older backup, and may not know of all that runs",
             hint="look with: vmwright audit; then go on with: vmwright db restored",
         )
+
+    def _pruned_to(self, connection: sa.Connection) -> int:
+        """The latest event of those that were removed with the history of what is gone."""
+        return connection.execute(sa.select(self._deployment.c.pruned_to)).scalar() or 0
 
     def _latest(self, connection: sa.Connection) -> Seen | None:
         column = self._events.c

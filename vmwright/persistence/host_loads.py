@@ -114,7 +114,9 @@ class HostLoadStore:
 
     def _failures(self, connection: sa.Connection, window: float) -> dict[HostId, int]:
         column = self._attempts.c
-        recent = (column.outcome == AttemptOutcome.FAILED.value, column.ended_at >= now() - window)
+        # Literally, as the index of those says it.
+        failed = column.outcome == sa.literal_column(f"'{AttemptOutcome.FAILED.value}'")
+        recent = (failed, column.ended_at >= now() - window)
         return self._counted(connection, column.host_id, column.host_id.is_not(None), *recent)
 
     def _uncleaned(self, connection: sa.Connection) -> dict[HostId, int]:

@@ -45,9 +45,12 @@ class InstanceStore:
         column = self._table.c
         query = (
             sa.select(self._table)
+            # Said of both, each has an index to be found along.
             .where(
-                column.deleted_at.is_(None),
-                sa.or_(column.id == name_or_id, column.name == name_or_id),
+                sa.or_(
+                    sa.and_(column.id == name_or_id, column.deleted_at.is_(None)),
+                    sa.and_(column.deleted_at.is_(None), column.name == name_or_id),
+                )
             )
             .order_by(column.seq)
         )
@@ -74,7 +77,8 @@ class InstanceStore:
         query = (
             sa.select(self._table)
             .where(self._table.c.deleted_at.is_(None), self._table.c.seq > after)
-            .order_by(self._table.c.seq)
+            # As an index has them: all of the first are null.
+            .order_by(self._table.c.deleted_at, self._table.c.seq)
             .limit(limit)
         )
         if reservation is not None:

@@ -1,6 +1,6 @@
 """Operations and their events. Every move is a compare-and-swap on state and epoch."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -93,45 +93,6 @@ class OperationStore:
         if state in HELD:
             query = query.where(column.owner_id.is_(None) | column.owner_id.not_in(left_to))
         return [(row.seq, OperationId(row.id)) for row in connection.execute(query)]
-
-    def page(
-        self,
-        connection: sa.Connection,
-        *,
-        project: str | None = None,
-        states: Iterable[OperationState] = OperationState,
-        after: int = 0,
-        limit: int = 1000,
-    ) -> Sequence[Operation]:
-        """Operations in these states in order of submission, after this `seq`."""
-        column = self._operations.c
-        query = (
-            sa.select(self._operations)
-            .where(column.state.in_(list(states)), column.seq > after)
-            .order_by(column.seq)
-            .limit(limit)
-        )
-        rows = connection.execute(self._of(project, query))
-        return [_operation(row) for row in rows]
-
-    def newest(
-        self,
-        connection: sa.Connection,
-        *,
-        project: str | None = None,
-        states: Iterable[OperationState] = OperationState,
-        limit: int = 1000,
-    ) -> Sequence[Operation]:
-        """The latest operations in these states, oldest of them first."""
-        column = self._operations.c
-        query = (
-            sa.select(self._operations)
-            .where(column.state.in_(list(states)))
-            .order_by(column.seq.desc())
-            .limit(limit)
-        )
-        rows = connection.execute(self._of(project, query)).all()
-        return [_operation(row) for row in reversed(rows)]
 
     def _of(self, project: str | None, query: sa.Select[Any]) -> sa.Select[Any]:
         return query if project is None else query.where(self._operations.c.project_id == project)

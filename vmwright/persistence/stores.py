@@ -11,9 +11,11 @@ from vmwright.persistence.debts import DebtStore
 from vmwright.persistence.host_loads import HostLoadStore
 from vmwright.persistence.instances import InstanceStore
 from vmwright.persistence.key_pairs import KeyPairStore
+from vmwright.persistence.lists import Lists
 from vmwright.persistence.operations import OperationStore
 from vmwright.persistence.owners import OwnerStore
 from vmwright.persistence.ports import PortStore
+from vmwright.persistence.pruning import PruneStore
 from vmwright.persistence.quotas import QuotaStore
 from vmwright.persistence.registries import Registries
 from vmwright.persistence.secrets import SecretStore
@@ -45,15 +47,18 @@ class Stores:
     server_groups: ServerGroupStore
     quotas: QuotaStore
     census: Census
+    lists: Lists
+    pruning: PruneStore
 
     @classmethod
     def of(cls, database: Database, key_file: Path) -> "Stores":
         schema = database.schema
+        operations = OperationStore(schema)
         return cls(
             database=database,
             registries=Registries(schema),
             instances=InstanceStore(schema),
-            operations=OperationStore(schema),
+            operations=operations,
             attempts=AttemptStore(schema),
             owners=OwnerStore(schema),
             claims=ClaimStore(schema),
@@ -68,4 +73,6 @@ class Stores:
             server_groups=ServerGroupStore(schema),
             quotas=QuotaStore(schema),
             census=Census(schema),
+            lists=Lists(schema, operations),
+            pruning=PruneStore(schema),
         )

@@ -40,8 +40,11 @@ class VolumeStore:
         """
         column = self._volumes.c
         query = sa.select(self._volumes).where(
-            column.deleted_at.is_(None),
-            sa.or_(column.id == name_or_id, column.name == name_or_id),
+            # Said of both, each has an index to be found along.
+            sa.or_(
+                sa.and_(column.id == name_or_id, column.deleted_at.is_(None)),
+                sa.and_(column.deleted_at.is_(None), column.name == name_or_id),
+            )
         )
         if project is not None:
             query = query.where(column.project_id == project)
@@ -83,7 +86,8 @@ class VolumeStore:
         )
         if project is not None:
             query = query.where(self._volumes.c.project_id == project)
-        rows = connection.execute(query.order_by(self._volumes.c.seq).limit(limit))
+        order = (self._volumes.c.deleted_at, self._volumes.c.seq)  # as an index has them
+        rows = connection.execute(query.order_by(*order).limit(limit))
         return [VolumeRecord.of(row) for row in rows]
 
     def on_host(self, connection: sa.Connection, host: HostId) -> int:

@@ -80,7 +80,7 @@ class Upkeep:
                 if debt.reason == BEING_MADE:
                     self._stores.debts.drop(connection, kind=debt.kind, key=debt.key)
             after = 0
-            while page := self._stores.operations.page(
+            while page := self._stores.lists.operations(
                 connection, states=_UNFINISHED, after=after, limit=_PAGE
             ):
                 parked += page

@@ -124,6 +124,13 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
             help="Seconds after which an operation whose host has not answered is not counted as "
             "one of parallel any more; twice that many may be under way.",
         ),
+        cfg.FloatOpt(
+            "keep",
+            default=90.0,
+            min=0.0,
+            help="Days for which a service keeps the operations and the history of instances, "
+            "after they were deleted; 0 keeps them for ever.",
+        ),
     ],
     "service": [
         cfg.FloatOpt(

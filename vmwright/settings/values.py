@@ -46,6 +46,7 @@ class OperationSettings:
     parallel: int = 4
     threads_per_host: int = 4
     slow_after: float = 10.0
+    keep: float = 90.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,9 @@ from sqlalchemy import Column
 from vmwright.persistence.tables.columns import JSON, TEXT, name, number, time, uuid, word
 from vmwright.persistence.tables.owned import OwnedTables
 
+FAILED = "outcome = 'failed'"
+"""Which attempts an index holds: the others end well, and are many."""
+
 
 class Schema(OwnedTables):
     """The tables of one deployment, as attributes."""
@@ -53,6 +56,7 @@ class Schema(OwnedTables):
             self._index("operations", "owner_id", "state"),
             self._index("operations", "instance_id", "seq"),
             self._index("operations", "reservation_id"),
+            self._index("operations", "project_id", "seq"),
         )
 
     def _runs(self) -> None:
@@ -75,7 +79,7 @@ class Schema(OwnedTables):
             Column("fault", JSON),
             time("ended_at", nullable=True),
             self._unique("attempts", "operation_id", "number"),
-            self._index("attempts", "host_id", "ended_at"),
+            self._index("attempts", "outcome", "ended_at", "host_id", only=FAILED),
         )
         self.events = self._table(
             "events",
@@ -90,7 +94,6 @@ class Schema(OwnedTables):
             Column("error", JSON),
             Column("detail", JSON),
             self._index("events", "operation_id", "seq"),
-            self._index("events", "instance_id", "seq"),
         )
 
     def _outside(self) -> None:
@@ -124,6 +127,15 @@ class Schema(OwnedTables):
             self._unique("debts", "host_id", "kind", "key"),
             self._index("debts", "not_before"),
             self._index("debts", "instance_id"),
+            self._index("debts", "operation_id"),
+            self._index("debts", "reason", "host_id"),
+        )
+        self.tombstones = self._table(
+            "tombstones",
+            uuid("id"),
+            word("kind"),
+            time("deleted_at"),
+            self._unique("tombstones", "id"),
         )
 
 

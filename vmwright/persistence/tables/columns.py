@@ -83,8 +83,12 @@ class Tables:
         """Named as oslo.db expects, so that a duplicate names its columns."""
         return UniqueConstraint(*columns, name=f"uniq_{self.prefix}{table}0{'0'.join(columns)}")
 
-    def _index(self, table: str, *columns: str) -> Index:
-        return Index(f"ix_{self.prefix}{table}_{'_'.join(columns)}", *columns)
+    def _index(self, table: str, *columns: str, only: str | None = None) -> Index:
+        """`only` says which rows it holds, where the database has such indexes: the others cost
+        it nothing. A query must say so literally, too."""
+        where = None if only is None else sa.text(only)
+        name = f"ix_{self.prefix}{table}_{'_'.join(columns)}"
+        return Index(name, *columns, sqlite_where=where, postgresql_where=where)
 
     def _to(self, table: str) -> ForeignKey:
         return ForeignKey(f"{self.prefix}{table}.id")

@@ -14,6 +14,10 @@ from vmwright.persistence.tables.columns import (
 )
 from vmwright.persistence.tables.registered import RegisteredTables
 
+LIVING = "deleted_at IS NULL"
+KEPT = "erased_at IS NULL"
+"""Which secrets an index holds: those of builds, not of all that ever were."""
+
 
 class OwnedTables(RegisteredTables):
     """What users own."""
@@ -56,9 +60,10 @@ class OwnedTables(RegisteredTables):
             number("new_ips"),
             self._unique("instances", "id"),
             self._index("instances", "deleted_at", "name"),
+            self._index("instances", "deleted_at", "seq"),
             self._index("instances", "reservation_id"),
             self._index("instances", "host_id"),
-            self._index("instances", "project_id", "deleted_at"),
+            self._index("instances", "project_id", "deleted_at", "seq"),
         )
 
     def _group_members(self) -> None:
@@ -100,6 +105,7 @@ class OwnedTables(RegisteredTables):
             time("erased_at", nullable=True),
             self._unique("secrets", "id"),
             self._index("secrets", "instance_id"),
+            self._index("secrets", "erased_at", only=KEPT),
         )
 
     def _volumes(self) -> None:
@@ -122,7 +128,10 @@ class OwnedTables(RegisteredTables):
             number("uses"),
             self._unique("volumes", "id"),
             self._index("volumes", "deleted_at", "name"),
-            self._index("volumes", "project_id", "deleted_at"),
+            self._index("volumes", "deleted_at", "seq"),
+            self._index("volumes", "project_id", "deleted_at", "seq"),
+            self._index("volumes", "host_id", "deleted_at"),
+            self._index("volumes", "made_by", only=LIVING),
         )
 
     def _copies(self) -> None:
@@ -141,6 +150,8 @@ class OwnedTables(RegisteredTables):
             self._unique("snapshots", "id"),
             self._index("snapshots", "deleted_at", "name"),
             self._index("snapshots", "volume_id"),
+            self._index("snapshots", "project_id", "deleted_at"),
+            self._index("snapshots", "host_id", "deleted_at"),
         )
         self.attachments = self._table(
             "attachments",

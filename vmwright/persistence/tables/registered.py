@@ -31,7 +31,9 @@ class RegisteredTables(Tables):
         self._projects()
 
     def _sizes(self) -> None:
-        self.deployment = self._table("deployment", uuid("id"), time("created_at"))
+        self.deployment = self._table(
+            "deployment", uuid("id"), time("created_at"), number("pruned_to", nullable=True)
+        )
         self.flavors = self._table(
             "flavors",
             uuid("id"),
