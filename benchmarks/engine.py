@@ -21,8 +21,9 @@ from taskflow.patterns import linear_flow, unordered_flow
 from vmwright import flows
 from vmwright.backends.file_images import FileImageStore, images_of
 from vmwright.backends.loading import load_backend
+from vmwright.claims import Accepted
 from vmwright.dispatcher import Dispatcher
-from vmwright.flows import NO_HOOKS, Recipe, atoms_of
+from vmwright.flows import NO_HOOKS, Recipe, atoms_of, shared_flow
 from vmwright.ids import FlavorId, ImageId, InstanceId, OperationId, new_id
 from vmwright.ownership import Ownership
 from vmwright.persistence import schema_version
@@ -32,6 +33,7 @@ from vmwright.persistence.logbook import new_flow_rows
 from vmwright.persistence.records import Event, Instance, Operation
 from vmwright.persistence.stores import Stores
 from vmwright.pools import Pools
+from vmwright.runs import Begun
 from vmwright.settings import DatabaseSettings, OperationSettings, Settings, SimulatedSettings
 from vmwright.spec import HooksSpec, Spec
 from vmwright.states import OperationState, PowerState, TaskState, VmState
@@ -71,9 +73,9 @@ class _Told(Dispatcher):
         super().__init__(*arguments, **named)
         self.ended: dict[OperationId, threading.Event] = {}
 
-    def _run(self, operation: Operation) -> None:
-        super()._run(operation)
-        self.ended.pop(operation.id).set()
+    def _run(self, begun: Begun, wanted: object) -> None:
+        super()._run(begun, wanted)
+        self.ended.pop(begun.operation.id).set()
 
 
 class Bench:
@@ -114,12 +116,12 @@ class Bench:
     def workflow(self) -> None:
         """One from its submission to its end."""
         spec, operation = _SPEC, _operation()
-        atoms = atoms_of(RECIPE.make(self.means, NO_HOOKS))
+        atoms = atoms_of(shared_flow(RECIPE, self.means, NO_HOOKS))
         with self.database.write() as connection:
             self.stores.instances.add(connection, _instance(operation, spec))
             self.stores.operations.add(connection, operation)
             self.stores.attempts.begin(connection, operation.id, 1)
-            new_flow_rows(
+            detail = new_flow_rows(
                 connection,
                 self.stores,
                 flow_name=operation.flow_name,
@@ -128,7 +130,8 @@ class Bench:
             )
             self.stores.operations.append(connection, [_submitted(operation)])
         ended = self._dispatcher.ended[operation.id] = threading.Event()
-        self._dispatcher.see_through([operation.id])
+        accepted = Accepted(operation=operation, spec=spec, detail=lambda: detail)
+        self._dispatcher.see_through([operation.id], [accepted])
         ended.wait()
 
     def close(self) -> None:

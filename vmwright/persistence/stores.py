@@ -16,6 +16,7 @@ from vmwright.persistence.owners import OwnerStore
 from vmwright.persistence.ports import PortStore
 from vmwright.persistence.quotas import QuotaStore
 from vmwright.persistence.registries import Registries
+from vmwright.persistence.run_rows import RunRows
 from vmwright.persistence.secrets import SecretStore
 from vmwright.persistence.security_groups import SecurityGroupStore
 from vmwright.persistence.server_groups import ServerGroupStore
@@ -31,6 +32,7 @@ class Stores:
     registries: Registries
     instances: InstanceStore
     operations: OperationStore
+    runs: RunRows
     attempts: AttemptStore
     owners: OwnerStore
     claims: ClaimStore
@@ -54,6 +56,7 @@ class Stores:
             registries=Registries(schema),
             instances=InstanceStore(schema),
             operations=OperationStore(schema),
+            runs=RunRows(schema),
             attempts=AttemptStore(schema),
             owners=OwnerStore(schema),
             claims=ClaimStore(schema),

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from taskflow import task
+from taskflow.flow import Flow
 
 from vmwright.backends.host import Backend, Host
 from vmwright.backends.images import ImageStore
@@ -30,6 +31,8 @@ class Means:
     backend: Backend
     images: ImageStore
     placement: Placement
+    flows: dict[object, Flow] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Those that were made with these already: one serves all runs of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +121,9 @@ class Task(task.Task):  # type: ignore[misc]  # TaskFlow is untyped
     """What the database calls this task. Renaming it strands operations in flight."""
     task_state: ClassVar[TaskState | None] = None
     """What the instance's `task_state` says while this task runs."""
+    only_looks: ClassVar[bool] = False
+    """Whether it changes nothing anywhere: then nothing is committed before it begins, and a run
+    that dies in it does it again."""
     gives_back: ClassVar[str] = ""
     """What taking it back returns, for the fault that users read; empty if nothing."""
     leaves: ClassVar[frozenset[str]] = frozenset()
