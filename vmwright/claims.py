@@ -3,12 +3,14 @@
 import logging
 import math
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
+from taskflow.persistence import models
+
 from vmwright.backlog import candidates
-from vmwright.errors import Damaged, ProcessesDied, UnknownFlow, VmwrightError
+from vmwright.errors import ClaimLost, Damaged, ProcessesDied, UnknownFlow, VmwrightError
 from vmwright.flows import known_flows
 from vmwright.ids import OperationId, OwnerId
 from vmwright.ownership import Ownership, is_dead, lease_clock, lets_go, machine
@@ -16,14 +18,27 @@ from vmwright.persistence.database import now
 from vmwright.persistence.operations import TAKEN_OVER
 from vmwright.persistence.records import Event, Operation, Owner
 from vmwright.persistence.stores import Stores
+from vmwright.persistence.unit_of_work import Hold
 from vmwright.recovery import Plan, may_follow, plan_recovery
 from vmwright.settings import OperationSettings
+from vmwright.spec import Spec
 from vmwright.states import HELD, OperationState
 
 LOG = logging.getLogger(__name__)
 
 Flow = tuple[str, int]
 """Name and version."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accepted:
+    """An operation that was just stored as queued, with what its run needs: whoever runs it here
+    need not read it back. It follows no other one."""
+
+    operation: Operation
+    spec: Spec
+    detail: Callable[[], models.FlowDetail]
+    """TaskFlow's objects for its rows, made when it is run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +128,24 @@ class Claims:
         if epoch is None:
             return None
         return replace(operation, epoch=epoch, owner_id=self._ownership.id)
+
+    def with_first_task(self, operation: Operation) -> tuple[Operation, Hold]:
+        """An operation that has never run, as it is once it is ours, and how the transaction of
+        its first task makes it so.
+
+        Nobody else writes of it, so that what is read of it before holds.
+        """
+        epoch = operation.epoch + 1
+
+        def hold(connection: Any) -> tuple[str | None, OperationState]:
+            operations, me = self._stores.operations, self._ownership.id
+            claimed = operations.claim(connection, operation, me) is not None
+            if claimed and not self._takes_its_turn(connection, operation):
+                raise ClaimLost(f"operation {operation.id}: another one has its instance")
+            # Not claimed, it may be ours all the same: if the answer to a commit was lost.
+            return operations.fence(connection, operation.id, epoch, owner=me)
+
+        return replace(operation, epoch=epoch, owner_id=self._ownership.id), hold
 
     def _claimed(self, connection: Any, operation: Operation) -> int | None:
         """The epoch of our claim, or None if there is none: then nothing was written.

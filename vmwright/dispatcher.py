@@ -3,40 +3,34 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-
-from taskflow.flow import Flow
-from taskflow.persistence import models
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from vmwright.backlog import Sweep
-from vmwright.claims import Claims
+from vmwright.claims import Accepted, Claims
 from vmwright.errors import (
     ClaimLost,
     Internal,
     StoreUnavailable,
     VmwrightError,
 )
-from vmwright.flows import refuse_other_rows, stored_flow
 from vmwright.ids import DeploymentId, OperationId
-from vmwright.outcomes import Ending
-from vmwright.ownership import Ownership, lease_clock
-from vmwright.persistence.attempts import refuse_unreadable_faults
-from vmwright.persistence.instances import refuse_unknown_states
-from vmwright.persistence.logbook import load_flow
+from vmwright.ownership import Ownership
 from vmwright.persistence.outage import Outage
 from vmwright.persistence.records import Operation
-from vmwright.persistence.unit_of_work import Fenced, UnitOfWork
 from vmwright.pools import Pools
-from vmwright.runner import Active, Assignment, Outcome, drive, identity_of
+from vmwright.runner import Active, Outcome
+from vmwright.runs import Begun, Runs
 from vmwright.settings import OperationSettings
-from vmwright.spec import Spec
-from vmwright.states import HELD
-from vmwright.tasks.task import Means, Owed
+from vmwright.states import OperationState
+from vmwright.tasks.task import Means
 
 LOG = logging.getLogger(__name__)
 
 _LOOK_AGAIN = 0.2
 """Seconds until operations that others hold, or that are not due, are looked at again."""
+
+_ACCEPTED = 256
+"""Operations that wait for room and are kept in memory with what their runs need."""
 
 _PER_ROUND = 64
 """Operations looked at in one round: the rest wait their turn in the store."""
@@ -56,23 +50,31 @@ class Dispatcher:
         is_sound: Callable[[], bool],
     ) -> None:
         """`is_sound` says whether what the store says may be gone by."""
-        self._means = means
         self._stores = means.stores
-        self._deployment = deployment
         self._settings = settings
         self._ownership = ownership
         self._pools = pools
         self._is_sound = is_sound
         self._claims = Claims(means.stores, settings, ownership)
+        self._stopping = threading.Event()
+        self._runs = Runs(
+            means,
+            deployment,
+            settings,
+            ownership,
+            pools,
+            is_sound=is_sound,
+            stopping=self._stopping,
+        )
         self._wanted: dict[OperationId, object] = {}
+        self._accepted: dict[OperationId, Accepted] = {}
         self._sweep: Sweep | None = None
         self._poll: float | None = None
         self._turned = time.monotonic()
         self._active: dict[OperationId, Active] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._outage = Outage("the store is not asked for work")
         self._bell = threading.Event()
-        self._stopping = threading.Event()
         self._thread = threading.Thread(
             target=self._work_until_closed, name="vmwright-dispatcher", daemon=True
         )
@@ -80,11 +82,40 @@ class Dispatcher:
     def start(self) -> None:
         self._thread.start()
 
-    def see_through(self, operations: Iterable[OperationId]) -> None:
-        """Run these, as soon as they may be run, until they end, are stuck or are parked."""
+    def see_through(
+        self, operations: Iterable[OperationId], accepted: Sequence[Accepted] = ()
+    ) -> None:
+        """Run these, as soon as they may be run, until they end, are stuck or are parked.
+
+        Those of them that were `accepted` just now begin at once, if there is room for them.
+        """
         with self._lock:
             self._wanted.update(dict.fromkeys(operations, object()))
-        self._bell.set()
+            for one in accepted[: _ACCEPTED - len(self._accepted)]:
+                self._accepted[one.operation.id] = one
+        for one in accepted:
+            if not self._begin_at_once(one):
+                self._bell.set()
+                return
+        if not accepted:
+            self._bell.set()
+
+    def _begin_at_once(self, accepted: Accepted) -> bool:
+        """Without a round of the thread, which would look at it first."""
+        if not self._is_sound() or self._stopping.is_set():
+            return False
+        operation = accepted.operation.id
+        with self._lock:
+            if operation not in self._accepted or not self._room():
+                return False
+            del self._accepted[operation]
+            self._active[operation] = Active()
+        ours, claim = self._claims.with_first_task(accepted.operation)
+        begun = Begun(
+            operation=ours, as_read=accepted.operation, claim=claim, accepted=accepted
+        )
+        self._hand_over(begun)
+        return True
 
     def take_up_everything(self, poll: float) -> None:
         """Run whatever the store has that may be run, whoever submitted it; look for it at least
@@ -174,6 +205,8 @@ class Dispatcher:
         """Claim what may be claimed. Returns in how many seconds to look again at the latest."""
         if not self._is_sound():
             return _LOOK_AGAIN
+        for operation in self._known():
+            self._begin(operation)
         if self._room() and (wanted := self._next_wanted()):
             self._take_up(wanted)
         with self._lock:
@@ -189,11 +222,15 @@ class Dispatcher:
     def _room(self) -> int:
         """How many more operations may begin here: slow hosts keep those of others from none, as
         long as there are engines at all."""
-        with self._lock:
-            active = list(self._active.values())
+        active = list(self._active.values())
         held_up = sum(run.is_held_up(self._settings.slow_after) for run in active)
         room = self._settings.parallel - (len(active) - held_up)
         return max(0, min(room, self._pools.engines_left(len(active))))
+
+    def _known(self) -> list[Operation]:
+        """Some of those that were accepted here: nothing need be read before they begin."""
+        with self._lock:
+            return [one.operation for one in self._accepted.values()][: self._room()]
 
     def _ids(self) -> list[OperationId]:
         with self._lock:
@@ -230,7 +267,7 @@ class Dispatcher:
     def _begin(self, operation: Operation) -> bool:
         """Claim it, if it can be, and run it; a broken one must not keep the others waiting."""
         try:
-            claimed = self._claims.claim(operation)
+            begun = self._claimed(operation)
         except StoreUnavailable:
             raise
         except VmwrightError as error:
@@ -240,114 +277,71 @@ class Dispatcher:
             LOG.exception("operation %s cannot be claimed", operation.id)
             self._claims.park(operation, _broken())
             return False
-        if claimed is None:
+        if begun is None:
             return False
         with self._lock:
-            # If it was lost again by now, the first fenced transaction finds out.
-            self._active[operation.id] = Active(since=lease_clock())
-        try:
-            self._pools.engines.submit(self._run, claimed)
-        except RuntimeError as error:  # no thread is to be had, as when the interpreter ends
-            LOG.warning("operation %s is not begun here: %s", operation.id, error)
-            with self._lock:
-                self._active.pop(operation.id)
+            if operation.id in self._active:
+                return False
+            self._active[operation.id] = Active()
+        if begun.claim is None:
+            self._active[operation.id].is_ours_from_now_on()
+        self._hand_over(begun)
         if operation.owner_id not in (None, self._ownership.id):
             self._ownership.forget_the_dead()
         return True
 
-    def _run(self, operation: Operation) -> None:
-        """In an engine's thread: one operation, as far as it goes here."""
+    def _claimed(self, operation: Operation) -> Begun | None:
+        """What has never run is claimed with its first task."""
+        with self._lock:
+            accepted = self._accepted.pop(operation.id, None)
+        if operation.state is OperationState.QUEUED:
+            ours, claim = self._claims.with_first_task(operation)
+            return Begun(operation=ours, as_read=operation, claim=claim, accepted=accepted)
+        claimed = self._claims.claim(operation)
+        return None if claimed is None else Begun(operation=claimed, as_read=operation)
+
+    def _hand_over(self, begun: Begun) -> None:
+        """To an engine's thread; its place is taken already."""
+        with self._lock:
+            wanted = self._wanted.get(begun.operation.id)
         try:
-            outcome = self._drive(operation)
-            if outcome is Outcome.LOST:
+            self._pools.engines.submit(self._run, begun, wanted)
+        except RuntimeError as error:  # no thread is to be had, as when the interpreter ends
+            LOG.warning("operation %s is not begun here: %s", begun.operation.id, error)
+            with self._lock:
+                self._active.pop(begun.operation.id)
+
+    def _run(self, begun: Begun, wanted: object) -> None:
+        """In an engine's thread: one operation, as far as it goes here."""
+        operation = begun.operation
+        active = self._active[operation.id]
+        try:
+            outcome = self._runs.drive(begun, active)
+            if outcome is Outcome.LOST and active.is_claimed:
                 LOG.warning("%s", _lost(operation))
             else:
                 LOG.info("operation %s (%s): %s", operation.id, operation.kind, outcome.value)
+            if outcome in (Outcome.DONE, Outcome.UNDONE):
+                self._forget([operation.id], {operation.id: wanted})
         except ClaimLost:
             LOG.warning("%s", _lost(operation))
         except StoreUnavailable as error:
             LOG.warning("operation %s was put down: %s", operation.id, error)
         except VmwrightError as error:
-            self._claims.park(operation, error)
+            self._claims.park(_as_stored(begun, active), error)
         except Exception:
             # One broken operation must not end the others.
             LOG.exception("operation %s is broken", operation.id)
-            self._claims.park(operation, _broken())
+            self._claims.park(_as_stored(begun, active), _broken())
         finally:
             with self._lock:
                 self._active.pop(operation.id, None)
             self._bell.set()
 
-    def _drive(self, operation: Operation) -> Outcome:
-        stores, active = self._stores, self._active[operation.id]
-        with stores.database.read() as connection:
-            instance = stores.instances.get(connection, operation.instance_id)
-            detail = load_flow(connection, stores, operation.flow_detail_id)
-            attempts = stores.attempts.of_operation(connection, operation.id)
-        refuse_unknown_states(instance)
-        refuse_unreadable_faults(attempts)
-        spec = Spec.from_store(instance.request)
-        flow = stored_flow(operation.flow_name, operation.flow_version, self._means, spec.hooks)
-        refuse_other_rows(flow, (atom.name for atom in detail))
-        active.work = UnitOfWork(
-            stores,
-            operation,
-            detail,
-            trusted=lambda: self._trusts(operation, active),
-        )
-        return drive(
-            flow,
-            detail,
-            self._assignment(operation, active, flow, detail, spec),
-            self._pools,
-        )
 
-    def _trusts(self, operation: Operation, active: Active) -> bool:
-        """Whether a run may go on by what the store says."""
-        return self._is_sound() and self._ownership.trusts(operation.id, active.since)
-
-    def _assignment(
-        self,
-        operation: Operation,
-        active: Active,
-        flow: Flow,
-        detail: models.FlowDetail,
-        spec: Spec,
-    ) -> Assignment:
-        assert active.work is not None, "it was just made"
-        ending = Ending(self._stores, operation, flow, detail, active.work, self._settings)
-
-        def progress(task: str, fraction: float, note: str) -> None:
-            active.progress[task] = (fraction, note)
-
-        return Assignment(
-            run=identity_of(operation, self._deployment, self._settings),
-            inputs={"spec": spec},
-            # Also what is told to go on after it was parked: mostly because its process died.
-            cut_off=operation.state in HELD or "parked" in (operation.error or {}),
-            work=active.work,
-            settings=self._settings,
-            cancelled=active.cancelled,
-            stopping=self._stopping,
-            finish=ending.record,
-            progress=progress,
-            hands_over=active.hands_over,
-            owe=lambda fenced, owed: self._owe(fenced, operation, owed),
-        )
-
-    def _owe(self, fenced: Fenced, operation: Operation, owed: list[Owed]) -> None:
-        for debt in owed:
-            self._stores.debts.owe(
-                fenced.connection,
-                host=debt.host,
-                kind=debt.removal.kind,
-                key=debt.removal.key,
-                whose=debt.removal.whose.to_store(),
-                reason=debt.reason,
-                delay=debt.delay,
-                operation=operation.id,
-                instance=operation.instance_id,
-            )
+def _as_stored(begun: Begun, active: Active) -> Operation:
+    """How the store has it: what never began is not ours."""
+    return begun.operation if active.is_claimed else begun.as_read
 
 
 def _broken() -> Internal:

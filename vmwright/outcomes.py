@@ -5,12 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 from taskflow import states as taskflow_states
-from taskflow.flow import Flow
 from taskflow.persistence import models
 
 from vmwright.backends.removal import Kind
 from vmwright.errors import Internal
-from vmwright.flows import tasks_of
 from vmwright.ids import OperationId, volume_of_name
 from vmwright.persistence.attempts import decisive_fault
 from vmwright.persistence.database import now
@@ -33,7 +31,7 @@ class Ending:
         self,
         stores: Stores,
         operation: Operation,
-        flow: Flow,
+        tasks: Sequence[Task],
         detail: models.FlowDetail,
         work: UnitOfWork,
         settings: OperationSettings,
@@ -43,7 +41,7 @@ class Ending:
         self._detail = detail
         self._work = work
         self._settings = settings
-        self._tasks = tasks_of(flow)
+        self._tasks = tasks
 
     def record(self, fenced: Fenced, outcome: Outcome, reason: dict[str, Any] | None) -> None:
         """Write the end. `reason` says what blocks the run, if something does."""

@@ -1,11 +1,76 @@
 """Threads, bounded: one pool for engines, one for the tasks of each host."""
 
 import threading
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Places:
+    """How many tasks one host has at a time, and threads for those that bring none.
+
+    Who waits for its task anyway may carry it out itself: that takes a place, and no thread.
+    """
+
+    def __init__(self, size: int, name: str) -> None:
+        self._threads = ThreadPoolExecutor(size, thread_name_prefix=name)
+        self._free = size
+        self._waiting = 0
+        self._changed = threading.Condition()
+
+    def submit(self, call: Callable[..., T], *arguments: object) -> "Future[T]":
+        """Have it done by another thread, once a place is free."""
+        with self._changed:
+            self._waiting += 1
+        try:
+            future = self._threads.submit(self._in_turn, call, *arguments)
+        except RuntimeError:
+            self._waits_no_more()
+            raise
+        future.add_done_callback(lambda done: self._waits_no_more() if done.cancelled() else None)
+        return future
+
+    @contextmanager
+    def here(self) -> Iterator[bool]:
+        """A place for the thread that asks, if one is free and nobody waits for it."""
+        with self._changed:
+            taken = self._free > 0 and not self._waiting
+            self._free -= taken
+        try:
+            yield taken
+        finally:
+            if taken:
+                self._give_back()
+
+    def close(self) -> None:
+        """Wait for what runs; begin nothing more."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def _in_turn(self, call: Callable[..., T], *arguments: object) -> T:
+        with self._changed:
+            self._changed.wait_for(lambda: self._free > 0)
+            self._free -= 1
+            self._waiting -= 1
+        try:
+            return call(*arguments)
+        finally:
+            self._give_back()
+
+    def _give_back(self) -> None:
+        with self._changed:
+            self._free += 1
+            self._changed.notify()
+
+    def _waits_no_more(self) -> None:
+        with self._changed:
+            self._waiting -= 1
 
 
 class Pools:
-    """Engines and tasks never share threads: an engine waiting for its own task would hang.
+    """Engines and tasks never share places: an engine waiting for its own task would hang.
 
     Tasks on a slow host queue up behind each other, not behind those of other hosts. There are
     twice as many engines as operations that make progress: the others wait for slow hosts.
@@ -15,20 +80,18 @@ class Pools:
         self._engines = 2 * parallel
         self.engines = ThreadPoolExecutor(self._engines, thread_name_prefix="vmwright-engine")
         self._per_host = tasks_per_host
-        self._tasks: dict[str | None, ThreadPoolExecutor] = {}
+        self._tasks: dict[str | None, Places] = {}
         self._lock = threading.Lock()
 
     def engines_left(self, busy: int) -> int:
         """How many have nothing to do while so many run."""
         return self._engines - busy
 
-    def of(self, host: str | None) -> Executor:
-        """The pool for tasks on this host; None for those that are not on one."""
+    def of(self, host: str | None) -> Places:
+        """The places for tasks on this host; None for those that are not on one."""
         with self._lock:
             if host not in self._tasks:
-                self._tasks[host] = ThreadPoolExecutor(
-                    self._per_host, thread_name_prefix=f"vmwright-{host or 'controller'}"
-                )
+                self._tasks[host] = Places(self._per_host, f"vmwright-{host or 'controller'}")
             return self._tasks[host]
 
     def close(self) -> None:
@@ -38,4 +101,4 @@ class Pools:
         with self._lock:
             pools = list(self._tasks.values())
         for pool in pools:
-            pool.shutdown(wait=True, cancel_futures=True)
+            pool.close()

@@ -79,12 +79,22 @@ def stored_flow(name: str, version: int, means: Means, hooks: HooksSpec) -> Flow
     `UnknownFlow` if that cannot be made here: park it.
     """
     try:
-        return recipe(name, version).make(means, hooks)
+        return shared_flow(recipe(name, version), means, hooks)
     except (InvalidRequest, PackageMissing) as error:
         raise UnknownFlow(
             f"flow {name!r} cannot be made here: {error.message}",
             hint=error.hint,
         ) from error
+
+
+def shared_flow(recipe: Recipe, means: Means, hooks: HooksSpec) -> Flow:
+    """The flow of this recipe that all runs with these means and plug-ins have in common: its
+    tasks hold nothing of a run. As `Recipe.make` otherwise."""
+    key = (recipe, hooks.pre, hooks.post)
+    flow = means.flows.get(key)
+    if flow is None:
+        flow = means.flows[key] = recipe.make(means, hooks)
+    return flow
 
 
 def newest(kind: str) -> Recipe:

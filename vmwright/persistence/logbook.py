@@ -57,31 +57,33 @@ def new_flow_rows(
     flow_name: str,
     detail_id: str,
     atoms: Iterable[Atom],
-) -> None:
+) -> models.FlowDetail:
     """Write logbook, flow, tasks and retries of a run that has not begun: whoever claims it can
-    load it."""
+    load it. Returns it as it would be loaded."""
     tables, stamp = stores.database.schema.logbook, timeutils.utcnow()
     book = new_id()
     row = {"created_at": stamp, "updated_at": stamp, "meta": {}}
     connection.execute(sa.insert(tables.logbooks), {**row, "uuid": book, "name": flow_name})
     flow = {**row, "uuid": detail_id, "parent_uuid": book, "name": flow_name, "state": None}
     connection.execute(sa.insert(tables.flowdetails), flow)
-    connection.execute(
-        sa.insert(tables.atomdetails),
-        [
-            {
-                **row,
-                "uuid": new_id(),
-                "parent_uuid": detail_id,
-                "name": atom.name,
-                "state": taskflow_states.PENDING,
-                "intention": taskflow_states.EXECUTE,
-                "atom_type": _atom_type(atom),
-                "version": "1.0",
-            }
-            for atom in atoms
-        ],
-    )
+    rows = [
+        {
+            **row,
+            "uuid": new_id(),
+            "parent_uuid": detail_id,
+            "name": atom.name,
+            "state": taskflow_states.PENDING,
+            "intention": taskflow_states.EXECUTE,
+            "atom_type": _atom_type(atom),
+            "version": "1.0",
+        }
+        for atom in atoms
+    ]
+    connection.execute(sa.insert(tables.atomdetails), rows)
+    detail = models.FlowDetail(flow_name, detail_id)
+    for known in rows:
+        detail.add(_sound_atom_detail({**known, "meta": {}, "results": None}))
+    return detail
 
 
 def note_given_up(

@@ -1,6 +1,7 @@
 """Operations and their events. Every move is a compare-and-swap on state and epoch."""
 
 from collections.abc import Collection, Sequence
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
@@ -130,44 +131,67 @@ class OperationStore:
 
         A run that had begun to undo goes on undoing.
         """
-        column = self._operations.c
         undoing = "code" in (operation.error or {})
         claimed = connection.execute(
-            sa.update(self._operations)
-            .where(
-                column.id == operation.id,
-                column.epoch == operation.epoch,
-                column.state == operation.state,
-                column.state.in_(CLAIMABLE),
-            )
-            .values(
-                owner_id=owner,
-                epoch=operation.epoch + 1,
-                state=OperationState.UNDOING if undoing else OperationState.RUNNING,
-                started_at=sa.func.coalesce(column.started_at, now()),
-            )
+            self._claims,
+            {
+                "key": operation.id,
+                "read_epoch": operation.epoch,
+                "read_state": operation.state,
+                "owner": owner,
+                "claimed": operation.epoch + 1,
+                "becomes": OperationState.UNDOING if undoing else OperationState.RUNNING,
+            },
         )
         return operation.epoch + 1 if claimed.rowcount == 1 else None
 
+    @cached_property
+    def _claims(self) -> sa.Update:
+        column = self._operations.c
+        return (
+            sa.update(self._operations)
+            .where(
+                column.id == sa.bindparam("key"),
+                column.epoch == sa.bindparam("read_epoch"),
+                column.state == sa.bindparam("read_state"),
+                sa.or_(*(column.state == state for state in sorted(CLAIMABLE))),
+            )
+            .values(
+                owner_id=sa.bindparam("owner"),
+                epoch=sa.bindparam("claimed"),
+                state=sa.bindparam("becomes"),
+                started_at=sa.func.coalesce(column.started_at, now()),
+            )
+        )
+
     def fence(
-        self, connection: sa.Connection, operation: OperationId, epoch: int
+        self,
+        connection: sa.Connection,
+        operation: OperationId,
+        epoch: int,
+        *,
+        owner: OwnerId | None = None,
     ) -> tuple[str | None, OperationState]:
-        """Hold the row for this transaction. `ClaimLost` unless the epoch is still ours.
+        """Hold the row for this transaction. `ClaimLost` unless the epoch is still ours, and, if
+        one is given, the owner.
 
         Returns why somebody wants it cancelled, if so, and its state.
         """
-        column = self._operations.c
-        held = connection.execute(
-            sa.update(self._operations)
-            .where(column.id == operation, column.epoch == epoch, column.state.in_(HELD))
-            .values(epoch=epoch)
-        )
-        if held.rowcount != 1:
+        held = connection.execute(self._held, {"key": operation, "claimed": epoch}).one_or_none()
+        if held is None or (owner is not None and held.owner_id != owner):
             raise ClaimLost(f"operation {operation}: another process has taken it over")
-        row = connection.execute(
-            sa.select(column.cancel_reason, column.state).where(column.id == operation)
-        ).one()
-        return row.cancel_reason, OperationState(row.state)
+        return held.cancel_reason, OperationState(held.state)
+
+    @cached_property
+    def _held(self) -> sa.Select[Any]:
+        column = self._operations.c
+        return (
+            sa.select(column.cancel_reason, column.state, column.owner_id)
+            .where(column.id == sa.bindparam("key"), column.epoch == sa.bindparam("claimed"))
+            .where(sa.or_(*(column.state == state for state in sorted(HELD))))
+            # SQLite's transactions that may write have no others beside them.
+            .with_for_update(key_share=True)
+        )
 
     def move(
         self,
@@ -284,7 +308,11 @@ class OperationStore:
     def append(self, connection: sa.Connection, events: Sequence[Event]) -> None:
         """Add to the history, in this order. Nothing in it is ever changed."""
         if events:
-            connection.execute(sa.insert(self._events), [event.values() for event in events])
+            connection.execute(self._new_events, [event.values() for event in events])
+
+    @cached_property
+    def _new_events(self) -> sa.Insert:
+        return sa.insert(self._events)
 
     def events(
         self,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Any, Self
 
 import sqlalchemy as sa
@@ -41,7 +42,12 @@ class Record:
 
     def values(self) -> dict[str, Any]:
         """The row to insert; the database numbers it."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "seq"}
+        return {name: getattr(self, name) for name in self._columns()}
+
+    @classmethod
+    @cache
+    def _columns(cls) -> tuple[str, ...]:
+        return tuple(f.name for f in fields(cls) if f.name != "seq")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ from vmwright.persistence.ports import PortStore
 from vmwright.persistence.pruning import PruneStore
 from vmwright.persistence.quotas import QuotaStore
 from vmwright.persistence.registries import Registries
+from vmwright.persistence.run_rows import RunRows
 from vmwright.persistence.secrets import SecretStore
 from vmwright.persistence.security_groups import SecurityGroupStore
 from vmwright.persistence.server_groups import ServerGroupStore
@@ -33,6 +34,7 @@ class Stores:
     registries: Registries
     instances: InstanceStore
     operations: OperationStore
+    runs: RunRows
     attempts: AttemptStore
     owners: OwnerStore
     claims: ClaimStore
@@ -59,6 +61,7 @@ class Stores:
             registries=Registries(schema),
             instances=InstanceStore(schema),
             operations=operations,
+            runs=RunRows(schema),
             attempts=AttemptStore(schema),
             owners=OwnerStore(schema),
             claims=ClaimStore(schema),

@@ -2,13 +2,12 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 import tenacity
-from oslo_utils import timeutils
 from taskflow import states as taskflow_states
 from taskflow.persistence import base, models
 
@@ -16,11 +15,16 @@ from vmwright.errors import ClaimLost, StoreUnavailable
 from vmwright.persistence.attempts import decisive_fault
 from vmwright.persistence.logbook import error_of, outcome_of
 from vmwright.persistence.records import Event, Operation
+from vmwright.persistence.run_rows import WrittenAtoms
 from vmwright.persistence.stores import Stores
 from vmwright.states import AttemptOutcome, Direction, OperationState, TaskState
 
 T = TypeVar("T")
 Write = Callable[[sa.Connection], None]
+
+Hold = Callable[[sa.Connection], tuple[str | None, OperationState]]
+"""Holds the operation's row for a transaction, as its owner; `ClaimLost` for anybody else.
+Returns why somebody wants it cancelled, if so, and its state."""
 
 _ENDS = {
     taskflow_states.SUCCESS: Direction.EXECUTE,
@@ -31,6 +35,25 @@ _ENDS = {
 
 
 @dataclass
+class _Pending:
+    """What the next commit writes."""
+
+    atoms: dict[str, models.AtomDetail] = field(default_factory=dict)
+    flow: models.FlowDetail | None = None
+    events: list[Event] = field(default_factory=list)
+    later: list[Write] = field(default_factory=list)
+
+    def before(self, newer: "_Pending") -> "_Pending":
+        """Both, this one first."""
+        return _Pending(
+            atoms=self.atoms | newer.atoms,
+            flow=newer.flow or self.flow,
+            events=self.events + newer.events,
+            later=self.later + newer.later,
+        )
+
+
+@dataclass
 class Fenced:
     """One transaction that only the rightful owner commits."""
 
@@ -38,6 +61,12 @@ class Fenced:
     cancel_reason: str | None
     """Why somebody wants the operation taken back, if so."""
     events: list[Event] = field(default_factory=list)
+    included: _Pending = field(default_factory=_Pending)
+    """What the run has come to within it."""
+    taken_back: list[Callable[[], None]] = field(default_factory=list)
+    """Called if it is not committed."""
+    committed: list[Callable[[], None]] = field(default_factory=list)
+    """Called once it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,20 +98,25 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
         detail: models.FlowDetail,
         *,
         trusted: Callable[[], bool],
+        claim: Hold | None = None,
+        claimed: Callable[[], None] | None = None,
     ) -> None:
         """`operation` is as claimed, `detail` as stored. `trusted` says whether the
-        operation is surely still ours."""
+        operation is surely still ours. `claim` is how the first commit makes it ours, if it is
+        not yet; then `claimed` is called."""
         super().__init__(conf={})
         self.operation = operation
+        self._claim = claim
+        self._claimed = claimed
         self._stores = stores
         self._detail = detail
         self._trusted = trusted
-        self._lock = threading.RLock()
-        self._atoms: dict[str, models.AtomDetail] = {}
+        self._committing = threading.Lock()
+        self._lock = threading.Lock()
+        self._pending = _Pending()
         self._remarks: dict[str, dict[str, Any]] = {}
-        self._flow: models.FlowDetail | None = None
-        self._events: list[Event] = []
-        self._later: list[Write] = []
+        self._written = WrittenAtoms(detail)
+        self._retries = [atom for atom in detail if isinstance(atom, models.RetryDetail)]
         self._states = {atom.name: atom.state for atom in detail}
         self._begun = operation.attempt
         self._failure: _Failure | None = None
@@ -106,12 +140,12 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
 
     def update_flow_details(self, detail: models.FlowDetail) -> models.FlowDetail:
         with self._lock:
-            self._flow = detail
+            self._pending.flow = detail
         return detail
 
     def update_atom_details(self, detail: models.AtomDetail) -> models.AtomDetail:
         with self._lock:
-            self._atoms[detail.uuid] = detail
+            self._pending.atoms[detail.uuid] = detail
             if self._states.get(detail.name) != detail.state:
                 self._states[detail.name] = detail.state
                 self._note_end(detail)
@@ -123,12 +157,17 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
     def attempt(self) -> int:
         """The number of the try on a host that the run has come to. It never goes back, also
         when the retry that counts them is taken back itself."""
-        return max([self._begun, *(len(retry.results) for retry in self._retries())])
+        return max([self._begun, *(len(retry.results) for retry in self._retries)])
+
+    @property
+    def is_claimed(self) -> bool:
+        """Whether the operation is ours, as far as this run has heard."""
+        return self._claim is None
 
     def later(self, write: Write) -> None:
         """Have this written in the next commit, before anything else of it."""
         with self._lock:
-            self._later.append(write)
+            self._pending.later.append(write)
 
     def check_ours(self) -> None:
         """`ClaimLost`, from then on for ever, unless the operation is surely still ours."""
@@ -139,14 +178,14 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
     def note(self, event: Event) -> None:
         """Have this event written in the next commit."""
         with self._lock:
-            self._events.append(event)
+            self._pending.events.append(event)
 
     def remark(self, task: str, **meta: Any) -> None:
         """Have this in the stored metadata of a task, whatever TaskFlow writes of it meanwhile."""
-        (atom,) = (atom for atom in self._detail if atom.name == task)
+        atom = self._atom(task)
         with self._lock:
             self._remarks.setdefault(task, {}).update(meta)
-            self._atoms.setdefault(atom.uuid, atom)
+            self._pending.atoms.setdefault(atom.uuid, atom)
 
     def event(self, kind: str, state: str, **more: Any) -> Event:
         """An event of this operation, now."""
@@ -167,39 +206,79 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
         `ClaimLost` if the operation is not ours any more; a store that does not answer is asked
         again as long as our lease holds.
         """
+        with self._committing:
+            if self.lost:
+                raise ClaimLost(f"operation {self.operation.id} is not ours any more")
+            pending = self._taken()
+            try:
+                outcome = self._committed(work, pending)
+            except BaseException as error:
+                with self._lock:
+                    self._pending = pending.before(self._pending)
+                self.lost = self.lost or isinstance(error, ClaimLost | StoreUnavailable)
+                raise
+            self._begun, self._told = self.attempt, self._failure
+            return outcome
+
+    def _taken(self) -> _Pending:
+        with self._lock:
+            pending, self._pending = self._pending, _Pending()
+        return pending
+
+    def _committed(self, work: Callable[[Fenced], T], pending: _Pending) -> T:
+        try:
+            return self._commit_once(work, pending)
+        except StoreUnavailable as error:
+            if not self._worth_another_try(error):
+                raise
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(self._worth_another_try),
             wait=tenacity.wait_exponential(multiplier=0.05, max=1.0),
             reraise=True,
         )
+        outcome: T = retrying(self._commit_once, work, pending)
+        return outcome
+
+    def include(self, fenced: Fenced, task: str, change: Callable[[], None]) -> None:
+        """Have what `change` makes of this task and of the run written by this transaction too,
+        after what it says already. If it is not committed, nothing has changed."""
+        atom = self._atom(task)
+        before, state, flow_state = dict(vars(atom)), self._states[task], self._detail.state
+
+        def take_back() -> None:
+            vars(atom).update(before)
+            self._states[task], self._detail.state = state, flow_state
+
+        fenced.taken_back.append(take_back)
+        waiting = self._taken()
+        change()
+        included = self._taken()
+        fenced.events.extend(included.events)
+        fenced.included = fenced.included.before(included)
         with self._lock:
-            if self.lost:
-                raise ClaimLost(f"operation {self.operation.id} is not ours any more")
-            try:
-                outcome: T = retrying(self._commit_once, work)
-            except (ClaimLost, StoreUnavailable):
-                self.lost = True
-                raise
-            self._forget_pending()
-            return outcome
+            self._pending = waiting.before(self._pending)
 
     def flush_events(self, more: Iterable[Event]) -> None:
         """Publish what has ended already, and `more`, without waiting for the next task.
 
         Never waits for a commit that is under way: that one publishes.
         """
-        if not self._lock.acquire(blocking=False):
+        if not self._committing.acquire(blocking=False):
             return
         try:
-            events = [*self._events, *more]
-            if not events or self.lost:
+            with self._lock:
+                events = self._pending.events
+                known = len(events)
+            events = [*events, *more]
+            if not events or self.lost or not self.is_claimed:
                 return
             with self._stores.database.write() as connection:
                 self._stores.operations.fence(connection, self.operation.id, self.operation.epoch)
                 self._stores.operations.append(connection, events)
-            self._events.clear()
+            with self._lock:
+                del self._pending.events[:known]
         finally:
-            self._lock.release()
+            self._committing.release()
 
     def enter(self, fenced: Fenced, task_state: TaskState | None) -> None:
         """Move the instance's task state, with its event, unless this attempt has been there."""
@@ -217,22 +296,49 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
     def _worth_another_try(self, error: BaseException) -> bool:
         return isinstance(error, StoreUnavailable) and self._trusted()
 
-    def _commit_once(self, work: Callable[[Fenced], T]) -> T:
-        with self._stores.database.write() as connection:
-            reason, state = self._stores.operations.fence(
-                connection, self.operation.id, self.operation.epoch
-            )
-            fenced = Fenced(connection, reason)
-            for write in self._later:
-                write(connection)
-            if self.attempt > self._begun:
-                self._begin_attempt(fenced)
-            if state is OperationState.RUNNING:
-                self._tell_failure(fenced)
-            outcome = work(fenced)
-            self._write_rows(connection)
-            self._stores.operations.append(connection, [*self._events, *fenced.events])
+    def _commit_once(self, work: Callable[[Fenced], T], pending: _Pending) -> T:
+        taken_back: list[Callable[[], None]] = []
+        try:
+            with self._stores.database.write() as connection:
+                reason, state = self._hold(connection)
+                fenced = Fenced(connection, reason, taken_back=taken_back)
+                outcome = self._written_by(fenced, state, work, pending)
+        except BaseException:
+            for take_back in reversed(taken_back):
+                take_back()
+            raise
+        self._written.are_written([*pending.atoms.values(), *fenced.included.atoms.values()])
+        if self._claim is not None and self._claimed is not None:
+            self._claimed()
+        self._claim = None
+        for tell in fenced.committed:
+            tell()
         return outcome
+
+    def _written_by(
+        self,
+        fenced: Fenced,
+        state: OperationState,
+        work: Callable[[Fenced], T],
+        pending: _Pending,
+    ) -> T:
+        for write in pending.later:
+            write(fenced.connection)
+        if self.attempt > self._begun:
+            self._begin_attempt(fenced)
+        if state is OperationState.RUNNING:
+            self._tell_failure(fenced)
+        outcome = work(fenced)
+        self._write_rows(fenced.connection, pending.before(fenced.included))
+        events = [*pending.events, *fenced.events]
+        self._stores.operations.append(fenced.connection, events)
+        return outcome
+
+    def _hold(self, connection: sa.Connection) -> tuple[str | None, OperationState]:
+        if self._claim is not None:
+            return self._claim(connection)
+        operations, operation = self._stores.operations, self.operation
+        return operations.fence(connection, operation.id, operation.epoch)
 
     def _begin_attempt(self, fenced: Fenced) -> None:
         operation = self.operation
@@ -265,8 +371,9 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
         fenced.events.append(self.event("operation", OperationState.UNDOING, error=self.error))
         self.enter(fenced, None)
 
-    def _retries(self) -> list[models.RetryDetail]:
-        return [atom for atom in self._detail if isinstance(atom, models.RetryDetail)]
+    def _atom(self, task: str) -> models.AtomDetail:
+        (atom,) = (atom for atom in self._detail if atom.name == task)
+        return atom
 
     def _note_end(self, detail: models.AtomDetail) -> None:
         direction = _ENDS.get(detail.state)
@@ -280,37 +387,14 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
             )
             if self._failure is None or self._failure.gives_way_to(failure):
                 self._failure = failure
-        self._events.append(
+        self._pending.events.append(
             self.event("task", detail.state, task=detail.name, direction=direction, error=error)
         )
 
-    def _write_rows(self, connection: sa.Connection) -> None:
-        tables, stamp = self._stores.database.schema.logbook, timeutils.utcnow()
-        if self._flow is not None:
-            connection.execute(
-                sa.update(tables.flowdetails)
-                .where(tables.flowdetails.c.uuid == self._flow.uuid)
-                .values(state=self._flow.state, meta=self._flow.meta, updated_at=stamp)
-            )
-        rows = [self._row(atom) | {"updated_at": stamp} for atom in self._atoms.values()]
-        if rows:
-            columns = [name for name in rows[0] if name != "key"]
-            connection.execute(
-                sa.update(tables.atomdetails)
-                .where(tables.atomdetails.c.uuid == sa.bindparam("key"))
-                .values({name: sa.bindparam(name) for name in columns}),
-                rows,
-            )
-
-    def _row(self, atom: models.AtomDetail) -> dict[str, Any]:
-        row: dict[str, Any] = atom.to_dict()
-        row["key"] = row.pop("uuid")
-        row["meta"] = {**row["meta"], **self._remarks.get(row.pop("name"), {})}
-        return row
-
-    def _forget_pending(self) -> None:
-        self._atoms.clear()
-        self._events.clear()
-        self._later.clear()
-        self._flow = None
-        self._begun, self._told = self.attempt, self._failure
+    def _write_rows(self, connection: sa.Connection, pending: _Pending) -> None:
+        rows = self._stores.runs
+        if pending.flow is not None:
+            rows.write_flow(connection, pending.flow)
+        if pending.atoms:
+            atoms: Sequence[models.AtomDetail] = list(pending.atoms.values())
+            rows.write_atoms(connection, atoms, self._remarks, self._written)

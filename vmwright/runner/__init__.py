@@ -7,6 +7,15 @@ REVERTING and the run is suspended. REVERTED is written only if everything was t
 
 from vmwright.runner.active import Active
 from vmwright.runner.assignment import Assignment, Outcome, identity_of
+from vmwright.runner.compiled import CompiledFlow, CompiledFlows
 from vmwright.runner.engine import drive
 
-__all__ = ["Active", "Assignment", "Outcome", "drive", "identity_of"]
+__all__ = [
+    "Active",
+    "Assignment",
+    "CompiledFlow",
+    "CompiledFlows",
+    "Outcome",
+    "drive",
+    "identity_of",
+]

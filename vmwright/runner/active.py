@@ -1,10 +1,12 @@
 """What a process knows of an operation while it runs it."""
 
+import math
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from vmwright.ownership import lease_clock
 from vmwright.persistence.unit_of_work import UnitOfWork
 
 
@@ -12,14 +14,23 @@ from vmwright.persistence.unit_of_work import UnitOfWork
 class Active:
     """An operation that this process runs right now."""
 
-    since: float
-    """When it was surely ours, by `lease_clock`."""
+    since: float = math.inf
+    """When it was surely ours, by `lease_clock`; not yet if it is infinite."""
     work: UnitOfWork | None = None
     cancelled: threading.Event = field(default_factory=threading.Event)
     progress: dict[str, tuple[float, str]] = field(default_factory=dict)
     outside: dict[str, float] = field(default_factory=dict)
     """Tasks that their hosts were given and have not ended, and since when, on the monotonic
     clock."""
+
+    @property
+    def is_claimed(self) -> bool:
+        """Whether it is ours, as far as we have heard."""
+        return self.since != math.inf
+
+    def is_ours_from_now_on(self) -> None:
+        """If it is lost again by now, the next fenced transaction finds out."""
+        self.since = lease_clock()
 
     def hands_over(self, task: str) -> Callable[[object], object]:
         """A task goes to its host; what is returned is called when it has come back."""

@@ -1,86 +1,220 @@
-"""TaskFlow's engine, and what a run of it comes to."""
+"""TaskFlow's engine, and what a run of it comes to.
+
+What is scheduled, retried and taken back is decided by TaskFlow. What turns its wheel is this
+loop, and not its state machine: that costs more than all the rest of a run.
+"""
 
 import logging
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent import futures
+from queue import SimpleQueue
 from typing import Any
 
 from taskflow import exceptions as taskflow_errors
 from taskflow import states as taskflow_states
-from taskflow.engines.action_engine import engine as action_engine
-from taskflow.flow import Flow
+from taskflow.atom import Atom
 from taskflow.persistence import models
+from taskflow.types.failure import Failure
 
 from vmwright.errors import VmwrightError
 from vmwright.persistence.logbook import is_given_up
+from vmwright.persistence.unit_of_work import Fenced
 from vmwright.pools import Pools
 from vmwright.runner.assignment import Assignment, Outcome
-from vmwright.runner.executor import Executor
+from vmwright.runner.compiled import CompiledFlow
+from vmwright.runner.executor import Ended, Executor
+from vmwright.runner.job import Answer, Job
+from vmwright.runner.readiness import Readiness
+from vmwright.runner.run_state import RunRuntime, RunStorage
+from vmwright.states import Direction
+from vmwright.tasks.task import StoreTask
 
 LOG = logging.getLogger(__name__)
 
 _OVER = frozenset({taskflow_states.PENDING, taskflow_states.REVERTED, taskflow_states.IGNORE})
-_ENDS = {taskflow_states.SUCCESS: Outcome.DONE, taskflow_states.REVERTED: Outcome.UNDONE}
+_DONE = frozenset({taskflow_states.SUCCESS, taskflow_states.IGNORE})
 
 
-def drive(flow: Flow, detail: models.FlowDetail, assignment: Assignment, pools: Pools) -> Outcome:
+def drive(
+    compiled: CompiledFlow, detail: models.FlowDetail, assignment: Assignment, pools: Pools
+) -> Outcome:
     """Run, or go on with, one operation until it ends or cannot go on here."""
     work = assignment.work
-    executor = Executor(assignment, pools, detail)
-    engine = _Engine(flow, detail, assignment, executor)
-    executor.suspend = engine.suspend
-    engine.storage.inject({**assignment.inputs, "run": assignment.run}, transient=True)
+    compiled.refuse_other_kinds(detail)
+    engine = _Engine(compiled, detail, assignment, pools)
     try:
         engine.run()
     except (VmwrightError, taskflow_errors.WrappedFailure) as error:
         LOG.debug("operation %s: the engine ended with %s", work.operation.id, error)
     if work.lost:
         return Outcome.LOST
-    return engine.outcome(executor)
+    return engine.outcome()
 
 
-class _Engine(action_engine.ActionEngine):  # type: ignore[misc]  # TaskFlow is untyped
-    """TaskFlow's engine, whose ends are durable before anyone is told, and true."""
+class _Engine:
+    """One run of a flow, whose ends are durable before anyone is told, and true."""
 
     def __init__(
         self,
-        flow: Flow,
+        compiled: CompiledFlow,
         detail: models.FlowDetail,
         assignment: Assignment,
-        executor: Executor,
+        pools: Pools,
     ) -> None:
-        super().__init__(flow, detail, assignment.work, {})
-        self._task_executor = executor
+        self._compiled = compiled
+        self._detail = detail
         self._assignment = assignment
+        self._work = assignment.work
+        self._executor = Executor(
+            assignment,
+            pools,
+            detail,
+            done=lambda job, ended: self._ended.put((job.task, ended)),
+            suspend=self._suspend,
+            end_with=self._end_with,
+        )
+        inputs: Mapping[str, Any] = {**assignment.inputs, "run": assignment.run}
+        storage = RunStorage(detail, self._work, compiled, inputs)
+        self._runtime = RunRuntime(compiled, storage, self._executor)
+        self._ready = Readiness(compiled, storage, self._runtime)
+        self._ended: SimpleQueue[tuple[Atom, Ended]] = SimpleQueue()
+        self._under_way = 0
+        self._futures: list[futures.Future[None]] = []
+        self._suspended = False
         self._recorded = Outcome.STOPPED
 
-    def _change_state(self, state: str) -> None:
-        end = _ENDS.get(state)
-        if state == taskflow_states.FAILURE or (end is Outcome.UNDONE and not self._is_reverted()):
-            # TaskFlow says REVERTED also after a graceful stop or a cancelled future, and where
-            # the undo of a task was given up; and FAILURE for a run that anybody may go on with.
-            if not self._is_over():
-                end = None
-            super()._change_state(taskflow_states.SUSPENDING)
-            state = taskflow_states.SUSPENDED
-        super()._change_state(state)
-        if end is not None:
-            self._record(end)
+    def run(self) -> None:
+        """Go on until nothing more may begin, and record the end if it is one."""
+        self._moves_to(taskflow_states.RUNNING)
+        failure: BaseException | None = None
+        ready = _unique([*self._runtime.completer.resume(), *self._ready.anywhere()])
+        while ready or self._under_way:
+            try:
+                if ready and not self._suspended and failure is None:
+                    self._begin(ready)
+                ready = self._next() if self._under_way else []
+            except Exception as error:  # noqa: BLE001 - raised once nothing is under way
+                failure, ready = failure or error, []
+            if self._suspended or failure is not None:
+                ready = []
+                self._call_off()
+        if failure is not None:
+            self._moves_to(taskflow_states.SUSPENDED)
+            raise failure
+        self._end()
 
-    def outcome(self, executor: Executor) -> Outcome:
-        """How it ended; a run that is not over is put down durably first."""
+    def outcome(self) -> Outcome:
+        """How it ended; a run that is not over is put down durably first, unless it never began."""
+        if not self._work.is_claimed:
+            return Outcome.STOPPED
         if self._recorded is Outcome.STOPPED:
-            reason = executor.blocked
+            reason = self._executor.blocked
             self._record(Outcome.STOPPED if reason is None else Outcome.BLOCKED, reason)
         return self._recorded
 
+    def _begin(self, atoms: Iterable[Atom]) -> None:
+        jobs = []
+        for atom in atoms:
+            scheduled = self._runtime.fetch_scheduler(atom).schedule(atom)
+            if isinstance(scheduled, Job):
+                jobs.append(scheduled)
+            else:
+                self._under_way += 1
+                self._ended.put((atom, scheduled))
+        if jobs:
+            alone = not self._under_way
+            self._under_way += len(jobs)
+            self._futures = [one for one in self._futures if not one.done()]
+            self._futures += self._executor.begin(jobs, alone=alone)
+
+    def _next(self) -> Sequence[Atom]:
+        """Wait until something has ended; what may begin now."""
+        ready: list[Atom] = []
+        ended = [self._ended.get()]
+        while not self._ended.empty():
+            ended.append(self._ended.get())
+        self._under_way -= len(ended)
+        for atom, how in ended:
+            if how is not None and not isinstance(how, BaseException):
+                self._complete(atom, how)
+                ready += self._ready.after(atom)
+        for _, how in ended:
+            if isinstance(how, BaseException):
+                raise how
+        return _unique(ready)
+
+    def _complete(self, atom: Atom, answer: Answer) -> None:
+        word, result = answer
+        completer = self._runtime.completer
+        completer.complete(atom, word, result)
+        if isinstance(result, Failure) and completer.complete_failure(atom, word, result):
+            result.reraise()
+
+    def _suspend(self) -> None:
+        """Begin nothing more. From any thread."""
+        self._suspended = True
+
+    def _call_off(self) -> None:
+        """What no thread has begun yet is not begun."""
+        self._under_way -= sum(future.cancel() for future in self._futures)
+        self._futures = []
+
+    def _end(self) -> None:
+        if any(self._ready.anywhere()):
+            self._moves_to(taskflow_states.SUSPENDED)
+        elif self._runtime.is_success():
+            self._moves_to(taskflow_states.SUCCESS)
+            if self._recorded is not Outcome.DONE:
+                self._record(Outcome.DONE)
+        else:
+            # TaskFlow says REVERTED also after a graceful stop or a task that was called off, and
+            # where the undo of a task was given up.
+            reverted = self._is_reverted()
+            state = taskflow_states.REVERTED if reverted else taskflow_states.SUSPENDED
+            self._moves_to(state)
+            if self._is_over():
+                self._record(Outcome.UNDONE)
+
+    def _end_with(self, fenced: Fenced, job: Job, answer: Answer) -> None:
+        """A last task whose whole effect is in the store ends together with the run."""
+        if not self._is_last(job):
+            return
+
+        def end() -> None:
+            self._complete(job.task, answer)
+            self._moves_to(taskflow_states.SUCCESS)
+
+        self._work.include(fenced, job.task.name, end)
+        self._assignment.finish(fenced, Outcome.DONE, None)
+        fenced.committed.append(lambda: setattr(self, "_recorded", Outcome.DONE))
+
+    def _is_last(self, job: Job) -> bool:
+        return (
+            isinstance(job.task, StoreTask)
+            and job.direction is Direction.EXECUTE
+            and all(atom.state in _DONE for atom in self._detail if atom.name != job.task.name)
+        )
+
+    def _moves_to(self, state: str) -> None:
+        if self._detail.state != state:
+            self._detail.state = state
+            self._work.update_flow_details(self._detail)
+
     def _record(self, outcome: Outcome, reason: dict[str, Any] | None = None) -> None:
         finish = self._assignment.finish
-        self._assignment.work.commit(lambda fenced: finish(fenced, outcome, reason))
+        self._work.commit(lambda fenced: finish(fenced, outcome, reason))
         self._recorded = outcome
 
     def _is_over(self) -> bool:
         """Whether nothing is left to undo: each task was taken back, or given up."""
-        return all(atom.state in _OVER for atom in self._flow_detail)
+        return all(atom.state in _OVER for atom in self._detail)
 
     def _is_reverted(self) -> bool:
         """Whether TaskFlow's word is true: each task was taken back."""
-        return self._is_over() and not any(is_given_up(atom) for atom in self._flow_detail)
+        return self._is_over() and not any(is_given_up(atom) for atom in self._detail)
+
+
+def _unique(atoms: Iterable[Atom]) -> list[Atom]:
+    """Each once, those that matter most first."""
+    known = dict.fromkeys(atoms)
+    return sorted(known, key=lambda atom: -atom.priority)

@@ -2,12 +2,13 @@
 
 import dataclasses
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent import futures
 from typing import Any, TypeVar
 
-from taskflow.engines.action_engine import executor as action_executor
 from taskflow.persistence import models
+from taskflow.retry import Retry
+from taskflow.types.failure import Failure
 
 from vmwright.errors import (
     Cancelled,
@@ -19,8 +20,9 @@ from vmwright.errors import (
 )
 from vmwright.persistence.unit_of_work import Fenced
 from vmwright.pools import Pools
+from vmwright.runner import taskflow_internals as internals
 from vmwright.runner.assignment import Assignment
-from vmwright.runner.job import Job, ended, put_off
+from vmwright.runner.job import Answer, Job
 from vmwright.runner.lateness import Lateness
 from vmwright.states import Direction
 from vmwright.tasks.task import RemovingTask, Run, StoreTask, Task
@@ -30,57 +32,77 @@ T = TypeVar("T")
 
 LOG = logging.getLogger(__name__)
 
+Ended = Answer | BaseException | None
+"""How a task ended: with an answer, with what ends the run here, or not: it goes on when the run
+does."""
 
-class Executor(action_executor.TaskExecutor):  # type: ignore[misc]  # TaskFlow is untyped
+Done = Callable[[Job, Ended], None]
+"""Told so, from any thread."""
+
+
+class Executor:
     """Carries out what the engine asks for.
 
-    It runs in the engine's thread; only `_perform` runs in a pool's.
+    It runs in the engine's thread; only `_perform` may run in a pool's.
     """
 
-    suspend: Callable[[], None]
-
-    def __init__(self, assignment: Assignment, pools: Pools, detail: models.FlowDetail) -> None:
+    def __init__(
+        self,
+        assignment: Assignment,
+        pools: Pools,
+        detail: models.FlowDetail,
+        *,
+        done: Done,
+        suspend: Callable[[], None],
+        end_with: Callable[[Fenced, Job, Answer], None],
+    ) -> None:
+        """`end_with` adds the end of the run to the transaction of its last task, if that is it."""
         self._assignment = assignment
         self._work = assignment.work
         self._pools = pools
         self._lateness = Lateness(self._work, detail, cut_off=assignment.cut_off)
+        self._done = done
+        self._suspend = suspend
+        self._end_with = end_with
         self.blocked: dict[str, Any] | None = None
 
-    def execute_task(
-        self, task: Task, _uuid: str, arguments: dict[str, Any], progress_callback: object = None
-    ) -> "futures.Future[Any]":
-        del progress_callback
-        return self._handle(task, Direction.EXECUTE, arguments)
+    # What TaskFlow's actions ask for.
 
-    def revert_task(
-        self,
-        task: Task,
-        _uuid: str,
-        arguments: dict[str, Any],
-        _result: object,
-        _failures: object,
-        progress_callback: object = None,
-    ) -> "futures.Future[Any]":
-        del progress_callback
-        return self._handle(task, Direction.REVERT, arguments)
+    def execute_task(self, task: Task, arguments: dict[str, Any]) -> Job:
+        return self._job(task, Direction.EXECUTE, arguments)
 
-    def _handle(
-        self, task: Task, direction: Direction, arguments: dict[str, Any]
-    ) -> "futures.Future[Any]":
-        job = Job(
-            task=task,
-            direction=direction,
-            arguments={**arguments, "run": self._run_of(task, direction)},
-        )
-        try:
-            if self._assignment.stopping.is_set():
-                raise futures.CancelledError
-            if isinstance(task, StoreTask):
-                return ended(task, self._guarded(job, lambda: self._in_store(job)))
-            refused = self._guarded(job, lambda: self._announce(job))
-        except futures.CancelledError:
-            return put_off(task)
-        return self._submit(job) if refused is None else ended(task, refused)
+    def revert_task(self, task: Task, arguments: dict[str, Any]) -> Job:
+        return self._job(task, Direction.REVERT, arguments)
+
+    def execute_retry(self, retry: Retry, arguments: dict[str, Any]) -> Answer:
+        return internals.EXECUTED, _of_retry(retry.execute, arguments)
+
+    def revert_retry(self, retry: Retry, arguments: dict[str, Any]) -> Answer:
+        return internals.REVERTED, _of_retry(retry.revert, arguments)
+
+    def _job(self, task: Task, direction: Direction, arguments: dict[str, Any]) -> Job:
+        run = self._run_of(task, direction)
+        return Job(task=task, direction=direction, arguments={**arguments, "run": run})
+
+    # What the engine asks for.
+
+    def begin(self, jobs: Sequence[Job], *, alone: bool) -> Sequence["futures.Future[None]"]:
+        """Begin tasks that are ready together; those that are not done yet are returned.
+
+        Their intents share a transaction. `alone` says that the engine waits for nothing else: a
+        single task is then carried out in its thread, if its host has a place free.
+        """
+        if self._assignment.stopping.is_set():
+            for job in jobs:
+                self._done(job, None)
+            return []
+        for job in jobs:
+            if isinstance(job.task, StoreTask):
+                self._answer(job, lambda job=job: self._in_store(job))  # type: ignore[misc]
+        begun = self._announced([job for job in jobs if not isinstance(job.task, StoreTask)])
+        if alone and len(begun) == len(jobs) == 1 and self._here(begun[0]):
+            return []
+        return [future for job in begun if (future := self._submit(job)) is not None]
 
     def _run_of(self, task: Task, direction: Direction) -> Run:
         """What this task may know: the attempt that it belongs to, and its own patience."""
@@ -101,58 +123,106 @@ class Executor(action_executor.TaskExecutor):  # type: ignore[misc]  # TaskFlow 
             owed=[],
         )
 
-    def _announce(self, job: Job) -> None:
-        """Commit the intent."""
+    def _announced(self, jobs: Sequence[Job]) -> Sequence[Job]:
+        """Commit the intents; returns those that may begin. The others are answered."""
+        if len(jobs) > 1:
+            try:
+                self._announce(jobs)
+            except Exception as error:  # noqa: BLE001 - whose it was, each one's own transaction tells
+                LOG.debug("operation %s: one by one: %s", self._work.operation.id, error)
+            else:
+                return jobs
+        return [job for job in jobs if self._answer(job, lambda job=job: self._announce([job]))]  # type: ignore[misc]
+
+    def _announce(self, jobs: Sequence[Job]) -> None:
+        """Commit the intents of these together, or none of them."""
+        if self._work.is_claimed and all(job.only_looks for job in jobs):
+            for job in jobs:
+                self._work.note(self._begins(job))
+            return
 
         def intend(fenced: Fenced) -> None:
-            self._begin(fenced, job)
-            if job.direction is Direction.EXECUTE:
-                job.task.intend(**job.within(fenced, self._work))
+            for job in jobs:
+                self._begin(fenced, job)
+                if job.direction is Direction.EXECUTE:
+                    job.task.intend(**job.within(fenced, self._work))
 
         self._work.commit(intend)
 
-    def _in_store(self, job: Job) -> tuple[str, Any]:
+    def _in_store(self, job: Job) -> Answer:
         """The whole of a task whose effect lies in the store."""
 
-        def perform(fenced: Fenced) -> Any:
+        def perform(fenced: Fenced) -> Answer:
             self._begin(fenced, job)
-            return job.method(**job.within(fenced, self._work))
+            answer = job.answer(job.method(**job.within(fenced, self._work)))
+            self._end_with(fenced, job, answer)
+            return answer
 
-        return job.answer(self._work.commit(perform))
+        return self._work.commit(perform)
 
     def _begin(self, fenced: Fenced, job: Job) -> None:
         """What every task's transaction says. Raises `Cancelled` if it must not begin."""
         task, forward = job.task, job.direction is Direction.EXECUTE
         if forward and fenced.cancel_reason is not None and not isinstance(task, RemovingTask):
             raise Cancelled(f"cancelled: {fenced.cancel_reason}")
-        fenced.events.append(
-            self._work.event("task", job.begun, task=task.name, direction=job.direction)
-        )
+        fenced.events.append(self._begins(job))
         if forward and task.task_state is not None:
             self._work.enter(fenced, task.task_state)
 
-    def _submit(self, job: Job) -> "futures.Future[Any]":
+    def _begins(self, job: Job) -> Any:
+        return self._work.event("task", job.begun, task=job.task.name, direction=job.direction)
+
+    def _answer(self, job: Job, call: Callable[[], Answer | None]) -> bool:
+        """Whether the call has left the task to be carried out; else it has ended."""
+        ended: Ended = None
+        try:
+            ended = self._guarded(job, call)
+            if ended is None:
+                return True
+        except futures.CancelledError:
+            LOG.debug("operation %s: %s begins later", self._work.operation.id, job.task.name)
+        except Exception as error:  # noqa: BLE001 - it is the engine's to raise
+            ended = error
+        self._done(job, ended)
+        return False
+
+    def _here(self, job: Job) -> bool:
+        """Carry it out in this thread; False if all places on its host are taken."""
+        with self._pools.of(job.host.get("id")).here() as taken:
+            if taken:
+                self._perform(job, self._assignment.hands_over(job.task.name))
+        return taken
+
+    def _submit(self, job: Job) -> "futures.Future[None] | None":
         back = self._assignment.hands_over(job.task.name)
         try:
-            future = self._pools.of(job.host.get("id")).submit(self._perform, job)
+            future = self._pools.of(job.host.get("id")).submit(self._perform, job, back)
         except RuntimeError:  # no thread is to be had, as when the interpreter ends
-            return put_off(job.task)
-        future.add_done_callback(back)
-        future.atom = job.task  # type: ignore[attr-defined]
+            back(None)
+            self._done(job, None)
+            return None
+        future.add_done_callback(lambda done: back(None) if done.cancelled() else None)
         return future
 
-    def _perform(self, job: Job) -> tuple[str, Any]:
-        """In a pool's thread: do it, patiently, and say how it went.
+    def _perform(self, job: Job, back: Callable[[object], object]) -> None:
+        """Do it, patiently, and say how it went.
 
         Once the operation is not ours, no further call of the task is made, and no task begun.
         """
+        ended: Ended = None
         try:
-            return self._guarded(job, lambda: self._outside(job))
+            ended = self._guarded(job, lambda: self._outside(job))
         except ClaimLost:
-            self.suspend()
-            raise futures.CancelledError from None
+            self._suspend()
+        except futures.CancelledError:
+            LOG.debug("operation %s: %s goes on later", self._work.operation.id, job.task.name)
+        except BaseException as error:  # noqa: BLE001 - it is the engine's to raise
+            ended = error
+        finally:
+            back(None)
+            self._done(job, ended)
 
-    def _outside(self, job: Job) -> tuple[str, Any]:
+    def _outside(self, job: Job) -> Answer:
         result = patiently(
             lambda: self._asked(job),
             job.run.wait,
@@ -171,7 +241,7 @@ class Executor(action_executor.TaskExecutor):  # type: ignore[misc]  # TaskFlow 
                 self._lateness.remember(job.task.name, job.run.mark.attempt)
             raise
 
-    def _guarded(self, job: Job, call: Callable[[], T]) -> T | tuple[str, Any]:
+    def _guarded(self, job: Job, call: Callable[[], T]) -> T | Answer:
         """What the call returns, or how the task failed. A run that is not ours ends here."""
         try:
             return call()
@@ -194,7 +264,7 @@ class Executor(action_executor.TaskExecutor):  # type: ignore[misc]  # TaskFlow 
 
         self._work.later(write)
 
-    def _failed(self, job: Job, error: VmwrightError) -> tuple[str, Any]:
+    def _failed(self, job: Job, error: VmwrightError) -> Answer:
         error.host = error.host or job.host.get("name")
         if self._assignment.stopping.is_set() and isinstance(error, Cancelled):
             raise futures.CancelledError
@@ -216,4 +286,11 @@ class Executor(action_executor.TaskExecutor):  # type: ignore[misc]  # TaskFlow 
                 error=self.blocked,
             )
         )
-        self.suspend()
+        self._suspend()
+
+
+def _of_retry(decide: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+    try:
+        return decide(**arguments)
+    except Exception:  # noqa: BLE001 - TaskFlow is told, as of a task
+        return Failure()

@@ -1,18 +1,17 @@
-"""One task on its way to be run, and the futures that answer TaskFlow for it."""
+"""One task on its way to be run, and what TaskFlow is told of its end."""
 
 import dataclasses
 from collections.abc import Callable
-from concurrent import futures
 from dataclasses import dataclass
 from typing import Any
 
 from oslo_serialization import jsonutils
 from taskflow import states as taskflow_states
-from taskflow.engines.action_engine import executor as action_executor
 from taskflow.types.failure import Failure
 
 from vmwright.errors import VmwrightError
 from vmwright.persistence.unit_of_work import Fenced, UnitOfWork
+from vmwright.runner import taskflow_internals as internals
 from vmwright.states import Direction
 from vmwright.tasks.task import RemovingTask, Run, Task
 
@@ -22,9 +21,13 @@ _BEGUN = {
 }
 
 _WORD = {
-    Direction.EXECUTE: action_executor.EXECUTED,
-    Direction.REVERT: action_executor.REVERTED,
+    Direction.EXECUTE: internals.EXECUTED,
+    Direction.REVERT: internals.REVERTED,
 }
+
+
+Answer = tuple[str, Any]
+"""TaskFlow's word for how a task was run, and its result or `Failure`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +59,11 @@ class Job:
         return self.direction is Direction.REVERT or isinstance(self.task, RemovingTask)
 
     @property
+    def only_looks(self) -> bool:
+        """Whether nothing need be written down before it."""
+        return self.task.only_looks
+
+    @property
     def begun(self) -> str:
         """TaskFlow's word for a task that is under way."""
         return str(_BEGUN[self.direction])
@@ -69,27 +77,13 @@ class Job:
         )
         return {**self.arguments, "run": run}
 
-    def answer(self, result: Any) -> tuple[str, Any]:
+    def answer(self, result: Any) -> Answer:
         """What TaskFlow is told of its end; the result as a resumed run would read it."""
-        return _WORD[self.direction], jsonutils.loads(jsonutils.dumps(result))
+        if result is not None:
+            result = jsonutils.loads(jsonutils.dumps(result))
+        return _WORD[self.direction], result
 
-    def failure(self, error: VmwrightError) -> tuple[str, Any]:
+    def failure(self, error: VmwrightError) -> Answer:
         """As `answer`, without the chain of causes, whose texts are not ours."""
         error.__cause__ = error.__context__ = None
         return _WORD[self.direction], Failure.from_exception(error)
-
-
-def ended(task: Task, outcome: tuple[str, Any]) -> "futures.Future[Any]":
-    """The future of a task that has ended already."""
-    future: futures.Future[Any] = futures.Future()
-    future.set_result(outcome)
-    future.atom = task  # type: ignore[attr-defined]
-    return future
-
-
-def put_off(task: Task) -> "futures.Future[Any]":
-    """The future of a task that does not begin in this process any more."""
-    future: futures.Future[Any] = futures.Future()
-    future.set_exception(futures.CancelledError())
-    future.atom = task  # type: ignore[attr-defined]
-    return future

@@ -15,6 +15,7 @@ class CheckImageSize(Task):
     """Look again that every image is whole and safe, and that the first fits the root disk."""
 
     task_name = "check_image_size"
+    only_looks = True
     default_provides = "base_image"
 
     def execute(self, run: Run, spec: Spec) -> dict[str, Any] | None:

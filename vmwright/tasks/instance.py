@@ -20,6 +20,7 @@ class CheckNotCreated(Task):
     """Refuse if a guest with this uuid or name exists that this operation did not make."""
 
     task_name = "check_not_created"
+    only_looks = True
 
     def execute(self, run: Run) -> None:
         stores = self._means.stores

@@ -1,6 +1,8 @@
 """What tasks work with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from taskflow.flow import Flow
 
 from vmwright.backends.host import Backend
 from vmwright.backends.images import ImageStore
@@ -16,3 +18,5 @@ class Means:
     backend: Backend
     images: ImageStore
     placement: Placement
+    flows: dict[object, Flow] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Those that were made with these already: one serves all runs of it."""

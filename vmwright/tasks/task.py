@@ -106,6 +106,9 @@ class Task(task.Task):  # type: ignore[misc]  # TaskFlow is untyped
     """What the database calls this task. Renaming it strands operations in flight."""
     task_state: ClassVar[TaskState | None] = None
     """What the instance's `task_state` says while this task runs."""
+    only_looks: ClassVar[bool] = False
+    """Whether it changes nothing anywhere: then nothing is committed before it begins, and a run
+    that dies in it does it again."""
     gives_back: ClassVar[str] = ""
     """What taking it back returns, for the fault that users read; empty if nothing."""
     leaves: ClassVar[frozenset[str]] = frozenset()

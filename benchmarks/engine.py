@@ -1,0 +1,306 @@
+"""Six no-op durable steps per workflow on vmwright's engine: `engine.py URL [ALONE] [CONCURRENT]`.
+
+The work of the peers: the third and the fourth step are independent of each other, and each is
+written down durably before it begins. Submission is counted. Rows, claims, runner and events are
+those of the product; only the flow is not. Prints one JSON line per mode (alone; 50 at once).
+"""
+
+import json
+import resource
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from taskflow.patterns import linear_flow, unordered_flow
+
+from vmwright import flows
+from vmwright.backends.file_images import FileImageStore, images_of
+from vmwright.backends.loading import load_backend
+from vmwright.claims import Accepted
+from vmwright.dispatcher import Dispatcher
+from vmwright.flows import NO_HOOKS, Recipe, atoms_of, shared_flow
+from vmwright.ids import FlavorId, ImageId, InstanceId, OperationId, new_id
+from vmwright.ownership import Ownership
+from vmwright.persistence import schema_version
+from vmwright.persistence.database import Database
+from vmwright.persistence.deployment import deployment_of
+from vmwright.persistence.logbook import new_flow_rows
+from vmwright.persistence.records import Event, Instance, Operation
+from vmwright.persistence.stores import Stores
+from vmwright.pools import Pools
+from vmwright.runs import Begun
+from vmwright.settings import DatabaseSettings, OperationSettings, Settings, SimulatedSettings
+from vmwright.spec import HooksSpec, Spec
+from vmwright.states import OperationState, PowerState, TaskState, VmState
+from vmwright.tasks.placement import Placement
+from vmwright.tasks.task import Means, Task
+
+AT_ONCE = 50
+_WARM_UP = 5
+
+
+class _NoOp(Task):
+    """A step: what a task of a build has around it, and nothing in it."""
+
+    task_name = "no_op"
+
+    def __init__(self, means: Means, name: str) -> None:
+        super().__init__(means)
+        self.name = name
+
+    def execute(self, **_: object) -> dict[str, str]:
+        return {"ok": self.name}
+
+
+def _six_steps(means: Means, _hooks: HooksSpec) -> linear_flow.Flow:
+    one, two, three, four, five, six = (_NoOp(means, f"s{number}") for number in range(1, 7))
+    both = unordered_flow.Flow("both").add(three, four)
+    return linear_flow.Flow("bench").add(one, two, both, five, six)
+
+
+RECIPE = Recipe(name="bench", version=1, kind="create", written=_six_steps)
+
+
+class _Told(Dispatcher):
+    """Tells whoever waits that an operation has ended."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.ended: dict[OperationId, threading.Event] = {}
+
+    def _run(self, begun: Begun, wanted: object) -> None:
+        super()._run(begun, wanted)
+        self.ended.pop(begun.operation.id).set()
+
+
+class Bench:
+    """A store, and a dispatcher on it."""
+
+    def __init__(self, home: Path, url: str, parallel: int) -> None:
+        flows.RECIPES = (RECIPE,)
+        settings = Settings(
+            backend="simulated",
+            state_dir=home,
+            database=DatabaseSettings(connection=url, table_prefix="bench_"),
+            simulated=SimulatedSettings(world_dir=home / "world"),
+            operations=OperationSettings(parallel=parallel, threads_per_host=parallel),
+        )
+        self.database = Database.open(settings.database)
+        schema_version.upgrade(self.database)
+        self.stores = Stores.of(self.database, home / "key")
+        deployment = deployment_of(self.database)
+        self.means = Means(
+            self.stores,
+            load_backend(settings, deployment),
+            FileImageStore(images_of(home, deployment), 1 << 30),
+            Placement(self.stores, settings.scheduler),
+        )
+        self._pools = Pools(parallel=parallel, tasks_per_host=parallel)
+        self._ownership = Ownership(self.stores, home, settings.operations.lease)
+        self._dispatcher = _Told(
+            self.means,
+            deployment,
+            settings.operations,
+            self._ownership,
+            self._pools,
+            is_sound=lambda: True,
+        )
+        self._ownership.start(self._dispatcher.beat)
+        self._dispatcher.start()
+
+    def workflow(self) -> None:
+        """One from its submission to its end."""
+        spec, operation = _SPEC, _operation()
+        atoms = atoms_of(shared_flow(RECIPE, self.means, NO_HOOKS))
+        with self.database.write() as connection:
+            self.stores.instances.add(connection, _instance(operation, spec))
+            self.stores.operations.add(connection, operation)
+            self.stores.attempts.begin(connection, operation.id, 1)
+            detail = new_flow_rows(
+                connection,
+                self.stores,
+                flow_name=operation.flow_name,
+                detail_id=operation.flow_detail_id,
+                atoms=atoms,
+            )
+            self.stores.operations.append(connection, [_submitted(operation)])
+        ended = self._dispatcher.ended[operation.id] = threading.Event()
+        accepted = Accepted(operation=operation, spec=spec, detail=lambda: detail)
+        self._dispatcher.see_through([operation.id], [accepted])
+        ended.wait()
+
+    def close(self) -> None:
+        """All must be done, or nothing that was measured counts."""
+        with self.database.read() as connection:
+            left = connection.execute(
+                sa.select(sa.func.count())
+                .select_from(self.database.schema.operations)
+                .where(self.database.schema.operations.c.state != OperationState.DONE)
+            ).scalar_one()
+        self._dispatcher.close()
+        self._pools.close()
+        self._ownership.close()
+        self.database.close()
+        if left:
+            raise SystemExit(f"{left} workflows were not done")
+
+
+def _operation() -> Operation:
+    return Operation(
+        id=OperationId(new_id()),
+        kind=RECIPE.kind,
+        flow_name=RECIPE.name,
+        flow_version=RECIPE.version,
+        instance_id=InstanceId(new_id()),
+        project_id="bench",
+        user_id="bench",
+        reservation_id="r-bench",
+        state=OperationState.QUEUED,
+        flow_detail_id=new_id(),
+    )
+
+
+def _submitted(operation: Operation) -> Event:
+    return Event(
+        operation_id=operation.id,
+        instance_id=operation.instance_id,
+        kind="operation",
+        state=OperationState.QUEUED,
+        at=time.time(),
+    )
+
+
+_SPEC = Spec(
+    name="bench",
+    hostname="bench",
+    project="bench",
+    image=None,
+    flavor=FlavorId(new_id()),
+    vcpus=1,
+    ram_mib=64,
+    root_gib=0,
+    nics=(),
+    volumes=(),
+    metadata={},
+    key=None,
+    config_drive=False,
+    user_data=None,
+)
+
+
+def _instance(operation: Operation, spec: Spec) -> Instance:
+    return Instance(
+        id=operation.instance_id,
+        project_id=spec.project,
+        user_id=spec.user,
+        reservation_id=operation.reservation_id,
+        name=spec.name,
+        hostname=spec.label,
+        vm_state=VmState.BUILDING,
+        task_state=TaskState.SCHEDULING,
+        power_state=PowerState.NOSTATE,
+        host_id=None,
+        image_id=ImageId(""),
+        flavor_id=spec.flavor,
+        request=spec.to_store(),
+        request_version=spec.version,
+        operation_id=operation.id,
+        fault=None,
+        launched_on=None,
+        created_at=0.0,
+        launched_at=None,
+        deleted_at=None,
+    )
+
+
+def cpu_seconds() -> float:
+    """User and system time of this process, all its threads."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def run(workflow: Callable[[], object], count: int, threads: int) -> dict[str, Any]:
+    """Run `count` workflows on `threads` threads; rates and latencies of the whole."""
+    latencies: list[float] = []
+    todo = iter(range(count))
+    lock = threading.Lock()
+
+    def work() -> None:
+        while True:
+            with lock:
+                if next(todo, None) is None:
+                    return
+            began = time.perf_counter()
+            workflow()
+            latencies.append(time.perf_counter() - began)
+
+    cpu, began = cpu_seconds(), time.perf_counter()
+    workers = [threading.Thread(target=work) for _ in range(threads)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    wall = time.perf_counter() - began
+    if len(latencies) != count:
+        raise SystemExit(f"only {len(latencies)} of {count} workflows finished")
+    latencies.sort()
+    return {
+        "threads": threads,
+        "workflows": count,
+        "per_second": round(count / wall, 1),
+        "p50_ms": round(1000 * latencies[count // 2], 2),
+        "p99_ms": round(1000 * latencies[min(count - 1, int(count * 0.99))], 2),
+        "cpu_ms": round(1000 * (cpu_seconds() - cpu) / count, 2),
+    }
+
+
+class Commits:
+    """Counts the transactions that write. Those that only read end without a commit's cost."""
+
+    def __init__(self, database: Database) -> None:
+        self.count = 0
+        if database.writer is not database.reader:
+            sa.event.listen(database.writer, "commit", self._one_more)
+            return
+        # One engine for both: what writes is told by its statements.
+        self._writing: set[int] = set()
+        sa.event.listen(database.writer, "before_execute", self._note)
+        sa.event.listen(database.writer, "commit", self._if_it_wrote)
+
+    def _one_more(self, _connection: object) -> None:
+        self.count += 1
+
+    def _note(self, connection: object, statement: object, *_: object) -> None:
+        if isinstance(statement, sa.Insert | sa.Update | sa.Delete):
+            self._writing.add(id(connection))
+
+    def _if_it_wrote(self, connection: object) -> None:
+        if id(connection) in self._writing:
+            self._writing.discard(id(connection))
+            self.count += 1
+
+
+def main(arguments: list[str]) -> None:
+    url = arguments[0]
+    alone, concurrent = (int(number) for number in [*arguments[1:], "100", "300"][:2])
+    with tempfile.TemporaryDirectory(prefix="vmwright-bench-") as home:
+        bench = Bench(Path(home), url, parallel=8)
+        for _ in range(_WARM_UP):
+            bench.workflow()
+        for count, threads in ((alone, 1), (concurrent, AT_ONCE)):
+            if count:
+                commits = Commits(bench.database)
+                result = run(bench.workflow, count, threads)
+                result["commits"] = round(commits.count / count, 2)
+                line = {"engine": "vmwright", "db": url.partition(":")[0], **result}
+                print(json.dumps(line), flush=True)
+        bench.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

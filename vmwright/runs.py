@@ -1,0 +1,156 @@
+"""One run of an operation in this process: what it needs is put together, and it is driven."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from taskflow.persistence import models
+
+from vmwright.claims import Accepted
+from vmwright.flows import refuse_other_rows, stored_flow
+from vmwright.ids import DeploymentId
+from vmwright.outcomes import Ending
+from vmwright.ownership import Ownership
+from vmwright.persistence.attempts import refuse_unreadable_faults
+from vmwright.persistence.instances import refuse_unknown_states
+from vmwright.persistence.logbook import load_flow
+from vmwright.persistence.records import Operation
+from vmwright.persistence.unit_of_work import Fenced, Hold, UnitOfWork
+from vmwright.pools import Pools
+from vmwright.runner import (
+    Active,
+    Assignment,
+    CompiledFlow,
+    CompiledFlows,
+    Outcome,
+    drive,
+    identity_of,
+)
+from vmwright.settings import OperationSettings
+from vmwright.spec import Spec
+from vmwright.states import HELD
+from vmwright.tasks.task import Means, Owed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Begun:
+    """An operation that is to run here now."""
+
+    operation: Operation
+    """As it is once it is ours."""
+    as_read: Operation
+    claim: Hold | None = None
+    """How its first transaction makes it ours; None if it is."""
+    accepted: Accepted | None = None
+    """What is known of it, if it was accepted here."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Loaded:
+    spec: Spec
+    detail: models.FlowDetail
+
+
+class Runs:
+    """What all runs of a process have in common. Thread-safe."""
+
+    def __init__(
+        self,
+        means: Means,
+        deployment: DeploymentId,
+        settings: OperationSettings,
+        ownership: Ownership,
+        pools: Pools,
+        *,
+        is_sound: Callable[[], bool],
+        stopping: threading.Event,
+    ) -> None:
+        self._means = means
+        self._stores = means.stores
+        self._deployment = deployment
+        self._settings = settings
+        self._ownership = ownership
+        self._pools = pools
+        self._is_sound = is_sound
+        self._stopping = stopping
+        self._compiled = CompiledFlows()
+
+    def drive(self, begun: Begun, active: Active) -> Outcome:
+        """See it as far as it goes here; what it is doing is in `active`."""
+        operation = begun.operation
+        loaded = self._loaded(begun)
+        hooks = loaded.spec.hooks
+        flow = stored_flow(operation.flow_name, operation.flow_version, self._means, hooks)
+        refuse_other_rows(flow, (atom.name for atom in loaded.detail))
+        compiled = self._compiled.of(flow)
+        active.work = UnitOfWork(
+            self._stores,
+            operation,
+            loaded.detail,
+            trusted=lambda: self._trusts(operation, active),
+            claim=begun.claim,
+            claimed=active.is_ours_from_now_on,
+        )
+        assignment = self._assignment(begun, active, active.work, compiled, loaded)
+        return drive(compiled, loaded.detail, assignment, self._pools)
+
+    def _loaded(self, begun: Begun) -> _Loaded:
+        if begun.accepted is not None:
+            return _Loaded(spec=begun.accepted.spec, detail=begun.accepted.detail())
+        stores, operation = self._stores, begun.operation
+        with stores.database.read() as connection:
+            instance = stores.instances.get(connection, operation.instance_id)
+            detail = load_flow(connection, stores, operation.flow_detail_id)
+            attempts = stores.attempts.of_operation(connection, operation.id)
+        refuse_unknown_states(instance)
+        refuse_unreadable_faults(attempts)
+        return _Loaded(spec=Spec.from_store(instance.request), detail=detail)
+
+    def _trusts(self, operation: Operation, active: Active) -> bool:
+        """Whether a run may go on by what the store says."""
+        return self._is_sound() and self._ownership.trusts(operation.id, active.since)
+
+    def _assignment(
+        self,
+        begun: Begun,
+        active: Active,
+        work: UnitOfWork,
+        compiled: CompiledFlow,
+        loaded: _Loaded,
+    ) -> Assignment:
+        operation = begun.operation
+        ending = Ending(
+            self._stores, operation, compiled.tasks, loaded.detail, work, self._settings
+        )
+
+        def progress(task: str, fraction: float, note: str) -> None:
+            active.progress[task] = (fraction, note)
+
+        return Assignment(
+            run=identity_of(operation, self._deployment, self._settings),
+            inputs={"spec": loaded.spec},
+            # Also what is told to go on after it was parked: mostly because its process died.
+            cut_off=begun.as_read.state in HELD or "parked" in (operation.error or {}),
+            work=work,
+            settings=self._settings,
+            cancelled=active.cancelled,
+            stopping=self._stopping,
+            finish=ending.record,
+            progress=progress,
+            hands_over=active.hands_over,
+            owe=lambda fenced, owed: self._owe(fenced, operation, owed),
+        )
+
+    def _owe(self, fenced: Fenced, operation: Operation, owed: list[Owed]) -> None:
+        for debt in owed:
+            self._stores.debts.owe(
+                fenced.connection,
+                host=debt.host,
+                kind=debt.removal.kind,
+                key=debt.removal.key,
+                whose=debt.removal.whose.to_store(),
+                reason=debt.reason,
+                delay=debt.delay,
+                operation=operation.id,
+                instance=operation.instance_id,
+            )
