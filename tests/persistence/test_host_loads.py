@@ -164,4 +164,4 @@ def test_the_number_of_queries_does_not_grow_with_hosts(stores, hosts):
             host = a_host(name=f"more{number}", connection_uri=f"simulated:///more{number}")
             stores.registries.hosts.add(connection, host)
             claim(stores, connection, HostId(host.id))
-    assert queries() == few == 3
+    assert queries() == few == 1

@@ -1,12 +1,18 @@
 """Claims on hosts: what each build may use of a host, never more than there is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
 
 import sqlalchemy as sa
 
 from vmwright.ids import HostId, InstanceId, OperationId
 from vmwright.persistence.tables import Schema
+
+_AMOUNTS = {"vcpus": "vcpu_ratio", "memory_mib": "memory_ratio", "disk_gib": "disk_ratio"}
+"""What is claimed, and how often each may be given out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,14 +40,8 @@ class ClaimStore:
         attempt: int,
     ) -> HostId | None:
         """The host that this operation has claimed for the instance in this attempt."""
-        column = self._claims.c
-        return connection.execute(
-            sa.select(column.host_id).where(
-                column.instance_id == instance,
-                column.operation_id == operation,
-                column.attempt == attempt,
-            )
-        ).scalar()
+        whose = {"instance": instance, "operation": operation, "attempt": attempt}
+        return connection.execute(self._held, whose).scalar()
 
     def hosts_of(self, connection: sa.Connection, instance: InstanceId) -> Sequence[str]:
         """The names of the hosts that the instance has room on, in the order of its claims."""
@@ -63,73 +63,30 @@ class ClaimStore:
         operation: OperationId,
         attempt: int,
         forced: bool = False,
+        last: bool = False,
     ) -> bool:
         """Claim it if it fits; False if it does not. Concurrent claims cannot overcommit.
 
         `forced` claims also from a host that takes no new instances. The update takes the host's
         row, so the sums that follow see every claim before ours; if there is no room, it is let
-        go again: two that tried hosts in different orders would else wait for each other.
+        go again: two that tried hosts in different orders would else wait for each other. Not if
+        it is the `last` host that is tried: the transaction ends. SQLite has one writer anyway.
         """
-        with connection.begin_nested() as attempted:
-            claimed = self._claim(
-                connection,
-                host,
-                demand,
-                instance=instance,
-                operation=operation,
-                attempt=attempt,
-                forced=forced,
-            )
-            if not claimed:
+        row = {"host": host, "instance": instance, "operation": operation, "attempt": attempt}
+        with ExitStack() as stack:
+            lets_go = not last and connection.dialect.name != "sqlite"
+            attempted = stack.enter_context(connection.begin_nested()) if lets_go else None
+            connection.execute(self._take_turn, {"host": host})
+            claim = self._claim_forced if forced else self._claim
+            claimed = connection.execute(claim, row | asdict(demand)).rowcount == 1
+            if attempted is not None and not claimed:
                 attempted.rollback()
         return claimed
 
-    def _claim(
-        self,
-        connection: sa.Connection,
-        host: HostId,
-        demand: Demand,
-        *,
-        instance: InstanceId,
-        operation: OperationId,
-        attempt: int,
-        forced: bool,
-    ) -> bool:
-        connection.execute(
-            sa.update(self._hosts)
-            .where(self._hosts.c.id == host)
-            .values(claim_serial=self._hosts.c.claim_serial + 1)
-        )
-        columns = ["host_id", "instance_id", "operation_id", "attempt"]
-        amounts = ["vcpus", "memory_mib", "disk_gib"]
-        row = sa.select(
-            self._hosts.c.id,
-            *(sa.literal(value) for value in (instance, operation, attempt)),
-            *(sa.literal(getattr(demand, amount), sa.BigInteger()) for amount in amounts),
-        ).where(
-            self._hosts.c.id == host,
-            *(() if forced else (self._hosts.c.enabled, ~self._hosts.c.draining)),
-            *self._fits(demand),
-        )
-        claimed = connection.execute(
-            sa.insert(self._claims).from_select([*columns, *amounts], row),
-            # Else SQLAlchemy forgets how many rows an INSERT made, except on SQLite.
-            execution_options={"preserve_rowcount": True},
-        )
-        return claimed.rowcount == 1
-
     def used(self, connection: sa.Connection, host: HostId) -> Demand:
         """What all claims on a host come to."""
-        column = self._claims.c
-        row = connection.execute(
-            sa.select(
-                *(
-                    sa.func.coalesce(sa.func.sum(amount), 0)
-                    for amount in (column.vcpus, column.memory_mib, column.disk_gib)
-                )
-            ).where(column.host_id == host)
-        ).one()
-        return Demand(vcpus=int(row[0]), memory_mib=int(row[1]), disk_gib=int(row[2]))
+        row = connection.execute(self._sums, {"host": host}).one()
+        return Demand(**{name: int(amount) for name, amount in row._mapping.items()})
 
     def release(
         self,
@@ -148,22 +105,57 @@ class ClaimStore:
             condition &= self._claims.c.attempt < before
         connection.execute(sa.delete(self._claims).where(condition))
 
-    def _fits(self, demand: Demand) -> list[sa.ColumnElement[bool]]:
-        host = self._hosts.c
-        room = {
-            "vcpus": host.vcpus * host.vcpu_ratio,
-            "memory_mib": host.memory_mib * host.memory_ratio,
-            "disk_gib": host.disk_gib * host.disk_ratio,
-        }
-        return [
-            self._sum(amount) + getattr(demand, amount) <= limit for amount, limit in room.items()
-        ]
-
-    def _sum(self, amount: str) -> sa.ScalarSelect[int]:
-        claims = self._claims.alias(f"claims_{amount}")
-        return (
-            sa.select(sa.func.coalesce(sa.func.sum(claims.c[amount]), 0))
-            .where(claims.c.host_id == self._hosts.c.id)
-            .correlate(self._hosts)
-            .scalar_subquery()
+    @cached_property
+    def _held(self) -> sa.Select[Any]:
+        column = self._claims.c
+        return sa.select(column.host_id).where(
+            column.instance_id == sa.bindparam("instance"),
+            column.operation_id == sa.bindparam("operation"),
+            column.attempt == sa.bindparam("attempt"),
         )
+
+    @cached_property
+    def _take_turn(self) -> sa.Update:
+        column = self._hosts.c
+        return (
+            sa.update(self._hosts)
+            .where(column.id == sa.bindparam("host"))
+            .values(claim_serial=column.claim_serial + 1)
+        )
+
+    @cached_property
+    def _claim(self) -> sa.Insert:
+        return self._claiming(self._hosts.c.enabled, ~self._hosts.c.draining)
+
+    @cached_property
+    def _claim_forced(self) -> sa.Insert:
+        return self._claiming()
+
+    def _claiming(self, *conditions: sa.ColumnElement[bool]) -> sa.Insert:
+        host, used = self._hosts.c, self._sums.subquery("used")
+        amounts = {name: sa.bindparam(name, type_=sa.BigInteger()) for name in _AMOUNTS}
+        room = [
+            used.c[amount] + amounts[amount] <= host[amount] * host[ratio]
+            for amount, ratio in _AMOUNTS.items()
+        ]
+        row = (
+            sa.select(
+                host.id,
+                *(sa.bindparam(name, type_=sa.String()) for name in ("instance", "operation")),
+                sa.bindparam("attempt", type_=sa.BigInteger()),
+                *amounts.values(),
+            )
+            .join_from(self._hosts, used, sa.true())
+            .where(host.id == sa.bindparam("host"), *conditions, *room)
+        )
+        columns = ["host_id", "instance_id", "operation_id", "attempt", *_AMOUNTS]
+        claiming = sa.insert(self._claims).from_select(columns, row)
+        # Else SQLAlchemy forgets how many rows an INSERT made, except on SQLite.
+        return claiming.execution_options(preserve_rowcount=True)
+
+    @cached_property
+    def _sums(self) -> sa.Select[Any]:
+        """What all claims on a host come to, in one look at them."""
+        column = self._claims.c
+        sums = (sa.func.coalesce(sa.func.sum(column[name]), 0).label(name) for name in _AMOUNTS)
+        return sa.select(*sums).where(column.host_id == sa.bindparam("host"))

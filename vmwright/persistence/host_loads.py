@@ -1,8 +1,10 @@
 """What is on each host and how it fared of late: all hosts in a fixed number of queries."""
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
-from typing import TypeVar, cast
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
 
@@ -49,17 +51,16 @@ class HostLoadStore:
 
     def all(self, connection: sa.Connection, *, failure_window: float) -> Mapping[HostId, HostLoad]:
         """The load of every host that has one; failures of the last so many seconds."""
-        loads = self._claimed(connection)
-        failures = self._failures(connection, failure_window)
-        uncleaned = self._uncleaned(connection)
-        return {
-            host: replace(
-                loads.get(host, UNUSED),
-                failures=failures.get(host, 0),
-                uncleaned=uncleaned.get(host, 0),
-            )
-            for host in loads.keys() | failures.keys() | uncleaned.keys()
-        }
+        loads: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        # Sums of big integers come as decimals.
+        for what, host, number, *amounts in connection.execute(
+            self._all, {"window": failure_window}
+        ):
+            load = loads[host]
+            load[what] = int(number)
+            if what == "instances":
+                load["vcpus"], load["memory_mib"], load["disk_gib"] = map(int, amounts)
+        return {HostId(host): HostLoad(**load) for host, load in loads.items()}
 
     def hosts_of_instances(
         self, connection: sa.Connection, instances: Collection[InstanceId]
@@ -79,60 +80,59 @@ class HostLoadStore:
         self, connection: sa.Connection, networks: Collection[NetworkId]
     ) -> Mapping[NetworkId, frozenset[HostId]]:
         """The hosts of those that are bound to some; the others are everywhere."""
-        column = self._network_hosts.c
-        rows = connection.execute(
-            sa.select(column.network_id, column.host_id).where(column.network_id.in_(networks))
-        ).all()
+        rows = connection.execute(self._bound, {"networks": list(networks)}).all()
         return {
             NetworkId(network): frozenset(HostId(host) for bound, host in rows if bound == network)
             for network, _ in rows
         }
 
-    def _claimed(self, connection: sa.Connection) -> dict[HostId, HostLoad]:
-        claim, instance = self._claims.c, self._instances.c
-        being_built = sa.case((instance.vm_state == VmState.BUILDING.value, claim.instance_id))
-        rows = connection.execute(
-            sa.select(
-                claim.host_id,
-                *(
-                    sa.func.sum(claim[amount]).label(amount)
-                    for amount in ("vcpus", "memory_mib", "disk_gib")
-                ),
-                sa.func.count(claim.instance_id.distinct()).label("instances"),
-                sa.func.count(being_built.distinct()).label("builds"),
-            )
-            .join_from(self._claims, self._instances, instance.id == claim.instance_id)
-            .group_by(claim.host_id)
+    @cached_property
+    def _bound(self) -> sa.Select[Any]:
+        column = self._network_hosts.c
+        wanted = column.network_id.in_(sa.bindparam("networks", expanding=True))
+        return sa.select(column.network_id, column.host_id).where(wanted)
+
+    @cached_property
+    def _all(self) -> sa.CompoundSelect[Any]:
+        """One statement. What chooses rows stands in it literally, as their indexes say it."""
+        return sa.union_all(self._claimed, self._building, self._failed, self._uncleaned)
+
+    @property
+    def _claimed(self) -> sa.Select[Any]:
+        claim = self._claims.c
+        amounts = (
+            sa.func.sum(amount) for amount in (claim.vcpus, claim.memory_mib, claim.disk_gib)
         )
-        # Sums of big integers come as decimals.
-        return {
-            HostId(row.host_id): HostLoad(
-                **{key: int(value) for key, value in row._mapping.items() if key != "host_id"}
-            )
-            for row in rows
-        }
+        # An instance has one claim on a host at most: none is tried twice.
+        counted = (_literally("instances"), claim.host_id, sa.func.count())
+        return sa.select(*counted, *amounts).group_by(claim.host_id)
 
-    def _failures(self, connection: sa.Connection, window: float) -> dict[HostId, int]:
+    @property
+    def _building(self) -> sa.Select[Any]:
+        column = self._instances.c
+        being_built = column.vm_state == _literally(VmState.BUILDING)
+        return self._counted("builds", column.host_id, being_built, column.host_id.is_not(None))
+
+    @property
+    def _failed(self) -> sa.Select[Any]:
         column = self._attempts.c
-        # Literally, as the index of those says it.
-        failed = column.outcome == sa.literal_column(f"'{AttemptOutcome.FAILED.value}'")
-        recent = (failed, column.ended_at >= now() - window)
-        return self._counted(connection, column.host_id, column.host_id.is_not(None), *recent)
+        failed = column.outcome == _literally(AttemptOutcome.FAILED)
+        recent = column.ended_at >= now() - sa.bindparam("window", type_=sa.Double())
+        return self._counted(
+            "failures", column.host_id, failed, recent, column.host_id.is_not(None)
+        )
 
-    def _uncleaned(self, connection: sa.Connection) -> dict[HostId, int]:
+    @property
+    def _uncleaned(self) -> sa.Select[Any]:
         column = self._debts.c
-        return self._counted(connection, column.host_id, column.reason == HOST_AWAY)
+        return self._counted("uncleaned", column.host_id, column.reason == _literally(HOST_AWAY))
 
     def _counted(
-        self,
-        connection: sa.Connection,
-        host: sa.ColumnElement[str],
-        *conditions: sa.ColumnElement[bool],
-    ) -> dict[HostId, int]:
-        rows = connection.execute(
-            sa.select(host, sa.func.count()).where(*conditions).group_by(host)
-        )
-        return {HostId(found): count for found, count in rows}
+        self, what: str, host: sa.ColumnElement[Any], *conditions: sa.ColumnElement[bool]
+    ) -> sa.Select[Any]:
+        nothing: list[sa.ColumnElement[Any]] = [sa.literal_column("0")] * 3
+        counted = sa.select(_literally(what), host, sa.func.count(), *nothing)
+        return counted.where(*conditions).group_by(host)
 
     def _pairs(
         self,
@@ -145,3 +145,7 @@ class HostLoadStore:
             return {}
         rows = connection.execute(sa.select(key, host).where(key.in_(keys), host.is_not(None)))
         return {cast("K", found): HostId(place) for found, place in rows}
+
+
+def _literally(word: str) -> sa.ColumnClause[str]:
+    return sa.literal_column(f"'{word}'")

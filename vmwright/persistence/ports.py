@@ -3,13 +3,17 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import sqlalchemy as sa
 
 from vmwright.errors import Conflict, NotFound
 from vmwright.ids import InstanceId, NetworkId, OperationId, PortId
 from vmwright.networks import Addresses
-from vmwright.persistence.failures import Dangling, Duplicate
+from vmwright.persistence.failures import Dangling
+from vmwright.persistence.free_addresses import FreeAddresses
+from vmwright.persistence.inserting import NewRow
 from vmwright.persistence.records import Port
 from vmwright.persistence.tables import Schema
 
@@ -38,13 +42,11 @@ class PortStore:
 
     def __init__(self, schema: Schema) -> None:
         self._ports = schema.ports
+        self._new = NewRow(schema.ports)
+        self._free = FreeAddresses(schema.ports)
 
     def of_instance(self, connection: sa.Connection, instance: InstanceId) -> Sequence[Port]:
-        rows = connection.execute(
-            sa.select(self._ports)
-            .where(self._ports.c.instance_id == instance)
-            .order_by(self._ports.c.position)
-        )
+        rows = connection.execute(self._of_instance, {"instance": instance})
         return [Port.of(row) for row in rows]
 
     def of_project(self, connection: sa.Connection, project: str) -> Sequence[Port]:
@@ -102,15 +104,20 @@ class PortStore:
         `Conflict` if a wish is taken or no address is free, `NotFound` if the network was
         deleted meanwhile.
         """
-        held = self.get(connection, wanted.port)
-        if held is not None:
-            return held
-        for attempt in range(_TRIES):
-            candidate = self._candidate(connection, wanted, attempt)
-            taken = self._insert(connection, candidate)
-            if taken is None:
-                return candidate
-            _refuse_taken_wish(taken, wanted)
+        macs = 0
+        for tries in range(_TRIES):
+            offset = self._offset(connection, wanted, tries)
+            if offset is not None:
+                candidate = _candidate(wanted, offset, macs)
+                if self._insert(connection, candidate):
+                    return candidate
+            # Who asks for the first time finds nothing of his own: it is looked for only now.
+            held = self.get(connection, wanted.port)
+            if held is not None:
+                return held
+            if offset is None:
+                raise _full(wanted.addresses)
+            macs += self._refuse_taken_wish(connection, wanted, candidate)
         raise Conflict(f"no free address was found in {wanted.addresses} in {_TRIES} tries")
 
     def bind(
@@ -152,97 +159,86 @@ class PortStore:
 
         Those that were made with it go, and their addresses with them. Users keep theirs.
         """
-        column = self._ports.c
-        condition = column.instance_id == instance
-        if operation is not None:
-            condition &= column.operation_id == operation
-        connection.execute(sa.delete(self._ports).where(condition, ~column.user_made))
-        connection.execute(
-            sa.update(self._ports)
-            .where(condition)
-            .values(instance_id=None, operation_id=None, position=0)
-        )
+        held = self.of_instance(connection, instance)
+        ours = [port for port in held if operation in (None, port.operation_id)]
+        made = {port.id: port for port in ours if not port.user_made}
+        if made:
+            connection.execute(sa.delete(self._ports).where(self._ports.c.id.in_(made)))
+        for port in made.values():
+            self._free.given_back(port.network_id, port.ip_offset)
+        if len(ours) > len(made):
+            users = [port.id for port in ours if port.user_made]
+            connection.execute(
+                sa.update(self._ports)
+                .where(self._ports.c.id.in_(users), self._ports.c.instance_id == instance)
+                .values(instance_id=None, operation_id=None, position=0)
+            )
 
     def remove(self, connection: sa.Connection, port: PortId) -> None:
         """Forget a port and free its addresses. `Conflict` if an instance has it."""
         column = self._ports.c
+        known = self.get(connection, port)
         connection.execute(
             sa.delete(self._ports).where(column.id == port, column.instance_id.is_(None))
         )
         found = self.get(connection, port)
         if found is not None:
             raise in_use(found)
+        if known is not None:
+            self._free.given_back(known.network_id, known.ip_offset)
 
     def _one(self, connection: sa.Connection, condition: sa.ColumnElement[bool]) -> Port | None:
         row = connection.execute(sa.select(self._ports).where(condition)).one_or_none()
         return None if row is None else Port.of(row)
 
-    def _candidate(self, connection: sa.Connection, wanted: Allocation, attempt: int) -> Port:
-        offset = (
-            self._free_offset(connection, wanted.network, wanted.addresses)
-            if wanted.ip is None
-            else wanted.addresses.offset_of(wanted.ip)
-        )
-        return Port(
-            id=wanted.port,
-            network_id=wanted.network,
-            instance_id=wanted.instance,
-            operation_id=wanted.operation,
-            position=wanted.position,
-            mac=wanted.mac or mac_of(wanted.port, attempt),
-            ip=wanted.addresses.at(offset),
-            ip_offset=offset,
-            project_id=wanted.project,
-            name=wanted.name,
-            user_made=wanted.instance is None,
-        )
+    def _offset(self, connection: sa.Connection, wanted: Allocation, tries: int) -> int | None:
+        if wanted.ip is not None:
+            return wanted.addresses.offset_of(wanted.ip)
+        return self._free.choose(connection, wanted.network, wanted.addresses, tries)
 
-    def _insert(self, connection: sa.Connection, port: Port) -> str | None:
-        """Insert; None if that worked, else the name of the column whose value is taken."""
+    def _insert(self, connection: sa.Connection, port: Port) -> bool:
         try:
-            with connection.begin_nested():
-                connection.execute(sa.insert(self._ports).values(port.values()))
-        except Duplicate as error:
-            return "mac" if any("mac" in column for column in error.columns) else "ip"
+            return self._new.insert(connection, port.values())
         except Dangling:
             raise NotFound(f"network {port.network_id} was deleted") from None
-        return None
 
-    def _free_offset(
-        self, connection: sa.Connection, network: NetworkId, addresses: Addresses
-    ) -> int:
-        """The lowest address that nobody holds: the first one, or the one after a held one."""
-        choice, taken = addresses.choice, addresses.offset_of(addresses.gateway)
-        for first in (choice.start, taken + 1):
-            if first == taken or first not in choice:
-                continue
-            free = self._lowest_gap(connection, network, first)
-            if free in choice and free != taken:
-                return free
-        raise Conflict(
-            f"{addresses} has no free address", hint="use another network, or delete instances"
-        )
+    def _refuse_taken_wish(
+        self, connection: sa.Connection, wanted: Allocation, candidate: Port
+    ) -> bool:
+        """`Conflict` if what is taken of the candidate is what was asked for. Whether it is the
+        MAC."""
+        if self.is_mac_taken(connection, candidate.mac):
+            if wanted.mac is None:
+                return True
+            hint = "leave it out to have one made"
+            raise Conflict(f"MAC address {wanted.mac} is in use", hint=hint)
+        offset = candidate.ip_offset
+        if wanted.ip and self.is_ip_taken(connection, candidate.network_id, offset):
+            hint = "leave it out to have one chosen"
+            raise Conflict(f"fixed IP {wanted.ip} is in use", hint=hint)
+        return False
 
-    def _lowest_gap(self, connection: sa.Connection, network: NetworkId, first: int) -> int:
-        held, after = self._ports.alias("held"), self._ports.alias("after")
-        start = connection.execute(
-            sa.select(held.c.seq).where(held.c.network_id == network, held.c.ip_offset == first)
-        ).first()
-        if start is None:
-            return first
-        gap = connection.execute(
-            sa.select(held.c.ip_offset + 1)
-            .where(
-                held.c.network_id == network,
-                held.c.ip_offset >= first,
-                ~sa.exists().where(
-                    after.c.network_id == network, after.c.ip_offset == held.c.ip_offset + 1
-                ),
-            )
-            .order_by(held.c.ip_offset)
-            .limit(1)
-        ).scalar_one()
-        return int(gap)
+    @cached_property
+    def _of_instance(self) -> sa.Select[Any]:
+        column = self._ports.c
+        wanted = column.instance_id == sa.bindparam("instance")
+        return sa.select(self._ports).where(wanted).order_by(column.position)
+
+
+def _candidate(wanted: Allocation, offset: int, macs: int) -> Port:
+    return Port(
+        id=wanted.port,
+        network_id=wanted.network,
+        instance_id=wanted.instance,
+        operation_id=wanted.operation,
+        position=wanted.position,
+        mac=wanted.mac or mac_of(wanted.port, macs),
+        ip=wanted.addresses.at(offset),
+        ip_offset=offset,
+        project_id=wanted.project,
+        name=wanted.name,
+        user_made=wanted.instance is None,
+    )
 
 
 def in_use(port: Port) -> Conflict:
@@ -257,11 +253,10 @@ def _not_found(port: str) -> NotFound:
     return NotFound(f"Port id {port} could not be found.", hint="see: vmwright port list")
 
 
-def _refuse_taken_wish(taken: str, wanted: Allocation) -> None:
-    if taken == "mac" and wanted.mac is not None:
-        raise Conflict(f"MAC address {wanted.mac} is in use", hint="leave it out to have one made")
-    if taken == "ip" and wanted.ip is not None:
-        raise Conflict(f"fixed IP {wanted.ip} is in use", hint="leave it out to have one chosen")
+def _full(addresses: Addresses) -> Conflict:
+    return Conflict(
+        f"{addresses} has no free address", hint="use another network, or delete instances"
+    )
 
 
 def mac_of(port: PortId, attempt: int) -> str:
