@@ -196,6 +196,12 @@ class Spec(Model):
         """The first label of the hostname, which may have a domain behind it."""
         return self.hostname.partition(".")[0]
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The ids of all that it has."""
+        named = (self.user_data, self.injected_files, self.admin_password)
+        return tuple(secret for secret in named if secret is not None)
+
     def to_store(self) -> dict[str, Any]:
         return self.model_dump(mode="json")
 

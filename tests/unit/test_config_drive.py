@@ -15,7 +15,7 @@ from tests.support.drives import check_schema, files_on, opened
 from tests.support.random_flows import UNHURRIED
 from tests.support.seeds import FULL, PLAIN, SECRET, SEEDS
 from vmwright.backends.guest_data import Layout, Seed, config_drive
-from vmwright.backends.guest_data.iso import iso_image
+from vmwright.backends.guest_data.iso import _laid_out, iso_image
 from vmwright.backends.guest_data.nocloud import nocloud_files
 from vmwright.backends.guest_data.openstack import openstack_files
 
@@ -148,6 +148,25 @@ def test_user_data_of_any_size_is_whole(size: int):
 def test_deep_directories_can_be_read(by: str):
     files = {"/a/b/c/d/e/f/deep-file.json": b"deep", "/a/b/other": b"", "/top": b"t" * 5000}
     assert files_on(iso_image("label", files), by) == files
+
+
+@pytest.mark.parametrize(
+    "lengths",
+    [(0, 0), (0, 5), (1, 2048), (2047, 1), (2048, 2049), (4096, 0), (6000, 300)],
+    ids=str,
+)
+def test_an_image_that_was_filled_in_is_the_one_that_the_library_would_make(lengths):
+    """The library lays out blank files; what it would make of these is the same, byte for byte."""
+    files = {"/latest/one.json": b"1" * lengths[0], "/two": b"2" * lengths[1], "/latest/x": b"x"}
+    assert iso_image("label", files) == _laid_out("label", files)
+
+
+def test_nothing_of_one_drive_is_on_the_next_one_of_its_form():
+    first = iso_image("label", {"/told": SECRET.encode() * 9})
+    second = iso_image("label", {"/told": b"nothing"})
+    assert len(first) == len(second)
+    assert SECRET.encode() not in second
+    assert files_on(second) == {"/told": b"nothing"}
 
 
 @each_layout

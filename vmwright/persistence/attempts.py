@@ -1,6 +1,7 @@
 """Attempts: on which hosts an operation was tried, and how each try ended."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
@@ -36,7 +37,7 @@ class AttemptStore:
         self, connection: sa.Connection, operation: OperationId, number: int, host: HostId
     ) -> None:
         """It is made on this host."""
-        self._change(connection, operation, number, host_id=host)
+        connection.execute(self._place, {"whose": operation, "which": number, "host": host})
 
     def end(
         self,
@@ -47,26 +48,34 @@ class AttemptStore:
         fault: dict[str, Any] | None = None,
     ) -> None:
         """It is over; told again, the later word counts."""
-        self._change(connection, operation, number, outcome=outcome, fault=fault, ended_at=now())
+        ending = {"whose": operation, "which": number, "how": outcome, "why": fault}
+        connection.execute(self._end, ending)
 
     def of_operation(self, connection: sa.Connection, operation: OperationId) -> Sequence[Attempt]:
         """Every attempt of an operation, the first one first."""
-        column = self._attempts.c
-        rows = connection.execute(
-            sa.select(self._attempts)
-            .where(column.operation_id == operation)
-            .order_by(column.number)
-        )
+        rows = connection.execute(self._of_operation, {"operation": operation})
         return [Attempt.of(row) for row in rows]
 
-    def _change(
-        self, connection: sa.Connection, operation: OperationId, number: int, **values: object
-    ) -> None:
+    @cached_property
+    def _of_operation(self) -> sa.Select[Any]:
         column = self._attempts.c
-        connection.execute(
-            sa.update(self._attempts)
-            .where(column.operation_id == operation, column.number == number)
-            .values(values)
+        wanted = column.operation_id == sa.bindparam("operation")
+        return sa.select(self._attempts).where(wanted).order_by(column.number)
+
+    @cached_property
+    def _place(self) -> sa.Update:
+        return self._changing.values(host_id=sa.bindparam("host"))
+
+    @cached_property
+    def _end(self) -> sa.Update:
+        fault = sa.bindparam("why", type_=self._attempts.c.fault.type)
+        return self._changing.values(outcome=sa.bindparam("how"), fault=fault, ended_at=now())
+
+    @property
+    def _changing(self) -> sa.Update:
+        column = self._attempts.c
+        return sa.update(self._attempts).where(
+            column.operation_id == sa.bindparam("whose"), column.number == sa.bindparam("which")
         )
 
 

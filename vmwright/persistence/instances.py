@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
@@ -28,12 +29,10 @@ class InstanceStore:
 
     def get(self, connection: sa.Connection, instance: InstanceId) -> Instance:
         """By id, tombstones included; `NotFound` else."""
-        row = connection.execute(
-            sa.select(self._table).where(self._table.c.id == instance)
-        ).one_or_none()
-        if row is None:
+        known = self.known(connection, instance)
+        if known is None:
             raise NotFound(f"no instance {instance!r}", hint="see: vmwright list")
-        return _instance(row)
+        return known
 
     def find(
         self, connection: sa.Connection, name_or_id: str, *, project: str | None = None
@@ -91,9 +90,7 @@ class InstanceStore:
 
     def known(self, connection: sa.Connection, instance: InstanceId) -> Instance | None:
         """By id, tombstones included; None if this store never had it."""
-        row = connection.execute(
-            sa.select(self._table).where(self._table.c.id == instance)
-        ).one_or_none()
+        row = connection.execute(self._by_id, {"instance": instance}).one_or_none()
         return None if row is None else _instance(row)
 
     def present(
@@ -177,10 +174,7 @@ class InstanceStore:
 
     def hold(self, connection: sa.Connection, instance: InstanceId) -> None:
         """Keep the row from others until our transaction has ended."""
-        column = self._table.c
-        connection.execute(
-            sa.update(self._table).where(column.id == instance).values(name=column.name)
-        )
+        connection.execute(self._hold, {"instance_id": instance})
 
     def refuse_taken(
         self, connection: sa.Connection, instance: InstanceId, operation: OperationId
@@ -199,27 +193,14 @@ class InstanceStore:
     def let_go(
         self, connection: sa.Connection, instance: InstanceId, operation: OperationId
     ) -> None:
-        connection.execute(
-            sa.update(self._table)
-            .where(self._table.c.id == instance, self._table.c.operation_id == operation)
-            .values(operation_id=None)
-        )
+        connection.execute(self._let_go, {"instance_id": instance, "operation": operation})
 
     def enter(
         self, connection: sa.Connection, instance: InstanceId, task_state: TaskState | None
     ) -> bool:
         """Move the task state, unless the instance is being deleted. True if it moved."""
-        column = self._table.c
-        moved = connection.execute(
-            sa.update(self._table)
-            .where(
-                column.id == instance,
-                column.task_state.is_distinct_from(TaskState.DELETING),
-                column.task_state.is_distinct_from(task_state),
-            )
-            .values(task_state=task_state)
-        )
-        return moved.rowcount == 1
+        entering = {"instance_id": instance, "entered": task_state}
+        return connection.execute(self._enter, entering).rowcount == 1
 
     def mark_deleting(self, connection: sa.Connection, instance: InstanceId) -> None:
         connection.execute(
@@ -237,24 +218,21 @@ class InstanceStore:
         launched_on: str,
     ) -> bool:
         """building -> active: it decides the race with a delete. False if a delete came first."""
-        column = self._table.c
-        moved = connection.execute(
-            sa.update(self._table)
-            .where(
-                column.id == instance,
-                column.vm_state.in_((VmState.BUILDING, VmState.ACTIVE)),
-                column.task_state.is_distinct_from(TaskState.DELETING),
-            )
-            .values(
-                vm_state=VmState.ACTIVE,
-                task_state=None,
-                power_state=power_state,
-                launched_on=launched_on,
-                launched_at=now(),
-                fault=None,
-            )
-        )
-        return moved.rowcount == 1
+        launched = {"instance_id": instance, "power": power_state, "host": launched_on}
+        return connection.execute(self._activate, launched).rowcount == 1
+
+    def finish_building(
+        self,
+        connection: sa.Connection,
+        instance: InstanceId,
+        *,
+        power_state: PowerState,
+        launched_on: str,
+    ) -> bool:
+        """As `activate` and `enter` of no task state, in one move. False, and nothing moved, if
+        the instance is not in a task of its build."""
+        launched = {"instance_id": instance, "power": power_state, "host": launched_on}
+        return connection.execute(self._finish_building, launched).rowcount == 1
 
     def was_launched(self, connection: sa.Connection, instance: InstanceId) -> None:
         """Its guest has been active, although nobody wrote down when."""
@@ -266,9 +244,7 @@ class InstanceStore:
         )
 
     def place(self, connection: sa.Connection, instance: InstanceId, host: HostId | None) -> None:
-        connection.execute(
-            sa.update(self._table).where(self._table.c.id == instance).values(host_id=host)
-        )
+        connection.execute(self._place, {"instance_id": instance, "host": host})
 
     def fail(self, connection: sa.Connection, instance: InstanceId, fault: dict[str, Any]) -> None:
         """The build was taken back: error, with the reason. A delete under way keeps its mark,
@@ -323,6 +299,63 @@ class InstanceStore:
                 deleted_at=now(),
             )
         )
+
+    # Statements that every operation makes.
+
+    @cached_property
+    def _by_id(self) -> sa.Select[Any]:
+        return sa.select(self._table).where(self._table.c.id == sa.bindparam("instance"))
+
+    @property
+    def _one(self) -> sa.Update:
+        return sa.update(self._table).where(self._table.c.id == sa.bindparam("instance_id"))
+
+    @cached_property
+    def _hold(self) -> sa.Update:
+        return self._one.values(name=self._table.c.name)
+
+    @cached_property
+    def _let_go(self) -> sa.Update:
+        held = self._table.c.operation_id == sa.bindparam("operation")
+        return self._one.where(held).values(operation_id=None)
+
+    @cached_property
+    def _place(self) -> sa.Update:
+        return self._one.values(host_id=sa.bindparam("host"))
+
+    @cached_property
+    def _enter(self) -> sa.Update:
+        column, entered = self._table.c.task_state, sa.bindparam("entered", type_=sa.String())
+        elsewhere = column.is_distinct_from(entered)
+        return self._one.where(self._kept, elsewhere).values(task_state=entered)
+
+    @cached_property
+    def _activate(self) -> sa.Update:
+        reached = self._table.c.vm_state.in_((VmState.BUILDING, VmState.ACTIVE))
+        return self._launching.where(reached)
+
+    @cached_property
+    def _finish_building(self) -> sa.Update:
+        column = self._table.c
+        return self._launching.where(
+            column.vm_state == VmState.BUILDING, column.task_state.is_not(None)
+        )
+
+    @property
+    def _launching(self) -> sa.Update:
+        return self._one.where(self._kept).values(
+            vm_state=VmState.ACTIVE,
+            task_state=None,
+            power_state=sa.bindparam("power"),
+            launched_on=sa.bindparam("host"),
+            launched_at=now(),
+            fault=None,
+        )
+
+    @property
+    def _kept(self) -> sa.ColumnElement[bool]:
+        """It is not being deleted."""
+        return self._table.c.task_state.is_distinct_from(TaskState.DELETING)
 
 
 def refuse_unknown_states(instance: Instance) -> None:

@@ -37,8 +37,10 @@ class Record:
 
     @classmethod
     def of(cls, row: sa.Row[Any]) -> Self:
-        mapping = row._mapping
-        return cls(**{f.name: mapping[f.name] for f in fields(cls) if f.name in mapping})
+        values, names = row._asdict(), cls.__dataclass_fields__
+        if len(values) != len(names):
+            values = {name: values[name] for name in names if name in values}
+        return cls(**values)
 
     def values(self) -> dict[str, Any]:
         """The row to insert; the database numbers it."""

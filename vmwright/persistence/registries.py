@@ -1,6 +1,8 @@
 """Things that users register and name: flavors, images, networks, hosts."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
@@ -78,7 +80,11 @@ class Registry(Generic[R]):
 
     def all(self, connection: sa.Connection) -> Sequence[R]:
         """Every one, oldest first."""
-        return self.where(connection)
+        return [self._record.of(row) for row in connection.execute(self._all)]
+
+    @cached_property
+    def _all(self) -> sa.Select[Any]:
+        return sa.select(self._table).order_by(self._table.c.seq)
 
     def change(self, connection: sa.Connection, identifier: str, **values: object) -> None:
         connection.execute(
@@ -129,6 +135,31 @@ class NetworkRegistry(Registry[NetworkRecord]):
         super().remove(connection, identifier)
 
 
+@dataclass(frozen=True)
+class Address:
+    """Where a host is reached."""
+
+    name: str
+    uri: str
+
+
+class HostRegistry(Registry[HostRecord]):
+    """Hosts, of which there may be a thousand: what every build reads of them is read as it is."""
+
+    def __init__(self, schema: Schema) -> None:
+        super().__init__(schema.hosts, HostRecord, "host")
+
+    def enabled(self, connection: sa.Connection) -> Sequence[Address]:
+        """Where those are that instances may be on."""
+        return [Address(row.name, row.connection_uri) for row in connection.execute(self._enabled)]
+
+    @cached_property
+    def _enabled(self) -> sa.Select[Any]:
+        column = self._table.c
+        query = sa.select(column.name, column.connection_uri)
+        return query.where(column.enabled).order_by(column.seq)
+
+
 class Registries:
     """All kinds of named things of one store."""
 
@@ -137,7 +168,7 @@ class Registries:
         self.flavors = Registry(schema.flavors, Flavor, "flavor")
         self.images = Registry(schema.images, Image, "image")
         self.networks = NetworkRegistry(schema)
-        self.hosts = Registry(schema.hosts, HostRecord, "host")
+        self.hosts = HostRegistry(schema)
 
     def take_turn(self, connection: sa.Connection) -> None:
         """Until this transaction ends, no other one that takes a turn goes on: for rules about

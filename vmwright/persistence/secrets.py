@@ -4,10 +4,11 @@ import hmac
 import os
 import stat
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -55,15 +56,31 @@ class SecretStore:
 
     def reveal(self, connection: sa.Connection, secret: str) -> bytes:
         """The content. `NotFound` once erased, `Unavailable` where the key file is not."""
+        found = connection.execute(self._one, {"secret": secret}).scalar()
+        return self.opened({secret: found})[secret]
+
+    def sealed(self, connection: sa.Connection, instance: InstanceId) -> Mapping[str, str | None]:
+        """Every secret of the instance as it is stored, by id: for `opened`."""
+        rows = connection.execute(self._of_instance, {"instance": instance})
+        return {row.id: row.ciphertext for row in rows}
+
+    def opened(self, sealed: Mapping[str, str | None]) -> dict[str, bytes]:
+        """The contents of these. Raises as `reveal` does."""
+        whole = {}
+        for secret, ciphertext in sealed.items():
+            if ciphertext is None:
+                raise NotFound(f"secret {secret} was erased")
+            whole[secret] = ciphertext
+        if not whole:
+            return {}
+        cipher = self._cipher()
+        return {secret: self._decrypted(cipher, secret, whole[secret]) for secret in whole}
+
+    def _decrypted(self, cipher: "Fernet", secret: str, ciphertext: str) -> bytes:
         from cryptography.fernet import InvalidToken
 
-        ciphertext = connection.execute(
-            sa.select(self._table.c.ciphertext).where(self._table.c.id == secret)
-        ).scalar()
-        if ciphertext is None:
-            raise NotFound(f"secret {secret} was erased")
         try:
-            return self._cipher().decrypt(ciphertext)
+            return cipher.decrypt(ciphertext)
         except InvalidToken:
             raise Unavailable(
                 f"secret {secret} was encrypted with another key than {self._key_file} holds",
@@ -92,9 +109,25 @@ class SecretStore:
 
     def erase(self, connection: sa.Connection, instance: InstanceId) -> None:
         """Forget every secret of the instance."""
-        connection.execute(
+        connection.execute(self._erase, {"whose": instance})
+
+    @cached_property
+    def _one(self) -> sa.Select[Any]:
+        column = self._table.c
+        return sa.select(column.ciphertext).where(column.id == sa.bindparam("secret"))
+
+    @cached_property
+    def _of_instance(self) -> sa.Select[Any]:
+        column = self._table.c
+        whose = column.instance_id == sa.bindparam("instance")
+        return sa.select(column.id, column.ciphertext).where(whose)
+
+    @cached_property
+    def _erase(self) -> sa.Update:
+        column = self._table.c
+        return (
             sa.update(self._table)
-            .where(self._table.c.instance_id == instance, self._table.c.erased_at.is_(None))
+            .where(column.instance_id == sa.bindparam("whose"), column.erased_at.is_(None))
             .values(ciphertext=None, erased_at=now())
         )
 

@@ -1,15 +1,28 @@
 """Volumes and who has them attached."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import sqlalchemy as sa
 
 from vmwright.errors import Conflict, NotFound
 from vmwright.ids import HostId, ImageId, InstanceId, OperationId, SnapshotId, VolumeId
 from vmwright.persistence.database import now
-from vmwright.persistence.failures import Duplicate
+from vmwright.persistence.inserting import NewRow
 from vmwright.persistence.records import Attachment, VolumeRecord
 from vmwright.persistence.tables import Schema
+
+
+@dataclass(frozen=True, kw_only=True)
+class WantedVolume:
+    """A volume that an instance is to have: where it lies if it was on no host before."""
+
+    attachment: Attachment
+    location: str
+    new: VolumeRecord | None = None
+    """The volume, if it is made for that."""
 
 
 class VolumeStore:
@@ -18,17 +31,73 @@ class VolumeStore:
     def __init__(self, schema: Schema) -> None:
         self._volumes = schema.volumes
         self._attachments = schema.attachments
+        self._new_attachment = NewRow(schema.attachments)
+
+    def map_all(
+        self, connection: sa.Connection, wanted: Sequence[WantedVolume], *, host: HostId
+    ) -> Sequence[VolumeRecord]:
+        """Attach these, those that are not on a host yet as lying on this one, made by whose
+        attachment it is; asked again by the same operation, do nothing.
+
+        Raises as `attach` does. New ones cost the same statements in any number.
+        """
+        if not wanted:
+            return []
+        known = self._known(connection, [one.attachment.volume_id for one in wanted])
+        fresh = [one for one in wanted if one.new and one.attachment.volume_id not in known]
+        made = {record.id: record for record in self._add_attached(connection, fresh, host)}
+        return [
+            made.get(one.attachment.volume_id) or self._map(connection, one, host) for one in wanted
+        ]
+
+    def _known(self, connection: sa.Connection, volumes: Sequence[VolumeId]) -> set[str]:
+        return set(connection.execute(self._ids, {"volumes": list(volumes)}).scalars())
+
+    def _add_attached(
+        self, connection: sa.Connection, wanted: Sequence[WantedVolume], host: HostId
+    ) -> Sequence[VolumeRecord]:
+        """Volumes that nobody knows of yet: they are attached as they are stored."""
+        records = [
+            replace(
+                one.new,
+                host_id=host,
+                location=one.location,
+                made_by=one.attachment.operation_id,
+                uses=1,
+            )
+            for one in wanted
+            if one.new is not None
+        ]
+        if records:
+            connection.execute(self._insert, [_new_row(record) for record in records])
+            rows = [one.attachment.values() for one in wanted]
+            connection.execute(sa.insert(self._attachments), rows)
+        return records
+
+    def _map(self, connection: sa.Connection, wanted: WantedVolume, host: HostId) -> VolumeRecord:
+        attachment = wanted.attachment
+        if wanted.new is not None:
+            self.add(connection, wanted.new)
+        self.attach(connection, attachment)
+        return self.put(
+            connection,
+            attachment.volume_id,
+            host=host,
+            location=wanted.location,
+            made_by=attachment.operation_id,
+        )
 
     def add(self, connection: sa.Connection, volume: VolumeRecord) -> None:
         """Store a new one, or one that was taken back, as if it had never been on a host; asked
         again with the same id, do nothing."""
         known = self.get(connection, volume.id)
-        values = volume.values() | {"created_at": now()}
         if known is None:
-            connection.execute(sa.insert(self._volumes).values(values))
+            connection.execute(self._insert, _new_row(volume))
         elif known.deleted_at is not None:
             connection.execute(
-                sa.update(self._volumes).where(self._volumes.c.id == volume.id).values(values)
+                sa.update(self._volumes)
+                .where(self._volumes.c.id == volume.id)
+                .values(_new_row(volume) | {"created_at": now()})
             )
 
     def find(
@@ -59,9 +128,7 @@ class VolumeStore:
 
     def get(self, connection: sa.Connection, volume: VolumeId) -> VolumeRecord | None:
         """By id, deleted ones included."""
-        row = connection.execute(
-            sa.select(self._volumes).where(self._volumes.c.id == volume)
-        ).one_or_none()
+        row = connection.execute(self._by_id, {"volume": volume}).one_or_none()
         return None if row is None else VolumeRecord.of(row)
 
     def at(self, connection: sa.Connection, location: str) -> bool:
@@ -117,17 +184,14 @@ class VolumeStore:
         self, connection: sa.Connection, instance: InstanceId
     ) -> Sequence[tuple[Attachment, VolumeRecord]]:
         """The volumes of an instance, in the order of its devices."""
-        attachments = connection.execute(
-            sa.select(self._attachments)
-            .where(self._attachments.c.instance_id == instance)
-            .order_by(self._attachments.c.position)
-        ).all()
-        pairs = []
-        for row in attachments:
-            volume = self.get(connection, row.volume_id)
-            assert volume is not None, "a foreign key holds it"
-            pairs.append((Attachment.of(row), volume))
-        return pairs
+        names, more = self._attachments.c.keys(), self._volumes.c.keys()
+        return [
+            (
+                Attachment(**dict(zip(names, row[: len(names)], strict=True))),
+                VolumeRecord(**dict(zip(more, row[len(names) :], strict=True))),
+            )
+            for row in connection.execute(self._attached, {"instance": instance})
+        ]
 
     def attach(self, connection: sa.Connection, attachment: Attachment) -> None:
         """Attach; asked again by the same operation, only its wishes count anew.
@@ -135,16 +199,10 @@ class VolumeStore:
         `Conflict` if it is in use, `NotFound` if it was deleted meanwhile.
         """
         self.keep_living(connection, attachment.volume_id)
+        if self._new_attachment.insert(connection, attachment.values()):
+            self._count_use(connection, attachment.volume_id)
+            return
         held = self.attachment_of(connection, attachment.volume_id)
-        if held is None:
-            try:
-                with connection.begin_nested():
-                    connection.execute(sa.insert(self._attachments).values(attachment.values()))
-            except Duplicate:
-                held = self.attachment_of(connection, attachment.volume_id)
-            else:
-                self._count_use(connection, attachment.volume_id)
-                return
         if held is None or held.operation_id != attachment.operation_id:
             raise Conflict(f"volume {attachment.volume_id} is in use")
         self._wish_anew(connection, held, attachment)
@@ -158,19 +216,12 @@ class VolumeStore:
         )
 
     def _count_use(self, connection: sa.Connection, volume: VolumeId) -> None:
-        column = self._volumes.c
-        connection.execute(
-            sa.update(self._volumes).where(column.id == volume).values(uses=column.uses + 1)
-        )
+        connection.execute(self._one_use_more, {"volume": volume})
 
     def keep_living(self, connection: sa.Connection, volume: VolumeId) -> None:
         """Hold the row, so that nobody deletes or attaches the volume before our transaction has
         ended; `NotFound` if it was deleted."""
-        living = connection.execute(
-            sa.select(self._volumes.c.seq)
-            .where(self._volumes.c.id == volume, self._volumes.c.deleted_at.is_(None))
-            .with_for_update()
-        ).first()
+        living = connection.execute(self._living, {"volume": volume}).first()
         if living is None:
             raise NotFound(f"volume {volume} was deleted")
 
@@ -184,11 +235,8 @@ class VolumeStore:
         made_by: OperationId,
     ) -> VolumeRecord:
         """Write down where the volume is about to be made, unless it is on a host already."""
-        connection.execute(
-            sa.update(self._volumes)
-            .where(self._volumes.c.id == volume, self._volumes.c.location.is_(None))
-            .values(host_id=host, location=location, made_by=made_by)
-        )
+        place = {"host": host, "place": location, "maker": made_by}
+        connection.execute(self._put, {"volume": volume} | place)
         record = self.get(connection, volume)
         if record is None or record.deleted_at is not None:
             raise NotFound(f"volume {volume} was deleted")
@@ -270,3 +318,61 @@ class VolumeStore:
             .where(self._volumes.c.id == volume, self._volumes.c.deleted_at.is_(None))
             .values(deleted_at=now())
         )
+
+    # Statements that every build or delete makes.
+
+    @cached_property
+    def _by_id(self) -> sa.Select[Any]:
+        return sa.select(self._volumes).where(self._volumes.c.id == sa.bindparam("volume"))
+
+    @cached_property
+    def _ids(self) -> sa.Select[Any]:
+        column = self._volumes.c
+        return sa.select(column.id).where(column.id.in_(sa.bindparam("volumes", expanding=True)))
+
+    @cached_property
+    def _insert(self) -> sa.Insert:
+        return sa.insert(self._volumes).values(created_at=now())
+
+    @cached_property
+    def _living(self) -> sa.Select[Any]:
+        column = self._volumes.c
+        living = column.deleted_at.is_(None)
+        found = sa.select(column.seq).where(column.id == sa.bindparam("volume"), living)
+        return found.with_for_update()
+
+    @cached_property
+    def _attached(self) -> sa.Select[Any]:
+        attachment, volume = self._attachments.c, self._volumes.c
+        return (
+            sa.select(self._attachments, self._volumes)
+            .join_from(self._attachments, self._volumes, volume.id == attachment.volume_id)
+            .where(attachment.instance_id == sa.bindparam("instance"))
+            .order_by(attachment.position)
+        )
+
+    @cached_property
+    def _one_use_more(self) -> sa.Update:
+        column = self._volumes.c
+        used = sa.update(self._volumes).where(column.id == sa.bindparam("volume"))
+        return used.values(uses=column.uses + 1)
+
+    @cached_property
+    def _put(self) -> sa.Update:
+        column = self._volumes.c
+        return (
+            sa.update(self._volumes)
+            .where(column.id == sa.bindparam("volume"), column.location.is_(None))
+            .values(
+                host_id=sa.bindparam("host"),
+                location=sa.bindparam("place"),
+                made_by=sa.bindparam("maker"),
+            )
+        )
+
+
+def _new_row(volume: VolumeRecord) -> dict[str, Any]:
+    """As it is inserted: when, the database's clock says."""
+    row = volume.values()
+    del row["created_at"]
+    return row

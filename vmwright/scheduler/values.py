@@ -57,6 +57,7 @@ class HostState:
     """Those that are there, as far as hints such as same_host name them."""
     builds: int = 0
     """How many of them are being built."""
+    connection_uri: str = ""
     recent_failures: int = 0
     """Attempts that ended by this host's fault within the setting `failure_window`."""
 

@@ -18,6 +18,7 @@ from vmwright.ids import (
 )
 from vmwright.persistence.census import Held
 from vmwright.persistence.records import Attachment, VolumeRecord
+from vmwright.persistence.volumes import WantedVolume
 from vmwright.spec import Spec, VolumeSpec
 from vmwright.states import OperationState, TaskState
 from vmwright.tasks.guest_parts import data_volume, device_of, location_of
@@ -35,13 +36,9 @@ class MapBlockDevices(Task):
     default_provides = "block_devices"
 
     def intend(self, run: Run, spec: Spec, host: dict[str, Any], **_: Any) -> None:
-        volumes = self._means.stores.volumes
-        for position, wish in enumerate(spec.volumes):
-            if wish.source != "existing":
-                volumes.add(run.connection, self._new_volume(run, wish, spec))
-            volumes.attach(
-                run.connection,
-                Attachment(
+        wanted = [
+            WantedVolume(
+                attachment=Attachment(
                     id=new_id(),
                     volume_id=wish.volume,
                     instance_id=run.instance,
@@ -49,22 +46,19 @@ class MapBlockDevices(Task):
                     position=position,
                     delete_on_termination=wish.delete_on_termination,
                 ),
-            )
-            volumes.put(
-                run.connection,
-                wish.volume,
-                host=HostId(host["id"]),
                 location=location_of(run.mark, wish.volume),
-                made_by=run.operation,
+                new=None if wish.source == "existing" else self._new_volume(run, wish, spec),
             )
+            for position, wish in enumerate(spec.volumes)
+        ]
+        volumes, place = self._means.stores.volumes, HostId(host["id"])
+        run.noted[self.name] = volumes.map_all(run.connection, wanted, host=place)
 
     def execute(self, run: Run, spec: Spec, host: dict[str, Any]) -> list[dict[str, Any]]:
-        stores = self._means.stores
-        with stores.database.read() as connection:
-            records = [stores.volumes.get(connection, wish.volume) for wish in spec.volumes]
+        records: Sequence[VolumeRecord] = run.noted[self.name]
         devices = []
         for wish, record in zip(spec.volumes, records, strict=True):
-            if record is None or record.location is None:
+            if record.location is None:
                 raise Internal(f"volume {wish.volume} has no place although it was given one")
             if record.made_by == run.operation:
                 self._make(run, host, wish, record.location)

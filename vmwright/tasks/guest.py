@@ -1,5 +1,6 @@
 """Tasks that bring a guest to life and end it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from vmwright.backends.guest_data import Layout, config_drive
@@ -25,6 +26,11 @@ class Spawn(Task):
     gives_back = "guest, its local disks and config drive"
     leaves = frozenset({Kind.DOMAIN, DISK})
     default_provides = "power_state"
+
+    def intend(self, run: Run, spec: Spec, **_: Any) -> None:
+        if spec.config_drive and spec.secrets:
+            secrets = self._means.stores.secrets
+            run.noted[self.name] = secrets.sealed(run.connection, run.instance)
 
     def execute(
         self,
@@ -75,7 +81,8 @@ class Spawn(Task):
         network_info: list[dict[str, Any]],
         zone: str,
     ) -> None:
-        secrets = secrets_of(self._means.stores, spec)
+        sealed: Mapping[str, str | None] = run.noted.get(self.name, {})
+        secrets = secrets_of(self._means.stores.secrets, spec, sealed)
         seed = seed_of(run.instance, spec, network_info, secrets, zone=zone)
         content = config_drive(seed, Layout(spec.config_drive_format))
         place.volumes.ensure_content(config_drive_name(run.mark), content, run.wait)

@@ -1,12 +1,16 @@
 """Tasks about the instance itself: where it begins and where it ends."""
 
 import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 from vmwright.backends.hypervisor import Domain
 from vmwright.errors import Cancelled, Refused, Unavailable
 from vmwright.ids import domain_name
 from vmwright.persistence.records import HostRecord
+from vmwright.persistence.registries import Address
+from vmwright.scheduler.values import HostState
 from vmwright.states import PowerState
 from vmwright.tasks.task import RemovingTask, Run, StoreTask, Task
 
@@ -15,6 +19,9 @@ LOG = logging.getLogger(__name__)
 _PATIENCE = 5.0
 """Seconds to wait for one host's word; the one that is claimed is asked again by spawn."""
 
+_IN_TURN, _AT_ONCE = 8, 16
+"""So many hosts are asked one after the other; of more, so many at the same time."""
+
 
 class CheckNotCreated(Task):
     """Refuse if a guest with this uuid or name exists that this operation did not make."""
@@ -22,15 +29,21 @@ class CheckNotCreated(Task):
     task_name = "check_not_created"
     only_looks = True
 
-    def execute(self, run: Run) -> None:
-        stores = self._means.stores
-        with stores.database.read() as connection:
-            hosts = [host for host in stores.registries.hosts.all(connection) if host.enabled]
-        for host in hosts:
-            self._check(run, host)
+    def intend(self, run: Run) -> None:
+        run.noted[self.name] = self._means.stores.registries.hosts.enabled(run.connection)
 
-    def _check(self, run: Run, host: HostRecord) -> None:
-        hypervisor = self._means.backend.host(host.connection_uri).hypervisor
+    def execute(self, run: Run) -> None:
+        hosts: Sequence[Address] = run.noted[self.name]
+        if len(hosts) <= _IN_TURN:
+            for host in hosts:
+                self._check(run, host)
+            return
+        with ThreadPoolExecutor(_AT_ONCE, "ask-hosts") as threads:
+            for _ in threads.map(lambda host: self._check(run, host), hosts):
+                """The first that refuses ends the build; those that are being asked may answer."""
+
+    def _check(self, run: Run, host: Address) -> None:
+        hypervisor = self._means.backend.host(host.uri).hypervisor
         wait = run.wait.within(_PATIENCE)
         try:
             found = [
@@ -46,7 +59,7 @@ class CheckNotCreated(Task):
                 raise _foreign(domain, host)
 
 
-def _foreign(domain: Domain, host: HostRecord) -> Refused:
+def _foreign(domain: Domain, host: Address) -> Refused:
     error = Refused(
         f"host {host.name} has a guest {domain.name!r} ({domain.uuid}) that is not of this build",
         hint="remove or rename it, then create again",
@@ -62,17 +75,19 @@ class MarkActive(StoreTask):
 
     def execute(self, run: Run, host: dict[str, Any], power_state: int) -> None:
         stores = self._means.stores
-        if stores.instances.enter(run.connection, run.instance, None):
+        launched = {"power_state": PowerState(power_state), "launched_on": host["name"]}
+        if stores.instances.finish_building(run.connection, run.instance, **launched):
             run.note("instance", "none")
-        active = stores.instances.activate(
-            run.connection,
-            run.instance,
-            power_state=PowerState(power_state),
-            launched_on=host["name"],
-        )
-        if not active:
+        elif not self._is_active(run, launched):
             raise Cancelled("the instance is being deleted")
         stores.secrets.erase(run.connection, run.instance)
+
+    def _is_active(self, run: Run, launched: dict[str, Any]) -> bool:
+        """Whether this is the second time, or somebody had the build go on."""
+        instances = self._means.stores.instances
+        if instances.enter(run.connection, run.instance, None):
+            run.note("instance", "none")
+        return instances.activate(run.connection, run.instance, **launched)
 
 
 class MarkDeleted(StoreTask, RemovingTask):
@@ -112,7 +127,7 @@ class LocateGuest(StoreTask, RemovingTask):
         return (host_value(host) if host else None), marks
 
 
-def host_value(host: HostRecord) -> dict[str, Any]:
+def host_value(host: HostRecord | HostState) -> dict[str, Any]:
     """A host as it flows between tasks."""
     value = {"id": host.id, "name": host.name, "uri": host.connection_uri, "zone": host.zone}
     return cast("dict[str, Any]", value)

@@ -166,6 +166,7 @@ def host_state(
         neighbours=neighbours,
         builds=load.builds,
         recent_failures=load.failures,
+        connection_uri=host.connection_uri,
     )
 
 

@@ -3,6 +3,7 @@
 import ipaddress
 import json
 from base64 import b64decode
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,7 @@ from vmwright.backends.guest_data import (
     SeedNic,
 )
 from vmwright.ids import InstanceId
-from vmwright.persistence.stores import Stores
+from vmwright.persistence.secrets import SecretStore
 from vmwright.spec import NicSpec, SecurityGroupSpec, Spec
 from vmwright.tasks.guest_parts import serial
 
@@ -32,22 +33,22 @@ class Secrets:
     admin_password: str | None = field(default=None, repr=False)
 
 
-def secrets_of(stores: Stores, spec: Spec) -> Secrets:
-    with stores.database.read() as connection:
+def secrets_of(store: SecretStore, spec: Spec, sealed: Mapping[str, str | None]) -> Secrets:
+    """The secrets of the spec, from all that are stored of the instance."""
+    contents = store.opened({secret: sealed.get(secret) for secret in spec.secrets})
 
-        def revealed(secret: str | None) -> bytes | None:
-            return None if secret is None else stores.secrets.reveal(connection, secret)
+    def told(secret: str | None) -> bytes | None:
+        return None if secret is None else contents[secret]
 
-        files = json.loads(revealed(spec.injected_files) or b"[]")
-        password = revealed(spec.admin_password)
-        return Secrets(
-            user_data=revealed(spec.user_data),
-            files=tuple(
-                InjectedFile(path=file["path"], content=b64decode(file["content"]))
-                for file in files
-            ),
-            admin_password=password.decode() if password is not None else None,
-        )
+    files = json.loads(told(spec.injected_files) or b"[]")
+    password = told(spec.admin_password)
+    return Secrets(
+        user_data=told(spec.user_data),
+        files=tuple(
+            InjectedFile(path=file["path"], content=b64decode(file["content"])) for file in files
+        ),
+        admin_password=password.decode() if password is not None else None,
+    )
 
 
 def seed_of(

@@ -46,6 +46,10 @@ class Run:
     late: bool = False
     """Whether such a call of this task may be under way."""
     owed: list[Owed] = field(default_factory=list)
+    noted: dict[str, Any] = field(default_factory=dict, repr=False)
+    """What the `intend` of a task, under its name, read in the fenced transaction for the
+    `execute` that follows it in the same process: a transaction of its own would cost more than
+    all that it reads."""
     store_connection: sa.Connection | None = None
     note: Callable[[str, str], None] = _nowhere
     """Adds an event of this kind and state to the fenced transaction."""

@@ -7,6 +7,8 @@ import io
 import itertools
 import struct
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 import pycdlib
@@ -18,12 +20,67 @@ _LONG_DATES = (813, 830, 864)
 _LONG_DATE = b"2018082700000000\x00"
 _SHORT_DATE = bytes((118, 8, 27, 0, 0, 0, 0))
 _FILE_MODE = 0o100444
+_LENGTH = 10
 _DIRECTORY = 2
 _SELF_AND_PARENT = (b"\x00", b"\x01")
 
 
 def iso_image(label: str, files: Mapping[str, bytes]) -> bytes:
     """A file system with this label and these files, by absolute path."""
+    lengths = [len(content) for content in files.values()]
+    sectors = (-(-length // _SECTOR) for length in lengths)
+    form = _form(label, tuple(zip(files, sectors, strict=True)))
+    image = bytearray(form.image)
+    for content, place in zip(files.values(), form.places, strict=True):
+        image[place.content : place.content + len(content)] = content
+        for record in place.records:
+            struct.pack_into("<I", image, record + _LENGTH, len(content))
+            struct.pack_into(">I", image, record + _LENGTH + 4, len(content))
+    return bytes(image)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where something of one file lies in an image, in bytes from its start."""
+
+    content: int
+    records: tuple[int, ...]
+    """What directories say of it, in the names of each extension."""
+
+
+@dataclass(frozen=True)
+class _Form:
+    """An image whose files are blank."""
+
+    image: bytes
+    places: tuple[_Place, ...]
+
+
+@lru_cache(maxsize=16)
+def _form(label: str, sizes: tuple[tuple[str, int], ...]) -> _Form:
+    """The image of files with these sectors: it takes the library a hundred times as long to lay
+    one out as it takes to fill it in, and the drives of most guests differ in what is filled in.
+    """
+    # Each is told by its own first bytes.
+    numbered = {
+        path: number.to_bytes(4, "big").ljust(sectors * _SECTOR, b"\0") if sectors else b""
+        for number, (path, sectors) in enumerate(sizes)
+    }
+    image = bytearray(_laid_out(label, numbered))
+    records: dict[int, list[int]] = {number: [] for number in range(len(sizes))}
+    places = dict.fromkeys(records, 0)
+    for at, start, length in _files(image):
+        if length:
+            number = int.from_bytes(image[start : start + 4], "big")
+            places[number] = start
+            records[number].append(at)
+    for start in filter(None, places.values()):
+        image[start : start + 4] = bytes(4)
+    found = (_Place(places[number], tuple(records[number])) for number in records)
+    return _Form(bytes(image), tuple(found))
+
+
+def _laid_out(label: str, files: Mapping[str, bytes]) -> bytes:
     iso = pycdlib.PyCdlib()
     iso.new(interchange_level=3, vol_ident=label, joliet=3, rock_ridge="1.09")
     for directory in _directories(files):
@@ -59,20 +116,39 @@ def _upper(path: str) -> str:
 def _fix_dates(image: bytearray) -> None:
     """Overwrite every date: the library writes the time of day, in the local time zone."""
     view = memoryview(image)
-    for number in itertools.count(_FIRST_DESCRIPTOR):
-        descriptor = view[number * _SECTOR : (number + 1) * _SECTOR]
-        if descriptor[0] == _LAST_KIND:
-            return
+    for descriptor in _descriptors(view):
         for offset in _LONG_DATES:
             descriptor[offset : offset + len(_LONG_DATE)] = _LONG_DATE
-        for record in _records(view, descriptor[_ROOT_RECORD]):
+        for _, record in _records(view, descriptor[_ROOT_RECORD]):
             record[18:25] = _SHORT_DATE
             _fix_rock_ridge_dates(record)
 
 
-def _records(view: memoryview, directory: memoryview) -> Iterator[memoryview]:
-    """The record of a directory and, below it, of everything that it holds."""
-    yield directory
+def _files(image: bytearray) -> Iterator[tuple[int, int, int]]:
+    """Where the record of a file lies, where its content begins and how long that is: once for
+    each extension's names."""
+    view = memoryview(image)
+    for descriptor in _descriptors(view):
+        for at, record in _records(view, descriptor[_ROOT_RECORD]):
+            if not record[25] & _DIRECTORY:
+                yield at, *_extent(record)
+
+
+def _descriptors(view: memoryview) -> Iterator[memoryview]:
+    """One for the names of ISO 9660, one for Joliet's."""
+    for number in itertools.count(_FIRST_DESCRIPTOR):
+        descriptor = view[number * _SECTOR : (number + 1) * _SECTOR]
+        if descriptor[0] == _LAST_KIND:
+            return
+        yield descriptor
+
+
+def _records(
+    view: memoryview, directory: memoryview, at: int = 0
+) -> Iterator[tuple[int, memoryview]]:
+    """The record of a directory and, below it, of everything that it holds, each with its place;
+    a descriptor's own record has none."""
+    yield at, directory
     start, length = _extent(directory)
     offset = start
     while offset < start + length:
@@ -81,11 +157,11 @@ def _records(view: memoryview, directory: memoryview) -> Iterator[memoryview]:
             offset += _SECTOR - offset % _SECTOR
             continue
         record = view[offset : offset + size]
-        offset += size
         if record[25] & _DIRECTORY and bytes(record[33 : 33 + record[32]]) not in _SELF_AND_PARENT:
-            yield from _records(view, record)
+            yield from _records(view, record, offset)
         else:
-            yield record
+            yield offset, record
+        offset += size
 
 
 def _extent(record: memoryview) -> tuple[int, int]:

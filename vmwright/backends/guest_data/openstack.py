@@ -170,4 +170,5 @@ def ec2_meta_data(seed: Seed) -> dict[str, Any]:
 
 
 def _as_json(value: dict[str, Any], *, sort_keys: bool = False) -> bytes:
-    return json.dumps(value, indent=2, sort_keys=sort_keys).encode() + b"\n"
+    # Without indentation: Python would write it in Python then.
+    return json.dumps(value, sort_keys=sort_keys).encode() + b"\n"
