@@ -44,6 +44,7 @@ class Code(IntEnum):
 
 FROM_RPC = 7
 """The origin of errors about the connection itself, never about a guest."""
+_FROM_STORAGE = 18
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +93,14 @@ def connection_is_lost(failure: Failure) -> bool:
     if _is_denied(failure):
         return False
     return failure.origin == FROM_RPC or failure.code == Code.RPC
+
+
+def pool_is_gone(failure: Failure) -> bool:
+    """Whether a storage pool was put to sleep, or is not known any more."""
+    if failure.code == Code.NO_STORAGE_POOL:
+        return True
+    asleep = failure.code == Code.OPERATION_INVALID and "is not active" in failure.text
+    return asleep and failure.origin == _FROM_STORAGE
 
 
 def fault_of(host: str, what: str, failure: Failure) -> VmwrightError:

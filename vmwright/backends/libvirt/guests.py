@@ -40,6 +40,7 @@ _POWER_STATES = {
     libvirt.VIR_DOMAIN_CRASHED: PowerState.CRASHED,
     libvirt.VIR_DOMAIN_PMSUSPENDED: PowerState.SUSPENDED,
 }
+_NO_ID = -1
 _SHUT_DOWN = [libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_SHUTDOWN]
 
 
@@ -56,14 +57,31 @@ def described(domain: VirDomain | None) -> Domain | None:
     if domain is None:
         return None
     with tolerated(Code.NO_DOMAIN):
-        return Domain(
-            uuid=domain.UUIDString(),
-            name=domain.name(),
-            mark=mark_of(domain),
-            power_state=power_state(domain),
-            off_by_itself=domain.state() == _SHUT_DOWN,
-        )
+        return _described(domain, domain.state())
     return None
+
+
+def all_described(connection: Connect) -> list[Domain]:
+    """Every guest as data: their states by one call, which waits for no guest that is busy."""
+    described = []
+    for domain, said in connection.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE, 0):
+        with tolerated(Code.NO_DOMAIN):
+            state = [
+                said.get("state.state", libvirt.VIR_DOMAIN_NOSTATE),
+                said.get("state.reason", 0),
+            ]
+            described.append(_described(domain, state))
+    return described
+
+
+def _described(domain: VirDomain, state: list[int]) -> Domain:
+    return Domain(
+        uuid=domain.UUIDString(),
+        name=domain.name(),
+        mark=mark_of(domain),
+        power_state=_power_state(state),
+        off_by_itself=state == _SHUT_DOWN,
+    )
 
 
 def mark_of(domain: VirDomain) -> Mark | None:
@@ -72,8 +90,8 @@ def mark_of(domain: VirDomain) -> Mark | None:
     return None if element is None else mark_of_metadata(element)
 
 
-def power_state(domain: VirDomain) -> PowerState:
-    return _POWER_STATES.get(domain.state()[0], PowerState.NOSTATE)
+def _power_state(state: list[int]) -> PowerState:
+    return _POWER_STATES.get(state[0], PowerState.NOSTATE)
 
 
 def define(
@@ -81,11 +99,11 @@ def define(
 ) -> None:
     """As `Hypervisor.ensure_domain`."""
     known = by_uuid(connection, guest.instance)
-    for domain in (known, by_name(connection, ids.domain_name(guest.instance))):
-        if domain is not None and (domain.UUIDString(), mark_of(domain)) != (guest.instance, mark):
-            raise Refused(f"{host}: guest {domain.UUIDString()} was made by others")
-    if known is not None and known.isActive():
-        return
+    if known is not None:
+        if mark_of(known) != mark:
+            raise _of_others(host, known)
+        if _is_active(known):
+            return
     xml = domain_xml(
         guest,
         mark,
@@ -93,7 +111,23 @@ def define(
         storage=_storage(connection, host, pool, guest),
         networks=_networks(connection, host, guest),
     )
-    connection.defineXMLFlags(xml, libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
+    try:
+        connection.defineXMLFlags(xml, libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
+    except libvirt.libvirtError:
+        # libvirt gives no name to two guests.
+        named = by_name(connection, ids.domain_name(guest.instance))
+        if named is not None and named.UUIDString() != guest.instance:
+            raise _of_others(host, named) from None
+        raise
+
+
+def _of_others(host: str, domain: VirDomain) -> Refused:
+    return Refused(f"{host}: guest {domain.UUIDString()} was made by others")
+
+
+def _is_active(domain: VirDomain) -> bool:
+    """Whether it was switched on when it was looked up: libvirt said so then."""
+    return bool(domain.ID() != _NO_ID)
 
 
 def switch_on(connection: Connect, host: str, instance: InstanceId, mark: Mark) -> PowerState:
@@ -107,11 +141,11 @@ def switch_on(connection: Connect, host: str, instance: InstanceId, mark: Mark) 
     state, reason = domain.state()
     # Refused if the state has changed since: whoever asks looks again.
     with tolerated(Code.OPERATION_INVALID):
-        if not domain.isActive():
+        if not _is_active(domain):
             domain.create()
         elif state == libvirt.VIR_DOMAIN_PAUSED and reason != libvirt.VIR_DOMAIN_PAUSED_STARTING_UP:
             domain.resume()
-    return power_state(domain)
+    return _power_state(domain.state())
 
 
 def is_removed(connection: Connect, instance: InstanceId, whose: Whose) -> bool:
@@ -120,10 +154,9 @@ def is_removed(connection: Connect, instance: InstanceId, whose: Whose) -> bool:
     if domain is None or not whose.covers(mark_of(domain)):
         return True
     with tolerated(Code.NO_DOMAIN, Code.OPERATION_INVALID):
-        if domain.isActive():
+        if _is_active(domain):
             domain.destroy()
-        if domain.isPersistent():
-            domain.undefineFlags(_UNDEFINE)
+        domain.undefineFlags(_UNDEFINE)
     return by_uuid(connection, instance) is None
 
 
@@ -149,12 +182,15 @@ def _storage(connection: Connect, host: str, pool: Pool, guest: Guest) -> Mappin
         if name is not None:
             formats[name] = "raw"
     for name, disk_format in formats.items():
-        facts = pool.facts(connection, name)
-        if facts is None:
-            raise Refused(f"{host}: volume {name} of guest {guest.instance} does not exist")
         # Only the header of a qcow2 volume is ours: a guest writes the whole of a raw one.
-        backing = facts.backing if disk_format == "qcow2" else None
-        placed[name] = Placed(path=facts.path, backing=_backing(host, pool, name, backing))
+        if disk_format == "qcow2":
+            facts = pool.facts(connection, name)
+            path, backing = (facts.path, facts.backing) if facts else (None, None)
+        else:
+            path, backing = pool.path(connection, name), None
+        if path is None:
+            raise Refused(f"{host}: volume {name} of guest {guest.instance} does not exist")
+        placed[name] = Placed(path=path, backing=_backing(host, pool, name, backing))
     return placed
 
 

@@ -53,11 +53,7 @@ class LibvirtHypervisor:
         return self._connection.ask("say what the host is", facts, wait)
 
     def domains(self, wait: Wait) -> Sequence[Domain]:
-        def known(connection: Connect) -> list[Domain]:
-            described = [guests.described(domain) for domain in connection.listAllDomains(0)]
-            return [domain for domain in described if domain is not None]
-
-        return self._connection.ask("list guests", known, wait)
+        return self._connection.ask("list guests", guests.all_described, wait)
 
     def find_domain(self, instance: InstanceId, wait: Wait) -> Domain | None:
         return self._connection.ask(

@@ -15,13 +15,14 @@ from vmwright.backends.libvirt.failures import (
     Failure,
     connection_is_lost,
     fault_of,
+    pool_is_gone,
 )
 from vmwright.errors import Unavailable
 from vmwright.waiting import Wait
 
 T = TypeVar("T")
 Connect = Any
-"""`libvirt.virConnect`: the binding has no types."""
+"""`Opened`, that is a `libvirt.virConnect`: the binding has no types."""
 
 _KEEPALIVE_SECONDS, _KEEPALIVES = 5, 3
 _FAIR_SECONDS = 2.0
@@ -40,6 +41,24 @@ class LineLost(Exception):
 
 class LineSilent(Exception):
     """A call had its full time and was not answered. Never leaves this package."""
+
+
+class Opened:
+    """A `libvirt.virConnect`, and the storage pools that were looked up through it.
+
+    Nearly every question needs one, and one that is awake remains so until somebody puts it away.
+    """
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self.pools: dict[str, Any] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def close(self) -> None:
+        self.pools.clear()  # each of them keeps the connection open
+        self._connection.close()
 
 
 class Line:
@@ -67,14 +86,22 @@ class Line:
         *,
         slow: bool = False,
     ) -> T:
-        """What `question` answers, which is given the connection and asked once.
+        """What `question` answers, which is given the connection.
 
-        It must return plain values: libvirt's objects would keep the connection open. `about`
+        It is asked once, and once more if a pool had been put away that it took for awake. It
+        must return plain values: libvirt's objects would keep the connection open. `about`
         names the thing that it changes. A `slow` one may take as long as its caller waits.
         Raises what `fault_of` makes of libvirt's errors, `Unavailable` after the deadline,
         `LineLost` and `LineSilent`.
         """
-        return self._answered(what, lambda: question(self._connection), wait, about, slow=slow)
+        return self._answered(
+            what, lambda: _asked(question, self._connection), wait, about, slow=slow
+        )
+
+    @property
+    def users(self) -> int:
+        """How many calls are under way on it."""
+        return self._users
 
     def is_usable(self) -> bool:
         with self._lock:
@@ -143,7 +170,17 @@ def _opened(uri: str) -> Connect:
     event_loop.ensure_running()
     connection = libvirt.open(uri)
     connection.setKeepAlive(_KEEPALIVE_SECONDS, _KEEPALIVES)
-    return connection
+    return Opened(connection)
+
+
+def _asked(question: Callable[[Connect], T], connection: Connect) -> T:
+    try:
+        return question(connection)
+    except libvirt.libvirtError as error:
+        if not connection.pools or not pool_is_gone(_failure_of(error)):
+            raise
+    connection.pools.clear()
+    return question(connection)
 
 
 def _failure_of(error: Any) -> Failure:

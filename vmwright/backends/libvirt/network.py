@@ -123,6 +123,8 @@ class LibvirtNetwork:
             return
         if cidr_of(network.XMLDesc(0)) != (subnet.cidr, subnet.gateway):
             raise Refused(f"{self._host}: network {subnet.network} exists with another subnet")
+        if network.isActive():
+            return
         if network.isPersistent() and not network.autostart():
             network.setAutostart(1)  # whoever made it died before that
         wake(network, network.create)
@@ -155,13 +157,15 @@ class LibvirtNetwork:
 
     def _reserve(self, connection: Connect, network_id: NetworkId, wanted: Entry) -> None:
         network: VirNetwork = _known(connection, network_id)
-        subnet = None if network is None else cidr_of(network.XMLDesc(0))
-        if subnet is None:
+        if network is not None:
+            wake(network, network.create)
+        live = None if network is None else network.XMLDesc(0)
+        subnet = None if live is None else cidr_of(live)
+        if live is None or subnet is None:
             raise Refused(f"{self._host}: no network {network_id} to reserve {wanted.ip} on")
         if not is_guest_address(wanted.ip, *subnet):
             raise Refused(f"{self._host}: {wanted.ip!r} is no address of a guest in {subnet[0]}")
-        wake(network, network.create)
-        reserve(self._host, network, wanted)
+        reserve(self._host, network, wanted, entries_of(live))
 
 
 def _known(connection: Connect, network: NetworkId) -> VirNetwork | None:

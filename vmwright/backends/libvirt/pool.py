@@ -35,6 +35,7 @@ class Pool:
 
     def __init__(self, deployment: DeploymentId, pool_dir: str) -> None:
         self.deployment = deployment
+        self._uuid = pool_uuid(deployment)
         self.directory = posixpath.normpath(posixpath.join(pool_dir, deployment))
 
     def places(self, guest: Guest, volumes: Iterable[Volume]) -> Mapping[str, Placed]:
@@ -64,10 +65,13 @@ class Pool:
 
     def known(self, connection: Connect) -> StoragePool | None:
         """The pool, active; None if it was never made."""
-        look = connection.storagePoolLookupByUUIDString
-        pool = found(look, pool_uuid(self.deployment), Code.NO_STORAGE_POOL)
-        if pool is not None:
-            _wake(pool)
+        pool = connection.pools.get(self._uuid)
+        if pool is None:
+            look = connection.storagePoolLookupByUUIDString
+            pool = found(look, self._uuid, Code.NO_STORAGE_POOL)
+            if pool is not None:
+                _wake(pool)
+                connection.pools[self._uuid] = pool
         return pool
 
     def made(self, connection: Connect) -> StoragePool:
@@ -77,6 +81,7 @@ class Pool:
             pool = connection.storagePoolDefineXML(pool_xml(self.deployment, self.directory))
             pool.setAutostart(1)
             _wake(pool)
+            connection.pools[self._uuid] = pool
         return pool
 
     def volume(self, connection: Connect, name: str) -> StorageVolume | None:
@@ -88,6 +93,12 @@ class Pool:
     def existing(self, connection: Connect, name: str) -> StorageVolume:
         """The volume; libvirt's own error if there is none."""
         return self.made(connection).storageVolLookupByName(name)
+
+    def path(self, connection: Connect, name: str) -> str | None:
+        """Where the volume lies; None if there is none."""
+        volume = self.volume(connection, name)
+        # The key of a file in a directory is its path, which the host need not be asked for.
+        return None if volume is None else str(volume.key())
 
     def backing_at(self, path: str) -> str | None:
         """The name of the cached image or snapshot with this path; None if it is not ours."""
@@ -153,18 +164,19 @@ class Pool:
         disk_format: str,
         size_bytes: int,
         backing: tuple[str, str] | None = None,
-    ) -> None:
-        """Make a volume, unless there is one of this name, of whatever kind and size."""
+    ) -> bool:
+        """Make a volume; False if there is one of this name, of whatever kind and size."""
         pool = self.made(connection)
         try:
             pool.createXML(volume_xml(name, disk_format, size_bytes, backing), 0)
         except libvirt.libvirtError as error:
-            if error.get_error_code() == Code.STORAGE_VOL_EXIST:
-                return
-            # A file that came without libvirt is not known before the pool is read again.
-            pool.refresh(0)
-            if found(pool.storageVolLookupByName, name, Code.NO_STORAGE_VOL) is None:
-                raise
+            if error.get_error_code() != Code.STORAGE_VOL_EXIST:
+                # A file that came without libvirt is not known before the pool is read again.
+                pool.refresh(0)
+                if found(pool.storageVolLookupByName, name, Code.NO_STORAGE_VOL) is None:
+                    raise
+            return False
+        return True
 
     def forget(self, connection: Connect) -> str | None:
         """Forget the pool and its directory, or return the name of a volume that is in it."""
@@ -174,6 +186,7 @@ class Pool:
         pool.refresh(0)
         for name in pool.listVolumes():
             return str(name)
+        connection.pools.pop(self._uuid, None)
         pool.destroy()
         pool.delete(0)
         pool.undefine()

@@ -1,6 +1,6 @@
 """DHCP entries of one network on its host. Every function is used inside a question."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import libvirt
@@ -19,29 +19,35 @@ _ADD = libvirt.VIR_NETWORK_UPDATE_COMMAND_ADD_LAST
 _DELETE = libvirt.VIR_NETWORK_UPDATE_COMMAND_DELETE
 
 
-def reserve(host: str, network: VirNetwork, wanted: Entry) -> None:
-    """Have the entry, now and after the next start; `network` is active.
+def reserve(host: str, network: VirNetwork, wanted: Entry, live: Sequence[Entry]) -> None:
+    """Have the entry, now and after the next start; `network` is active, and `live` what it has.
 
     libvirt answers an entry that exists as it answers one that is barred, and never compares:
-    so look, add what is missing, and look again.
+    so look, add what is missing, and look again. It takes one entry a call.
     """
-    missing = _missing(host, network, wanted)
+    known = {_LIVE: live}
+    if network.isPersistent():
+        known[_CONFIG] = _entries(network, _CONFIG)
+    missing = _missing(host, known, wanted)
     if not missing:
         return
-    entry = _with_heirs(host, network, wanted)
+    entry = _with_heirs(host, network, wanted, live)
     try:
         _update(network, _ADD, entry, missing)
     except libvirt.libvirtError:
-        if _missing(host, network, wanted):
+        if _missing(host, _everywhere(network), wanted):
             raise
 
 
 def give_back(network: VirNetwork, mac: str, whose: Whose) -> None:
     """Remove every entry of this MAC that `whose` covers."""
-    for place in _places(network):
-        for entry in _entries(network, place):
+    doomed: dict[Entry, int] = {}
+    for place, entries in _everywhere(network).items():
+        for entry in entries:
             if entry.mac == mac and whose.covers(entry.mark):
-                _remove(network, entry, place)
+                doomed[entry] = doomed.get(entry, 0) | place
+    for entry, places in doomed.items():
+        _remove(network, entry, places)
 
 
 def mend(network: VirNetwork) -> None:
@@ -55,15 +61,11 @@ def mend(network: VirNetwork) -> None:
             _update(network, _ADD, entry, _CONFIG)
 
 
-def _missing(host: str, network: VirNetwork, wanted: Entry) -> int:
+def _missing(host: str, known: Mapping[int, Sequence[Entry]], wanted: Entry) -> int:
     """The places that lack the entry, as flags; `Refused` if another one bars it."""
     missing = 0
-    for place in _places(network):
-        related = [
-            entry
-            for entry in _entries(network, place)
-            if entry.mac == wanted.mac or entry.ip == wanted.ip
-        ]
+    for place, entries in known.items():
+        related = [entry for entry in entries if entry.mac == wanted.mac or entry.ip == wanted.ip]
         for entry in related:
             if (entry.mac, entry.ip, entry.mark) != (wanted.mac, wanted.ip, wanted.mark):
                 raise Refused(
@@ -75,11 +77,11 @@ def _missing(host: str, network: VirNetwork, wanted: Entry) -> int:
     return missing
 
 
-def _with_heirs(host: str, network: VirNetwork, wanted: Entry) -> Entry:
+def _with_heirs(host: str, network: VirNetwork, wanted: Entry, live: Iterable[Entry]) -> Entry:
     """The entry, heir of the MACs that still lease its address."""
     leases = [lease for lease in network.DHCPLeases() or [] if lease["ipaddr"] == wanted.ip]
     macs = sorted({str(lease["mac"]).lower() for lease in leases} - {wanted.mac})
-    for entry in _entries(network, _LIVE):
+    for entry in live:
         if entry.mac in macs:
             raise HostFault(
                 f"{host}: {wanted.ip} is still leased to {entry.mac}, which has another "
@@ -89,19 +91,24 @@ def _with_heirs(host: str, network: VirNetwork, wanted: Entry) -> Entry:
     return Entry(mac=wanted.mac, ip=wanted.ip, name=wanted.name, heirs_of=tuple(macs))
 
 
-def _remove(network: VirNetwork, entry: Entry, place: int) -> None:
+def _remove(network: VirNetwork, entry: Entry, places: int) -> None:
     try:
-        _update(network, _DELETE, entry, place)
+        _update(network, _DELETE, entry, places)
     except libvirt.libvirtError:
-        if entry in _entries(network, place):
-            raise
+        # libvirt does nothing if the entry is missing in one of them.
+        for place, entries in _everywhere(network).items():
+            if entry in entries:
+                _update(network, _DELETE, entry, place)
 
 
-def _places(network: VirNetwork) -> Iterator[int]:
+def _everywhere(network: VirNetwork) -> Mapping[int, Sequence[Entry]]:
+    """What the network has now, and after the next start, as far as it runs and is kept."""
+    known = {}
     if network.isActive():
-        yield _LIVE
+        known[_LIVE] = _entries(network, _LIVE)
     if network.isPersistent():
-        yield _CONFIG
+        known[_CONFIG] = _entries(network, _CONFIG)
+    return known
 
 
 def _entries(network: VirNetwork, place: int) -> Sequence[Entry]:

@@ -113,11 +113,9 @@ class LibvirtVolumes:
         if _is_overlay(volume) and backing is None:
             # A blank volume of that name would pass for it.
             raise Refused(f"{self._host}: what volume {volume.name} begins as is missing")
-        facts = self._pool.facts(connection, volume.name)
-        if facts is None:
-            self._pool.create(connection, volume.name, volume.disk_format, size, backing)
+        if not self._pool.create(connection, volume.name, volume.disk_format, size, backing):
             facts = self._pool.facts(connection, volume.name)
-        self._refuse_other(volume, size, backing, facts)
+            self._refuse_other(volume, size, backing, facts)
 
     def _backing(self, connection: Connect, volume: Volume) -> tuple[str, str] | None:
         """Path and format of what the volume is an overlay of; None if that is not there."""
@@ -136,7 +134,7 @@ class LibvirtVolumes:
     ) -> None:
         what = f"{self._host}: volume {volume.name}"
         if facts is None:
-            raise Unavailable(f"{what} was made and is gone")
+            raise Unavailable(f"{what} was there and is gone")
         wrong_format = volume.disk_format == "qcow2" and facts.disk_format != "qcow2"
         if wrong_format or facts.size_as(volume.disk_format) != size:
             raise Refused(f"{what} exists with another size or format")
@@ -145,13 +143,15 @@ class LibvirtVolumes:
 
     def _fill(self, line: Line, name: str, content: bytes, wait: Wait) -> None:
         what = f"fill volume {name}"
-        facts = line.ask(what, lambda c: self._pool.facts(c, name), wait)
-        if facts is not None:
-            if facts.disk_format == "qcow2" and not content.startswith(_QCOW2_MAGIC):
-                raise Refused(f"{self._host}: volume {name} exists in another format")
-            if facts.physical == len(content) and self._holds(line, name, content, wait):
-                return
-        line.ask(what, lambda c: self._make_room(c, name, len(content)), wait, name)
+        size = len(content)
+        if not line.ask(what, lambda c: self._pool.create(c, name, "raw", size), wait, name):
+            facts = line.ask(what, lambda c: self._pool.facts(c, name), wait)
+            if facts is not None:
+                if facts.disk_format == "qcow2" and not content.startswith(_QCOW2_MAGIC):
+                    raise Refused(f"{self._host}: volume {name} exists in another format")
+                if facts.physical == size and self._holds(line, name, content, wait):
+                    return
+            line.ask(what, lambda c: self._make_room(c, name, size), wait, name)
         if content:
             upload(line, what, lambda c: self._pool.existing(c, name), Content(content), wait, name)
 
@@ -179,14 +179,15 @@ class LibvirtVolumes:
         except libvirt.libvirtError as error:
             if error.get_error_code() not in {Code.NO_STORAGE_VOL, Code.OPERATION_INVALID}:
                 raise
-        return self._pool.volume(connection, name) is None
+            return self._pool.volume(connection, name) is None
+        return True
 
     def _remove(self, connection: Connect, name: str) -> None:
         if ids.is_snapshot(name):
             self._copies.give_up(connection, name)
         volume = self._pool.volume(connection, name)
         if volume is not None:
-            self._refuse_in_use(connection, name, volume.path())
+            self._refuse_in_use(connection, name, str(volume.key()))
             volume.delete(0)
 
     def _remove_pool(self, connection: Connect) -> None:
