@@ -1,7 +1,7 @@
 # Everything a newcomer needs. The scripts say what they do: scripts/NAME --help
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart uninstall-quickstart test test-all chaos fuzz lint
+.PHONY: help quickstart uninstall-quickstart test test-all chaos fuzz bench lint
 MAKEFLAGS += --no-print-directory
 
 help: ## Show this
@@ -24,6 +24,10 @@ fuzz: ## Throw inputs at whatever takes them from strangers (SECONDS=300 SEED=1)
 chaos: ## Kill controllers at work, and judge what is left (SECONDS=600 SEED=n DB=postgresql BACKEND=libvirt)
 	@scripts/chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) \
 	  $(if $(DB),--db $(DB)) $(if $(BACKEND),--backend $(BACKEND))
+
+bench: ## Measure beside the peers, and see that each target is met (ONLY=engine,create ROUNDS=3 RECORD=1)
+	@scripts/bench $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
+	  $(if $(HISTORY),--history $(HISTORY)) $(if $(RECORD),--output docs/performance.json)
 
 lint: ## Check style, types, imports and sizes
 	@scripts/lint

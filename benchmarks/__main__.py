@@ -1,0 +1,83 @@
+"""Measures, prints, writes JSON, and says whether each target is met: `make bench`."""
+
+import argparse
+import json
+import os
+import sys
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.facts import facts_of
+from benchmarks.postgresql import Missing, PostgreSQL, serving
+from benchmarks.processes import ROOT
+from benchmarks.results import Results
+from benchmarks.sizes import FULL, TINY
+from benchmarks.suite import PARTS, Bench, run_parts
+from benchmarks.tables import report
+from benchmarks.targets import is_missed, verdicts
+
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--only", type=parts, default=frozenset(PARTS), help="with commas between")
+    parser.add_argument("--rounds", type=int, help="how often each is measured")
+    parser.add_argument("--tiny", action="store_true", help="only to see that it runs")
+    parser.add_argument("--history", type=int, help="the longest history")
+    parser.add_argument("--without-peers", action="store_true")
+    parser.add_argument("--without-postgresql", action="store_true")
+    parser.add_argument("--output", type=Path, help="file for the JSON; else in benchmarks/results")
+    return parser.parse_args()
+
+
+def parts(text: str) -> frozenset[str]:
+    names = frozenset(text.split(","))
+    if names - PARTS.keys():
+        raise argparse.ArgumentTypeError(f"choose from {', '.join(PARTS)}")
+    return names
+
+
+def main() -> int:
+    chosen = parsed()
+    sizes = TINY if chosen.tiny else FULL
+    if chosen.rounds:
+        sizes = replace(sizes, rounds=chosen.rounds)
+    if chosen.history:
+        shorter = [size for size in sizes.history if size < chosen.history]
+        sizes = replace(sizes, history=(*shorter, chosen.history))
+    results = Results()
+    with ExitStack() as stack:
+        known = None if chosen.without_postgresql else server(results, stack)
+        results.facts = {**facts_of(known), "rounds": sizes.rounds, "parts": sorted(chosen.only)}
+        bench = Bench(sizes=sizes, results=results, server=known, peers=not chosen.without_peers)
+        run_parts(bench, chosen.only)
+    results.facts["load_after"] = round(os.getloadavg()[0], 2)
+    found = verdicts(results, chosen.only)
+    file = written(results.to_json() | {"targets": found}, chosen.output)
+    print(report(results))
+    print(f"written: {file}", flush=True)
+    print(json.dumps(found))
+    return 1 if is_missed(found) else 0
+
+
+def server(results: Results, stack: ExitStack) -> PostgreSQL | None:
+    """PostgreSQL for as long as the stack lasts; None where it is not here."""
+    try:
+        return stack.enter_context(serving())
+    except Missing as error:
+        results.missing["postgresql"] = str(error)
+        return None
+
+
+def written(document: dict[str, object], output: Path | None) -> Path:
+    """Where it was written to."""
+    file = output or RESULTS / f"{str(document['facts']['made_at']).replace(' ', '-')}.json"  # type: ignore[index]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
+    return file
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""The same work on engines in turn, and what makes it durable counted by who keeps it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from benchmarks.deployment import of_sqlalchemy
+from benchmarks.meter import Figures
+from benchmarks.postgresql import PostgreSQL
+from benchmarks.processes import directory, module, run
+from benchmarks.results import Results
+from benchmarks.syncs import traced
+
+_MORE = 3
+"""Counted with so many times as much again; the difference has neither start nor end in it."""
+
+_UNHURRIED = 5
+"""PostgreSQL counts without slowing anybody down: the more, the less rounding in its CPU time."""
+
+Command = Callable[[str, int, int], list[str]]
+"""What runs so many workflows one at a time, and so many 50 at once, in the store at a URL."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contestant:
+    """Who does the work, and how much of it in one round."""
+
+    name: str
+    command: Command
+    alone: int
+    crowd: int
+
+    def run(self, url: str) -> Iterator[tuple[str, Figures]]:
+        """Its figures by mode."""
+        for line in run(*self.command(url, self.alone, self.crowd)).lines:
+            yield "alone" if line["threads"] == 1 else "crowd", line
+
+
+class Stores:
+    """Fresh stores of one kind."""
+
+    def __init__(self, server: PostgreSQL | None) -> None:
+        """SQLite files, unless there is a server."""
+        self._server = server
+        self.kind = "sqlite" if server is None else "postgresql"
+
+    @contextmanager
+    def fresh(self) -> Iterator[str]:
+        """The URL of a store that is empty, and gone afterwards."""
+        if self._server is None:
+            with directory() as place:
+                yield f"sqlite:///{place / 'store.db'}"
+            return
+        url = self._server.database()
+        try:
+            yield url
+        finally:
+            self._server.drop(url)
+
+    def counted(self, command: Command, count: int) -> Figures:
+        """What is made durable for one workflow, one at a time."""
+        if self._server is None:
+            return _difference(count, lambda number: self._traced(command, number))
+        many, server = count * _UNHURRIED, self._server
+        return _difference(many, lambda number: self._told(server, command, number))
+
+    def _traced(self, command: Command, count: int) -> Figures:
+        with self.fresh() as url:
+            _, syncs = traced(*command(url, count, 0))
+        return {"commits": syncs.commits, "other_syncs": syncs.others}
+
+    def _told(self, server: PostgreSQL, command: Command, count: int) -> Figures:
+        with self.fresh() as url:
+            before = server.counters(url)
+            run(*command(url, count, 0))
+            after = server.counters(url)
+        return {
+            "commits": after.syncs - before.syncs,
+            "server_transactions": after.commits - before.commits,
+            "server_cpu_ms": 1000 * (after.cpu_seconds - before.cpu_seconds),
+        }
+
+
+def _difference(count: int, counted: Callable[[int], Figures]) -> Figures:
+    few, many = counted(count), counted(_MORE * count)
+    more = (_MORE - 1) * count
+    return {what: round((many[what] - few[what]) / more, 2) for what in few}
+
+
+def alternate(
+    results: Results,
+    prefix: str,
+    stores: Stores,
+    contestants: Sequence[Contestant],
+    rounds: int,
+) -> None:
+    """Each in turn, in a fresh store; every other round the other way round."""
+    for number in range(rounds):
+        for one in contestants if number % 2 == 0 else reversed(contestants):
+            with stores.fresh() as url:
+                for mode, figures in one.run(url):
+                    results.add(f"{prefix}/{stores.kind}/{one.name}/{mode}", figures)
+
+
+def of_ours(name: str) -> Command:
+    """A module here that takes a URL of SQLAlchemy."""
+    return lambda url, alone, crowd: module(name, of_sqlalchemy(url), alone, crowd)
+
+
+def of_peer(name: str, python: str) -> Command:
+    return lambda url, alone, crowd: module("peers", name, url, alone, crowd, python=python)

@@ -1,0 +1,114 @@
+"""What a piece of work costs in this process: rate, latency, CPU, statements and transactions."""
+
+import resource
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+Figures = dict[str, Any]
+"""One line of JSON."""
+
+
+@dataclass
+class Statements:
+    """What has been sent to databases through SQLAlchemy, by any engine of this process."""
+
+    statements: int = 0
+    transactions: int = 0
+    """Commits, also of transactions that only read."""
+
+
+@contextmanager
+def counted_statements() -> Iterator[Statements]:
+    """Count until the end of the block."""
+    count = Statements()
+
+    def executed(*_: object) -> None:
+        count.statements += 1
+
+    def committed(_: object) -> None:
+        count.transactions += 1
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", executed)
+    sa.event.listen(sa.Engine, "commit", committed)
+    try:
+        yield count
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", executed)
+        sa.event.remove(sa.Engine, "commit", committed)
+
+
+def cpu_seconds() -> float:
+    """User and system time of this process and of its children that have ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
+
+
+def measure(work: Callable[[int], object], count: int, threads: int) -> Figures:
+    """Do `work(0)` to `work(count - 1)` on so many threads; what one of them costs.
+
+    Raises what the first of them raised that failed.
+    """
+    latencies: list[float] = []
+    failures: list[BaseException] = []
+    numbers, lock = iter(range(count)), threading.Lock()
+
+    def one_after_another() -> None:
+        while not failures:
+            with lock:
+                number = next(numbers, None)
+            if number is None:
+                return
+            began = time.perf_counter()
+            try:
+                work(number)
+            except BaseException as error:  # noqa: BLE001 - it is raised again in the caller
+                failures.append(error)
+                return
+            latencies.append(time.perf_counter() - began)
+
+    cpu, began = cpu_seconds(), time.perf_counter()
+    _on_threads(one_after_another, threads)
+    wall, used = time.perf_counter() - began, cpu_seconds() - cpu
+    if failures:
+        raise failures[0]
+    return {
+        "threads": threads,
+        "workflows": count,
+        "per_second": round(count / wall, 2),
+        "cpu_ms": round(1000 * used / count, 3),
+        **percentiles(latencies),
+    }
+
+
+def _on_threads(work: Callable[[], None], threads: int) -> None:
+    if threads == 1:
+        work()
+        return
+    workers = [threading.Thread(target=work) for _ in range(threads)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+
+def percentiles(seconds: Sequence[float]) -> Figures:
+    """The middle and the slow end, in milliseconds."""
+    ordered = sorted(seconds)
+    last = len(ordered) - 1
+    return {
+        "p50_ms": round(1000 * ordered[len(ordered) // 2], 3),
+        "p99_ms": round(1000 * ordered[min(last, int(len(ordered) * 0.99))], 3),
+    }
+
+
+def resident_mib() -> float:
+    """Memory of this process that is in RAM now."""
+    with open("/proc/self/statm", encoding="ascii") as file:
+        pages = int(file.read().split()[1])
+    return pages * resource.getpagesize() / 2**20

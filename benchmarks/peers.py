@@ -1,0 +1,120 @@
+"""Six no-op durable steps per workflow on another engine.
+
+    python -m benchmarks.peers dbos|taskflow URL [ALONE] [CONCURRENT]
+
+Prints one JSON line per mode: one at a time, and 50 at once; 0 leaves a mode out. SQLite gets
+what vmwright gives it: a write-ahead log that is synced at each commit. It runs in the
+environment that `benchmarks.peers_venv` makes, and imports nothing of vmwright.
+"""
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+
+from benchmarks.meter import counted_statements, measure
+
+CROWD = 50
+WARMING = 3
+
+Workflow = Callable[[int], object]
+
+
+def same_durability() -> None:
+    """Have each SQLite file of this process synced as vmwright has its own."""
+
+    @sa.event.listens_for(sa.Engine, "connect")
+    def _pragmas(connection: Any, _record: object) -> None:
+        if type(connection).__module__.startswith("sqlite3"):
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA journal_mode = WAL")
+            cursor.execute("PRAGMA synchronous = FULL")
+            cursor.close()
+
+
+def dbos(url: str) -> Workflow:
+    from dbos import DBOS
+
+    DBOS(config={"name": "bench", "system_database_url": url, "log_level": "ERROR"})
+
+    def make(number: int) -> Callable[[Any], Any]:
+        @DBOS.step(name=f"s{number}")  # type: ignore[untyped-decorator]
+        def step(_: Any) -> Any:
+            return {"ok": number}
+
+        return step  # type: ignore[no-any-return]
+
+    steps = [make(number) for number in range(1, 7)]
+
+    @DBOS.workflow()  # type: ignore[untyped-decorator]
+    def workflow(value: Any) -> Any:
+        for step in steps:
+            step(value)
+        return "done"
+
+    DBOS.launch()
+    return lambda _: workflow({"a": 1})
+
+
+def taskflow(url: str) -> Workflow:
+    """As its manual has it: a logbook and an engine for each flow."""
+    from oslo_utils import uuidutils
+    from taskflow import engines, task
+    from taskflow.patterns import linear_flow, unordered_flow
+    from taskflow.persistence import backends, models
+
+    backend = backends.fetch({"connection": url.replace("postgresql:", "postgresql+psycopg:")})
+    with contextlib.closing(backend.get_connection()) as connection:
+        connection.upgrade()
+
+    class NoOp(task.Task):  # type: ignore[misc]  # TaskFlow is untyped
+        def execute(self) -> Any:
+            return {"ok": self.name}
+
+        def revert(self, *_: Any, **__: Any) -> None:
+            return None
+
+    def workflow(_: int) -> None:
+        flow = linear_flow.Flow("bench").add(
+            NoOp("s1"),
+            NoOp("s2"),
+            unordered_flow.Flow("both").add(NoOp("s3"), NoOp("s4")),
+            NoOp("s5"),
+            NoOp("s6"),
+        )
+        book = models.LogBook("bench")
+        detail = models.FlowDetail("bench", uuidutils.generate_uuid())
+        book.add(detail)
+        with contextlib.closing(backend.get_connection()) as connection:
+            connection.save_logbook(book)
+        engine = engines.load(flow, flow_detail=detail, backend=backend, book=book, engine="serial")
+        engine.run()
+        if engine.storage.get_flow_state() != "SUCCESS":
+            raise SystemExit("a workflow did not succeed")
+
+    return workflow
+
+
+ENGINES = {"dbos": dbos, "taskflow": taskflow}
+
+
+def main(name: str, url: str, alone: int = 100, concurrent: int = 300) -> None:
+    same_durability()
+    workflow = ENGINES[name](url)
+    for number in range(WARMING):
+        workflow(number)
+    for count, threads in ((alone, 1), (concurrent, CROWD)):
+        if not count:
+            continue
+        with counted_statements() as sent:
+            figures = measure(workflow, count, threads)
+        figures["statements"] = round(sent.statements / count, 1)
+        figures["transactions"] = round(sent.transactions / count, 1)
+        print(json.dumps({"engine": name, **figures}), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], *map(int, sys.argv[3:5]))
