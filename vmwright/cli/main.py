@@ -1,5 +1,6 @@
 """Where the command `vmwright` begins."""
 
+import gc
 import os
 import signal
 import sys
@@ -22,6 +23,9 @@ def main() -> int:
     leaves at once; what is in the store then looks as after a power cut.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # What is loaded stays: to look for garbage in it takes a tenth of a start. The session
+    # enables it again.
+    gc.disable()
     _prepare_streams()
     try:
         return _run_interruptibly()

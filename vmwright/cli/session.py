@@ -1,6 +1,7 @@
 """What one call of the command works with, opened when it is first needed."""
 
 import argparse
+import gc
 import logging
 import os
 import threading
@@ -52,7 +53,9 @@ class Session:
         from vmwright.reader import Reader
 
         self._opened.enter_context(self._logging())
-        return self._opened.enter_context(Reader(settings))
+        reader = self._opened.enter_context(Reader(settings))
+        _collect_garbage()
+        return reader
 
     @cached_property
     def controller(self) -> "Controller":
@@ -60,7 +63,9 @@ class Session:
         from vmwright.controller import Controller
 
         self._opened.enter_context(self._logging())
-        return self._opened.enter_context(Controller(settings))
+        controller = self._opened.enter_context(Controller(settings))
+        _collect_garbage()
+        return controller
 
     def pay_debts(self) -> int:
         """Pay what is owed and due; returns how many debts remain. For a caller who does not
@@ -145,6 +150,13 @@ class Session:
         finally:
             root.removeHandler(handler)
             root.setLevel(level)
+
+
+def _collect_garbage() -> None:
+    """From now on, in a process that did not while it loaded what it keeps."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 class _Lines(logging.Formatter):
