@@ -111,9 +111,7 @@ class Dispatcher:
             del self._accepted[operation]
             self._active[operation] = Active()
         ours, claim = self._claims.with_first_task(accepted.operation)
-        begun = Begun(
-            operation=ours, as_read=accepted.operation, claim=claim, accepted=accepted
-        )
+        begun = Begun(operation=ours, as_read=accepted.operation, claim=claim, accepted=accepted)
         self._hand_over(begun)
         return True
 

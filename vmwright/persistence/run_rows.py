@@ -38,7 +38,9 @@ class WrittenAtoms:
     def columns(self, atom: models.AtomDetail, *, is_remarked: bool) -> tuple[str, ...]:
         """The columns of its row that are not what they are in memory."""
         written = self._written[atom.name]
-        same = all(ours is theirs for ours, theirs in zip(_rest_of(atom), written.rest, strict=True))
+        same = all(
+            ours is theirs for ours, theirs in zip(_rest_of(atom), written.rest, strict=True)
+        )
         if is_remarked or not same:
             return _WHOLE
         # The history of a retry is the same list, and grows.
