@@ -38,7 +38,9 @@ class CompiledFlow:
     def __init__(self, flow: Flow) -> None:
         self.flow = flow
         self.tasks: Sequence[Task] = tasks_of(flow)
-        engine = internals.SerialActionEngine(flow, models.FlowDetail(flow.name, new_id()), None, {})
+        engine = internals.SerialActionEngine(
+            flow, models.FlowDetail(flow.name, new_id()), None, {}
+        )
         engine.compile()
         engine.storage.inject(dict.fromkeys(INPUTS), transient=True)
         engine.prepare()
@@ -49,9 +51,7 @@ class CompiledFlow:
         nodes = self.compilation.execution_graph.nodes(data=True)
         self.atoms = [atom for atom, known in nodes if known["kind"] in internals.ATOMS]
         self.places = {atom.name: self._place_of(atom) for atom in self.atoms}
-        self._retries = {
-            atom.name for atom, known in nodes if known["kind"] == internals.RETRY
-        }
+        self._retries = {atom.name for atom, known in nodes if known["kind"] == internals.RETRY}
         for atom in self.atoms:
             if atom.inject or self.metadata[atom.name]["edge_deciders"]:
                 raise Internal(f"flow {flow.name}: {atom.name} has inputs or a decider of its own")
