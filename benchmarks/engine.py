@@ -21,7 +21,6 @@ from taskflow.patterns import linear_flow, unordered_flow
 from vmwright import flows
 from vmwright.backends.file_images import FileImageStore, images_of
 from vmwright.backends.loading import load_backend
-from vmwright.claims import Accepted
 from vmwright.dispatcher import Dispatcher
 from vmwright.flows import NO_HOOKS, Recipe, atoms_of, shared_flow
 from vmwright.ids import FlavorId, ImageId, InstanceId, OperationId, new_id
@@ -33,7 +32,7 @@ from vmwright.persistence.logbook import new_flow_rows
 from vmwright.persistence.records import Event, Instance, Operation
 from vmwright.persistence.stores import Stores
 from vmwright.pools import Pools
-from vmwright.runs import Begun
+from vmwright.runs import Accepted, Begun
 from vmwright.settings import DatabaseSettings, OperationSettings, Settings, SimulatedSettings
 from vmwright.spec import HooksSpec, Spec
 from vmwright.states import OperationState, PowerState, TaskState, VmState
@@ -298,7 +297,8 @@ def main(arguments: list[str]) -> None:
                 result = run(bench.workflow, count, threads)
                 result["commits"] = round(commits.count / count, 2)
                 line = {"engine": "vmwright", "db": url.partition(":")[0], **result}
-                print(json.dumps(line), flush=True)
+                sys.stdout.write(json.dumps(line) + "\n")
+                sys.stdout.flush()
         bench.close()
 
 

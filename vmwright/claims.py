@@ -3,11 +3,9 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
-
-from taskflow.persistence import models
 
 from vmwright.backlog import candidates
 from vmwright.errors import ClaimLost, Damaged, ProcessesDied, UnknownFlow, VmwrightError
@@ -21,24 +19,12 @@ from vmwright.persistence.stores import Stores
 from vmwright.persistence.unit_of_work import Hold
 from vmwright.recovery import Plan, may_follow, plan_recovery
 from vmwright.settings import OperationSettings
-from vmwright.spec import Spec
 from vmwright.states import HELD, OperationState
 
 LOG = logging.getLogger(__name__)
 
 Flow = tuple[str, int]
 """Name and version."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Accepted:
-    """An operation that was just stored as queued, with what its run needs: whoever runs it here
-    need not read it back. It follows no other one."""
-
-    operation: Operation
-    spec: Spec
-    detail: Callable[[], models.FlowDetail]
-    """TaskFlow's objects for its rows, made when it is run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +126,9 @@ class Claims:
         def hold(connection: Any) -> tuple[str | None, OperationState]:
             operations, me = self._stores.operations, self._ownership.id
             claimed = operations.claim(connection, operation, me) is not None
-            if claimed and not self._takes_its_turn(connection, operation):
+            # An instance begins as its build's.
+            takes = claimed and operation.kind != "create"
+            if takes and not self._takes_its_turn(connection, operation):
                 raise ClaimLost(f"operation {operation.id}: another one has its instance")
             # Not claimed, it may be ours all the same: if the answer to a commit was lost.
             return operations.fence(connection, operation.id, epoch, owner=me)

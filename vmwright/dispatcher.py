@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from vmwright.backlog import Sweep
-from vmwright.claims import Accepted, Claims
+from vmwright.claims import Claims
 from vmwright.errors import (
     ClaimLost,
     Internal,
@@ -19,7 +19,7 @@ from vmwright.persistence.outage import Outage
 from vmwright.persistence.records import Operation
 from vmwright.pools import Pools
 from vmwright.runner import Active, Outcome
-from vmwright.runs import Begun, Runs
+from vmwright.runs import Accepted, Begun, Runs
 from vmwright.settings import OperationSettings
 from vmwright.states import OperationState
 from vmwright.tasks.task import Means

@@ -13,9 +13,10 @@ from vmwright.ids import OperationId, volume_of_name
 from vmwright.persistence.attempts import decisive_fault
 from vmwright.persistence.database import now
 from vmwright.persistence.kept import give_back_kept, kept_of
+from vmwright.persistence.pending import Fenced
 from vmwright.persistence.records import Attempt, Debt, Operation
 from vmwright.persistence.stores import Stores
-from vmwright.persistence.unit_of_work import Fenced, UnitOfWork
+from vmwright.persistence.unit_of_work import UnitOfWork
 from vmwright.runner import Outcome
 from vmwright.settings import OperationSettings
 from vmwright.states import AttemptOutcome, OperationState
@@ -57,7 +58,7 @@ class Ending:
 
     def _done(self, fenced: Fenced) -> None:
         operation, stores = self._operation, self._stores
-        self._move(fenced, OperationState.DONE, finished_at=now())
+        self._ends(fenced, OperationState.DONE)
         stores.instances.let_go(fenced.connection, operation.instance_id, operation.id)
         stores.attempts.end(
             fenced.connection, operation.id, self._work.attempt, AttemptOutcome.DONE
@@ -71,7 +72,7 @@ class Ending:
         """A delete has removed what its predecessor, stuck or parked, could not."""
         undone = OperationState.UNDONE
         operations = self._stores.operations
-        if operations.move(fenced.connection, predecessor, undone, finished_at=now()):
+        if operations.end(fenced.connection, predecessor, undone):
             event = self._work.event("operation", undone)
             fenced.events.append(replace(event, operation_id=predecessor))
 
@@ -79,11 +80,7 @@ class Ending:
         operation, stores = self._operation, self._stores
         error = self._work.error or {}
         cancelled = error.get("code") == "Cancelled"
-        self._move(
-            fenced,
-            OperationState.CANCELLED if cancelled else OperationState.UNDONE,
-            finished_at=now(),
-        )
+        self._ends(fenced, OperationState.CANCELLED if cancelled else OperationState.UNDONE)
         stores.secrets.erase(fenced.connection, operation.instance_id)
         give_back_kept(stores, fenced.connection, operation.instance_id)
         fault = self._fault(fenced, error)
@@ -116,13 +113,20 @@ class Ending:
         connection, operation = fenced.connection, self._operation
         return fault_of(self._stores, connection, operation, error, self._detail, self._tasks)
 
+    def _ends(self, fenced: Fenced, state: OperationState) -> None:
+        operations, operation = self._stores.operations, self._operation.id
+        self._tell(fenced, state, operations.end(fenced.connection, operation, state))
+
     def _move(self, fenced: Fenced, state: OperationState, **values: object) -> None:
         moved = self._stores.operations.move(fenced.connection, self._operation.id, state, **values)
-        if not moved:
+        self._tell(fenced, state, moved, values.get("error"))
+
+    def _tell(
+        self, fenced: Fenced, state: OperationState, has_moved: bool, error: Any = None
+    ) -> None:
+        if not has_moved:
             raise Internal(f"operation {self._operation.id} cannot become {state}")
-        fenced.events.append(
-            self._work.event("operation", state, error=values.get("error") or self._work.error)
-        )
+        fenced.events.append(self._work.event("operation", state, error=error or self._work.error))
 
 
 def fault_of(

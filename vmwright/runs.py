@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from taskflow.persistence import models
 
-from vmwright.claims import Accepted
 from vmwright.flows import refuse_other_rows, stored_flow
 from vmwright.ids import DeploymentId
 from vmwright.outcomes import Ending
@@ -14,8 +13,9 @@ from vmwright.ownership import Ownership
 from vmwright.persistence.attempts import refuse_unreadable_faults
 from vmwright.persistence.instances import refuse_unknown_states
 from vmwright.persistence.logbook import load_flow
+from vmwright.persistence.pending import Fenced
 from vmwright.persistence.records import Operation
-from vmwright.persistence.unit_of_work import Fenced, Hold, UnitOfWork
+from vmwright.persistence.unit_of_work import Hold, UnitOfWork
 from vmwright.pools import Pools
 from vmwright.runner import (
     Active,
@@ -30,6 +30,17 @@ from vmwright.settings import OperationSettings
 from vmwright.spec import Spec
 from vmwright.states import HELD
 from vmwright.tasks.task import Means, Owed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accepted:
+    """An operation that was just stored as queued, with what its run needs: whoever runs it here
+    need not read it back. It follows no other one."""
+
+    operation: Operation
+    spec: Spec
+    detail: Callable[[], models.FlowDetail]
+    """TaskFlow's objects for its rows, made when it is run."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -87,7 +87,17 @@ def patiently(call: Callable[[], T], wait: Wait, what: str, patience: float = ma
     `Unavailable` is asked again until `wait` ends, or until nothing else was heard for
     `patience` seconds.
     """
+    try:
+        return call()
+    except Unavailable as error:
+        unheard: list[Unavailable] = [error]
     silence = _Silence()
+
+    def again() -> T:
+        # Most calls are answered at once: what counts tries is made for the others only.
+        if unheard:
+            raise unheard.pop()
+        return call()
 
     def given_up(state: tenacity.RetryCallState) -> bool:
         return not wait.remaining() or silence.seconds(state) > patience
@@ -99,7 +109,7 @@ def patiently(call: Callable[[], T], wait: Wait, what: str, patience: float = ma
         sleep=lambda seconds: wait.pause(seconds, what),
         reraise=True,
     )
-    outcome: T = retrying(call)
+    outcome: T = retrying(again)
     return outcome
 
 

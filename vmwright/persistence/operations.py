@@ -6,12 +6,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from vmwright.errors import ClaimLost, Internal, NotFound
+from vmwright.errors import Internal, NotFound
 from vmwright.ids import InstanceId, OperationId, OwnerId
 from vmwright.persistence.database import now
+from vmwright.persistence.held_operations import HeldOperations
 from vmwright.persistence.records import Event, Operation
 from vmwright.persistence.tables import Schema
-from vmwright.states import CLAIMABLE, HELD, OVER, OperationState, may_move, sources_of
+from vmwright.states import ENDED, HELD, OVER, OperationState, may_move, sources_of
 
 _UNDONE = "REVERTED"
 """What TaskFlow, and so the event, calls a task that was taken back."""
@@ -22,11 +23,11 @@ TAKEN_OVER = "taken_over"
 """The state of an event of the kind `owner`: the process that ran it was given up."""
 
 
-class OperationStore:
+class OperationStore(HeldOperations):
     """Runs of flows, as they outlive any process."""
 
     def __init__(self, schema: Schema) -> None:
-        self._operations = schema.operations
+        super().__init__(schema)
         self._events = schema.events
 
     def add(self, connection: sa.Connection, operation: Operation) -> None:
@@ -126,73 +127,6 @@ class OperationStore:
         )
         return [_operation(row) for row in rows]
 
-    def claim(self, connection: sa.Connection, operation: Operation, owner: OwnerId) -> int | None:
-        """Make `owner` the one who runs it, as it was read; the new epoch, or None if it moved.
-
-        A run that had begun to undo goes on undoing.
-        """
-        undoing = "code" in (operation.error or {})
-        claimed = connection.execute(
-            self._claims,
-            {
-                "key": operation.id,
-                "read_epoch": operation.epoch,
-                "read_state": operation.state,
-                "owner": owner,
-                "claimed": operation.epoch + 1,
-                "becomes": OperationState.UNDOING if undoing else OperationState.RUNNING,
-            },
-        )
-        return operation.epoch + 1 if claimed.rowcount == 1 else None
-
-    @cached_property
-    def _claims(self) -> sa.Update:
-        column = self._operations.c
-        return (
-            sa.update(self._operations)
-            .where(
-                column.id == sa.bindparam("key"),
-                column.epoch == sa.bindparam("read_epoch"),
-                column.state == sa.bindparam("read_state"),
-                sa.or_(*(column.state == state for state in sorted(CLAIMABLE))),
-            )
-            .values(
-                owner_id=sa.bindparam("owner"),
-                epoch=sa.bindparam("claimed"),
-                state=sa.bindparam("becomes"),
-                started_at=sa.func.coalesce(column.started_at, now()),
-            )
-        )
-
-    def fence(
-        self,
-        connection: sa.Connection,
-        operation: OperationId,
-        epoch: int,
-        *,
-        owner: OwnerId | None = None,
-    ) -> tuple[str | None, OperationState]:
-        """Hold the row for this transaction. `ClaimLost` unless the epoch is still ours, and, if
-        one is given, the owner.
-
-        Returns why somebody wants it cancelled, if so, and its state.
-        """
-        held = connection.execute(self._held, {"key": operation, "claimed": epoch}).one_or_none()
-        if held is None or (owner is not None and held.owner_id != owner):
-            raise ClaimLost(f"operation {operation}: another process has taken it over")
-        return held.cancel_reason, OperationState(held.state)
-
-    @cached_property
-    def _held(self) -> sa.Select[Any]:
-        column = self._operations.c
-        return (
-            sa.select(column.cancel_reason, column.state, column.owner_id)
-            .where(column.id == sa.bindparam("key"), column.epoch == sa.bindparam("claimed"))
-            .where(sa.or_(*(column.state == state for state in sorted(HELD))))
-            # SQLite's transactions that may write have no others beside them.
-            .with_for_update(key_share=True)
-        )
-
     def move(
         self,
         connection: sa.Connection,
@@ -201,13 +135,24 @@ class OperationStore:
         **values: object,
     ) -> bool:
         """Move to `state` if the transition table allows it from where it stands."""
-        column = self._operations.c
         moved = connection.execute(
-            sa.update(self._operations)
-            .where(column.id == operation, column.state.in_(sources_of(state)))
-            .values(state=state, **values)
+            self._moves(state).where(self._operations.c.id == operation).values(values)
         )
         return moved.rowcount == 1
+
+    def end(self, connection: sa.Connection, operation: OperationId, state: OperationState) -> bool:
+        """Move to `state`, which is an end, now; as `move`."""
+        moved = connection.execute(self._ends[state], {"key": operation})
+        return moved.rowcount == 1
+
+    @cached_property
+    def _ends(self) -> dict[OperationState, sa.Update]:
+        key = self._operations.c.id == sa.bindparam("key")
+        return {state: self._moves(state).where(key).values(finished_at=now()) for state in ENDED}
+
+    def _moves(self, state: OperationState) -> sa.Update:
+        allowed = (self._operations.c.state == source for source in sorted(sources_of(state)))
+        return sa.update(self._operations).where(sa.or_(sa.false(), *allowed)).values(state=state)
 
     def move_as_read(
         self,

@@ -1,8 +1,7 @@
 """How the rows of a run that goes on are written: only what has changed of them."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import operator
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -12,45 +11,42 @@ from taskflow.persistence import models
 
 from vmwright.persistence.tables import Schema
 
-_STATE = ("state", "intention")
-_RESULT = (*_STATE, "results")
-_WHOLE = (*_RESULT, "failure", "revert_results", "revert_failure", "meta", "version")
+Columns = tuple[str, ...]
 
+AtomRows = Mapping[Columns, Sequence[Mapping[str, Any]]]
+"""Rows of atoms by the columns of theirs that are written."""
 
-@dataclass(frozen=True)
-class _Written:
-    """What the store has of an atom, but for its state."""
-
-    results: Any
-    rest: tuple[Any, ...]
-
-    @classmethod
-    def of(cls, atom: models.AtomDetail) -> "_Written":
-        return cls(atom.results, _rest_of(atom))
+# Two kinds only: a statement more costs more than a value.
+_RESULT: Columns = ("state", "intention", "results")
+_WHOLE: Columns = (*_RESULT, "failure", "revert_results", "revert_failure", "meta", "version")
 
 
 class WrittenAtoms:
     """What the store has of the atoms of one run: so that the rest of a row is left alone."""
 
     def __init__(self, detail: models.FlowDetail) -> None:
-        self._written = {atom.name: _Written.of(atom) for atom in detail}
+        self._written = {atom.name: _content_of(atom) for atom in detail}
 
-    def columns(self, atom: models.AtomDetail, *, is_remarked: bool) -> tuple[str, ...]:
-        """The columns of its row that are not what they are in memory."""
-        written = self._written[atom.name]
-        same = all(
-            ours is theirs for ours, theirs in zip(_rest_of(atom), written.rest, strict=True)
-        )
-        if is_remarked or not same:
-            return _WHOLE
-        # The history of a retry is the same list, and grows.
-        if atom.results is not written.results or isinstance(atom, models.RetryDetail):
-            return _RESULT
-        return _STATE
+    def changes(
+        self, atoms: Iterable[models.AtomDetail], remarks: Mapping[str, Mapping[str, Any]]
+    ) -> AtomRows:
+        """What must be written of these. `remarks` are added to the metadata of those they name."""
+        rows: dict[Columns, list[Mapping[str, Any]]] = {}
+        stamp = timeutils.utcnow()
+        for atom in atoms:
+            columns = self._columns(atom, is_remarked=atom.name in remarks)
+            row = _row(atom, columns, remarks.get(atom.name, {}))
+            row |= {"key": atom.uuid, "updated_at": stamp}
+            rows.setdefault(columns, []).append(row)
+        return rows
 
     def are_written(self, atoms: Iterable[models.AtomDetail]) -> None:
         for atom in atoms:
-            self._written[atom.name] = _Written.of(atom)
+            self._written[atom.name] = _content_of(atom)
+
+    def _columns(self, atom: models.AtomDetail, *, is_remarked: bool) -> Columns:
+        changed = map(operator.is_not, _content_of(atom), self._written[atom.name])
+        return _WHOLE if is_remarked or any(changed) else _RESULT
 
 
 class RunRows:
@@ -60,51 +56,48 @@ class RunRows:
         self._atoms = schema.logbook.atomdetails
         self._flows = schema.logbook.flowdetails
 
-    def write_flow(self, connection: sa.Connection, flow: models.FlowDetail) -> None:
-        """Where the run as a whole stands."""
-        values = {"key": flow.uuid, "state": flow.state, "updated_at": timeutils.utcnow()}
-        connection.execute(self._flow_update, values)
-
-    def write_atoms(
-        self,
-        connection: sa.Connection,
-        atoms: Iterable[models.AtomDetail],
-        remarks: Mapping[str, Mapping[str, Any]],
-        written: WrittenAtoms,
-    ) -> None:
-        """What has changed of these. `remarks` are added to the metadata of the atoms they name."""
-        rows: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+    def write_flows(self, connection: sa.Connection, flows: Iterable[models.FlowDetail]) -> None:
+        """Where each run as a whole stands."""
         stamp = timeutils.utcnow()
-        for atom in atoms:
-            columns = written.columns(atom, is_remarked=atom.name in remarks)
-            row = _row(atom, columns, remarks.get(atom.name, {}))
-            rows[columns].append(row | {"key": atom.uuid, "updated_at": stamp})
-        for columns, changed in rows.items():
-            connection.execute(self._atom_updates[columns], changed)
+        rows = [{"key": flow.uuid, "state": flow.state, "updated_at": stamp} for flow in flows]
+        if rows:
+            connection.execute(self._flow_update, rows)
+
+    def write_atoms(self, connection: sa.Connection, atoms: AtomRows) -> None:
+        for columns, rows in atoms.items():
+            connection.execute(self._atom_updates[columns], rows)
 
     @cached_property
     def _flow_update(self) -> sa.Update:
         return _update(self._flows, ("state",))
 
     @cached_property
-    def _atom_updates(self) -> dict[tuple[str, ...], sa.Update]:
-        return {columns: _update(self._atoms, columns) for columns in (_STATE, _RESULT, _WHOLE)}
+    def _atom_updates(self) -> dict[Columns, sa.Update]:
+        return {columns: _update(self._atoms, columns) for columns in (_RESULT, _WHOLE)}
 
 
-def _update(table: sa.Table, columns: tuple[str, ...]) -> sa.Update:
-    values = {name: sa.bindparam(name) for name in (*columns, "updated_at")}
+def together(several: Iterable[AtomRows]) -> AtomRows:
+    """What several runs write of their atoms, in as few statements as there are kinds of it."""
+    rows: dict[Columns, list[Mapping[str, Any]]] = {}
+    for one in several:
+        for columns, some in one.items():
+            rows.setdefault(columns, []).extend(some)
+    return rows
+
+
+def _update(table: sa.Table, columns: Columns) -> sa.Update:
+    values: dict[str, Any] = {name: sa.bindparam(name) for name in (*columns, "updated_at")}
     return sa.update(table).where(table.c.uuid == sa.bindparam("key")).values(values)
 
 
-def _rest_of(atom: models.AtomDetail) -> tuple[Any, ...]:
+def _content_of(atom: models.AtomDetail) -> tuple[Any, ...]:
+    """What of it changes seldom."""
     return atom.failure, atom.revert_results, atom.revert_failure, atom.meta
 
 
-def _row(
-    atom: models.AtomDetail, columns: tuple[str, ...], remarks: Mapping[str, Any]
-) -> dict[str, Any]:
-    if columns == _STATE:
-        return {"state": atom.state, "intention": atom.intention}
+def _row(atom: models.AtomDetail, columns: Columns, remarks: Mapping[str, Any]) -> dict[str, Any]:
+    if columns == _RESULT and isinstance(atom, models.TaskDetail):
+        return {"state": atom.state, "intention": atom.intention, "results": atom.results}
     whole = atom.to_dict()
     whole["meta"] = {**whole["meta"], **remarks}
     return {name: whole[name] for name in columns}

@@ -8,6 +8,7 @@ from vmwright.persistence.census import Census
 from vmwright.persistence.claims import ClaimStore
 from vmwright.persistence.database import Database
 from vmwright.persistence.debts import DebtStore
+from vmwright.persistence.group_commit import GroupCommit
 from vmwright.persistence.host_loads import HostLoadStore
 from vmwright.persistence.instances import InstanceStore
 from vmwright.persistence.key_pairs import KeyPairStore
@@ -35,6 +36,7 @@ class Stores:
     instances: InstanceStore
     operations: OperationStore
     runs: RunRows
+    group: GroupCommit
     attempts: AttemptStore
     owners: OwnerStore
     claims: ClaimStore
@@ -55,13 +57,14 @@ class Stores:
     @classmethod
     def of(cls, database: Database, key_file: Path) -> "Stores":
         schema = database.schema
-        operations = OperationStore(schema)
+        operations, runs = OperationStore(schema), RunRows(schema)
         return cls(
             database=database,
             registries=Registries(schema),
             instances=InstanceStore(schema),
             operations=operations,
-            runs=RunRows(schema),
+            runs=runs,
+            group=GroupCommit(database, operations, runs),
             attempts=AttemptStore(schema),
             owners=OwnerStore(schema),
             claims=ClaimStore(schema),

@@ -2,9 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
 import tenacity
@@ -13,18 +12,19 @@ from taskflow.persistence import base, models
 
 from vmwright.errors import ClaimLost, StoreUnavailable
 from vmwright.persistence.attempts import decisive_fault
+from vmwright.persistence.group_commit import Entry, Said
+from vmwright.persistence.held_operations import Held
 from vmwright.persistence.logbook import error_of, outcome_of
+from vmwright.persistence.pending import Failed, Fenced, Pending, Write
 from vmwright.persistence.records import Event, Operation
 from vmwright.persistence.run_rows import WrittenAtoms
 from vmwright.persistence.stores import Stores
-from vmwright.states import AttemptOutcome, Direction, OperationState, TaskState
+from vmwright.states import Direction, OperationState, TaskState
 
 T = TypeVar("T")
-Write = Callable[[sa.Connection], None]
 
-Hold = Callable[[sa.Connection], tuple[str | None, OperationState]]
-"""Holds the operation's row for a transaction, as its owner; `ClaimLost` for anybody else.
-Returns why somebody wants it cancelled, if so, and its state."""
+Hold = Callable[[sa.Connection], Held]
+"""Holds the operation's row for a transaction, as its owner; `ClaimLost` for anybody else."""
 
 _ENDS = {
     taskflow_states.SUCCESS: Direction.EXECUTE,
@@ -32,56 +32,6 @@ _ENDS = {
     taskflow_states.REVERTED: Direction.REVERT,
 }
 """States that end a task's run, and which way it ran."""
-
-
-@dataclass
-class _Pending:
-    """What the next commit writes."""
-
-    atoms: dict[str, models.AtomDetail] = field(default_factory=dict)
-    flow: models.FlowDetail | None = None
-    events: list[Event] = field(default_factory=list)
-    later: list[Write] = field(default_factory=list)
-
-    def before(self, newer: "_Pending") -> "_Pending":
-        """Both, this one first."""
-        return _Pending(
-            atoms=self.atoms | newer.atoms,
-            flow=newer.flow or self.flow,
-            events=self.events + newer.events,
-            later=self.later + newer.later,
-        )
-
-
-@dataclass
-class Fenced:
-    """One transaction that only the rightful owner commits."""
-
-    connection: sa.Connection
-    cancel_reason: str | None
-    """Why somebody wants the operation taken back, if so."""
-    events: list[Event] = field(default_factory=list)
-    included: _Pending = field(default_factory=_Pending)
-    """What the run has come to within it."""
-    taken_back: list[Callable[[], None]] = field(default_factory=list)
-    """Called if it is not committed."""
-    committed: list[Callable[[], None]] = field(default_factory=list)
-    """Called once it is."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Failure:
-    """Why an attempt came to nothing."""
-
-    attempt: int
-    outcome: AttemptOutcome
-    fault: dict[str, Any]
-
-    def gives_way_to(self, new: "_Failure") -> bool:
-        """Of one attempt the first failure counts, but for one that ends all attempts."""
-        if self.attempt != new.attempt:
-            return True
-        return self.outcome is AttemptOutcome.FAILED and new.outcome is not AttemptOutcome.FAILED
 
 
 class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
@@ -113,14 +63,14 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
         self._trusted = trusted
         self._committing = threading.Lock()
         self._lock = threading.Lock()
-        self._pending = _Pending()
+        self._pending = Pending()
         self._remarks: dict[str, dict[str, Any]] = {}
         self._written = WrittenAtoms(detail)
         self._retries = [atom for atom in detail if isinstance(atom, models.RetryDetail)]
         self._states = {atom.name: atom.state for atom in detail}
         self._begun = operation.attempt
-        self._failure: _Failure | None = None
-        self._told: _Failure | None = None
+        self._failure: Failed | None = None
+        self._told: Failed | None = None
         known = operation.error or {}
         self.error: dict[str, Any] | None = known if "code" in known else None
         """The failure that everything is taken back for."""
@@ -199,8 +149,9 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
             **more,
         )
 
-    def commit(self, work: Callable[[Fenced], T]) -> T:
-        """Commit what is pending and what `work` adds, in one transaction.
+    def commit(self, work: Callable[[Fenced], T], *, alone: bool = False) -> T:
+        """Commit what is pending and what `work` adds, in one transaction; in one with what other
+        runs say at this moment, unless it is to be `alone`, as it may wait for others' rows.
 
         An exception from `work` rolls everything back, and what was pending stays pending.
         `ClaimLost` if the operation is not ours any more; a store that does not answer is asked
@@ -211,7 +162,7 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
                 raise ClaimLost(f"operation {self.operation.id} is not ours any more")
             pending = self._taken()
             try:
-                outcome = self._committed(work, pending)
+                outcome = self._committed(work, pending, alone)
             except BaseException as error:
                 with self._lock:
                     self._pending = pending.before(self._pending)
@@ -220,14 +171,14 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
             self._begun, self._told = self.attempt, self._failure
             return outcome
 
-    def _taken(self) -> _Pending:
+    def _taken(self) -> Pending:
         with self._lock:
-            pending, self._pending = self._pending, _Pending()
+            pending, self._pending = self._pending, Pending()
         return pending
 
-    def _committed(self, work: Callable[[Fenced], T], pending: _Pending) -> T:
+    def _committed(self, work: Callable[[Fenced], T], pending: Pending, alone: bool) -> T:
         try:
-            return self._commit_once(work, pending)
+            return self._commit_once(work, pending, alone)
         except StoreUnavailable as error:
             if not self._worth_another_try(error):
                 raise
@@ -236,7 +187,7 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
             wait=tenacity.wait_exponential(multiplier=0.05, max=1.0),
             reraise=True,
         )
-        outcome: T = retrying(self._commit_once, work, pending)
+        outcome: T = retrying(self._commit_once, work, pending, alone)
         return outcome
 
     def include(self, fenced: Fenced, task: str, change: Callable[[], None]) -> None:
@@ -296,49 +247,30 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
     def _worth_another_try(self, error: BaseException) -> bool:
         return isinstance(error, StoreUnavailable) and self._trusted()
 
-    def _commit_once(self, work: Callable[[Fenced], T], pending: _Pending) -> T:
-        taken_back: list[Callable[[], None]] = []
-        try:
-            with self._stores.database.write() as connection:
-                reason, state = self._hold(connection)
-                fenced = Fenced(connection, reason, taken_back=taken_back)
-                outcome = self._written_by(fenced, state, work, pending)
-        except BaseException:
-            for take_back in reversed(taken_back):
-                take_back()
-            raise
-        self._written.are_written([*pending.atoms.values(), *fenced.included.atoms.values()])
+    def _commit_once(self, work: Callable[[Fenced], T], pending: Pending, alone: bool) -> T:
+        writing = _Writing(self, work, pending)
+        entry = Entry(
+            operation=self.operation.id,
+            epoch=self.operation.epoch,
+            claim=self._claim,
+            write=writing.write,
+            take_back=writing.take_back,
+        )
+        self._stores.group.commit(entry, alone=alone)
+        self._written.are_written(writing.atoms())
         if self._claim is not None and self._claimed is not None:
             self._claimed()
         self._claim = None
-        for tell in fenced.committed:
-            tell()
-        return outcome
+        return writing.committed()
 
-    def _written_by(
-        self,
-        fenced: Fenced,
-        state: OperationState,
-        work: Callable[[Fenced], T],
-        pending: _Pending,
-    ) -> T:
+    def _say(self, fenced: Fenced, state: OperationState, pending: Pending) -> None:
+        """What the transaction says before anything else."""
         for write in pending.later:
             write(fenced.connection)
         if self.attempt > self._begun:
             self._begin_attempt(fenced)
         if state is OperationState.RUNNING:
             self._tell_failure(fenced)
-        outcome = work(fenced)
-        self._write_rows(fenced.connection, pending.before(fenced.included))
-        events = [*pending.events, *fenced.events]
-        self._stores.operations.append(fenced.connection, events)
-        return outcome
-
-    def _hold(self, connection: sa.Connection) -> tuple[str | None, OperationState]:
-        if self._claim is not None:
-            return self._claim(connection)
-        operations, operation = self._stores.operations, self.operation
-        return operations.fence(connection, operation.id, operation.epoch)
 
     def _begin_attempt(self, fenced: Fenced) -> None:
         operation = self.operation
@@ -382,19 +314,50 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
         error = None
         if detail.state == taskflow_states.FAILURE:
             error = error_of(detail.failure) | {"task": detail.name}
-            failure = _Failure(
-                attempt=self.attempt, outcome=outcome_of(detail.failure), fault=error
-            )
+            failure = Failed(attempt=self.attempt, outcome=outcome_of(detail.failure), fault=error)
             if self._failure is None or self._failure.gives_way_to(failure):
                 self._failure = failure
         self._pending.events.append(
             self.event("task", detail.state, task=detail.name, direction=direction, error=error)
         )
 
-    def _write_rows(self, connection: sa.Connection, pending: _Pending) -> None:
-        rows = self._stores.runs
-        if pending.flow is not None:
-            rows.write_flow(connection, pending.flow)
-        if pending.atoms:
-            atoms: Sequence[models.AtomDetail] = list(pending.atoms.values())
-            rows.write_atoms(connection, atoms, self._remarks, self._written)
+
+class _Writing(Generic[T]):
+    """One commit of a run, which may be tried more than once, by any thread."""
+
+    def __init__(self, unit: UnitOfWork, work: Callable[[Fenced], T], pending: Pending) -> None:
+        self._unit = unit
+        self._work = work
+        self._pending = pending
+        self._fenced: Fenced | None = None
+        self._outcome: list[T] = []
+
+    def write(self, connection: sa.Connection, held: Held) -> Said:
+        reason, state = held
+        unit, pending = self._unit, self._pending
+        self._fenced = fenced = Fenced(connection, reason)
+        unit._say(fenced, state, pending)
+        self._outcome = [self._work(fenced)]
+        return Said(
+            flow=fenced.included.flow or pending.flow,
+            atoms=unit._written.changes(self.atoms(), unit._remarks),
+            events=[*pending.events, *fenced.events],
+        )
+
+    def take_back(self) -> None:
+        if self._fenced is not None:
+            for take_back in reversed(self._fenced.taken_back):
+                take_back()
+        self._fenced = None
+
+    def atoms(self) -> Collection[models.AtomDetail]:
+        included = self._fenced.included.atoms if self._fenced is not None else {}
+        return (self._pending.atoms | included).values()
+
+    def committed(self) -> T:
+        """What the work came to."""
+        assert self._fenced is not None, "it was just committed"
+        for tell in self._fenced.committed:
+            tell()
+        (outcome,) = self._outcome
+        return outcome

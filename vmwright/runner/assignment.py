@@ -7,8 +7,9 @@ from enum import Enum
 from typing import Any
 
 from vmwright.ids import DeploymentId
+from vmwright.persistence.pending import Fenced
 from vmwright.persistence.records import Operation
-from vmwright.persistence.unit_of_work import Fenced, UnitOfWork
+from vmwright.persistence.unit_of_work import UnitOfWork
 from vmwright.settings import OperationSettings
 from vmwright.tasks.task import Owed, Run
 from vmwright.waiting import Wait

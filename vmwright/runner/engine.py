@@ -5,7 +5,7 @@ loop, and not its state machine: that costs more than all the rest of a run.
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from concurrent import futures
 from queue import SimpleQueue
 from typing import Any
@@ -18,7 +18,7 @@ from taskflow.types.failure import Failure
 
 from vmwright.errors import VmwrightError
 from vmwright.persistence.logbook import is_given_up
-from vmwright.persistence.unit_of_work import Fenced
+from vmwright.persistence.pending import Fenced
 from vmwright.pools import Pools
 from vmwright.runner.assignment import Assignment, Outcome
 from vmwright.runner.compiled import CompiledFlow
@@ -105,10 +105,10 @@ class _Engine:
 
     def outcome(self) -> Outcome:
         """How it ended; a run that is not over is put down durably first, unless it never began."""
-        if not self._work.is_claimed:
+        reason = self._executor.blocked
+        if reason is None and not self._work.is_claimed:
             return Outcome.STOPPED
         if self._recorded is Outcome.STOPPED:
-            reason = self._executor.blocked
             self._record(Outcome.STOPPED if reason is None else Outcome.BLOCKED, reason)
         return self._recorded
 
@@ -127,7 +127,7 @@ class _Engine:
             self._futures = [one for one in self._futures if not one.done()]
             self._futures += self._executor.begin(jobs, alone=alone)
 
-    def _next(self) -> Sequence[Atom]:
+    def _next(self) -> list[Atom]:
         """Wait until something has ended; what may begin now."""
         ready: list[Atom] = []
         ended = [self._ended.get()]

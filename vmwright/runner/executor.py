@@ -18,7 +18,7 @@ from vmwright.errors import (
     Unavailable,
     VmwrightError,
 )
-from vmwright.persistence.unit_of_work import Fenced
+from vmwright.persistence.pending import Fenced
 from vmwright.pools import Pools
 from vmwright.runner import taskflow_internals as internals
 from vmwright.runner.assignment import Assignment
@@ -144,10 +144,10 @@ class Executor:
         def intend(fenced: Fenced) -> None:
             for job in jobs:
                 self._begin(fenced, job)
-                if job.direction is Direction.EXECUTE:
+                if job.has_intent:
                     job.task.intend(**job.within(fenced, self._work))
 
-        self._work.commit(intend)
+        self._work.commit(intend, alone=any(job.has_intent for job in jobs))
 
     def _in_store(self, job: Job) -> Answer:
         """The whole of a task whose effect lies in the store."""
@@ -158,7 +158,7 @@ class Executor:
             self._end_with(fenced, job, answer)
             return answer
 
-        return self._work.commit(perform)
+        return self._work.commit(perform, alone=True)
 
     def _begin(self, fenced: Fenced, job: Job) -> None:
         """What every task's transaction says. Raises `Cancelled` if it must not begin."""

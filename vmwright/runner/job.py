@@ -10,7 +10,8 @@ from taskflow import states as taskflow_states
 from taskflow.types.failure import Failure
 
 from vmwright.errors import VmwrightError
-from vmwright.persistence.unit_of_work import Fenced, UnitOfWork
+from vmwright.persistence.pending import Fenced
+from vmwright.persistence.unit_of_work import UnitOfWork
 from vmwright.runner import taskflow_internals as internals
 from vmwright.states import Direction
 from vmwright.tasks.task import RemovingTask, Run, Task
@@ -62,6 +63,12 @@ class Job:
     def only_looks(self) -> bool:
         """Whether nothing need be written down before it."""
         return self.task.only_looks
+
+    @property
+    def has_intent(self) -> bool:
+        """Whether more than its beginning is written down before it."""
+        own = type(self.task).intend is not Task.intend
+        return own and self.direction is Direction.EXECUTE
 
     @property
     def begun(self) -> str:
