@@ -26,8 +26,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
-from real_scripts import Bare, Model, Names, VirtInstall, uploads_counted  # noqa: E402
-
+from benchmarks.real_scripts import Bare, Model, Names, VirtInstall, uploads_counted  # noqa: E402
 from tests.support.demo_guest import demo_guest  # noqa: E402
 from tests.support.private_host import PrivateHost, missing, private_host  # noqa: E402
 from tests.support.real_lab import RealLab  # noqa: E402
