@@ -87,7 +87,8 @@ def history(bench: Bench) -> None:
     with directory() as grown, directory() as empty:
         there = 0
         for size in sizes.history:
-            _history(grown, "--finished", size - there)
+            if size > there:
+                _history(grown, "--finished", size - there)
             there = size
             for number in range(sizes.rounds):
                 places = [(f"history/{size}", grown), (f"beside/{size}", empty)]
