@@ -118,7 +118,7 @@ def in_short(results: Results) -> Table:
         ["the first of 10,000 interrupted builds runs again", first, ""],
         ["`vmwright list`", f"{_of(results, 'startup/list', 'seconds')} s", ""],
     ]
-    return Table(title="In short", head=["", "vmwright", "beside"], rows=rows)
+    return Table(title="In short", head=["", "vmwright", "beside"], rows=rows, words=3)
 
 
 def _profiles(profiles: Figures) -> Table:

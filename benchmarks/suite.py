@@ -132,6 +132,8 @@ def libvirt(bench: Bench) -> None:
     for line in run(*_script("real_build.py", bench.sizes.rounds)).lines:
         if "why_not" in line:
             bench.results.missing[f"libvirt/{line['variant']}"] = line["why_not"]
+            if line["variant"] != "virt-install":
+                bench.results.missing["libvirt"] = line["why_not"]
         else:
             bench.results.add(f"libvirt/{line['variant']}", line)
 
