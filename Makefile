@@ -27,7 +27,7 @@ chaos: ## Kill controllers at work, and judge what is left (SECONDS=600 SEED=n D
 
 bench: ## Measure beside the peers, and see that each target is met (ONLY=engine,create ROUNDS=3 RECORD=1)
 	@scripts/bench $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
-	  $(if $(HISTORY),--history $(HISTORY)) $(if $(RECORD),--output docs/performance.json)
+	  $(if $(HISTORY),--history $(HISTORY)) $(if $(RECORD),--record)
 
 lint: ## Check style, types, imports and sizes
 	@scripts/lint

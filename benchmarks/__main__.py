@@ -4,10 +4,12 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.documents import RECORD, write_documents
 from benchmarks.facts import facts_of
 from benchmarks.postgresql import Missing, PostgreSQL, serving
 from benchmarks.processes import ROOT
@@ -20,7 +22,7 @@ from benchmarks.targets import is_missed, verdicts
 RESULTS = ROOT / "benchmarks" / "results"
 
 
-def parsed() -> argparse.Namespace:
+def chosen(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", type=parts, default=frozenset(PARTS), help="with commas between")
     parser.add_argument("--rounds", type=int, help="how often each is measured")
@@ -29,7 +31,11 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--without-peers", action="store_true")
     parser.add_argument("--without-postgresql", action="store_true")
     parser.add_argument("--output", type=Path, help="file for the JSON; else in benchmarks/results")
-    return parser.parse_args()
+    parser.add_argument("--record", action="store_true", help="have the documents say so")
+    options = parser.parse_args(words)
+    if options.record and (options.tiny or options.only != frozenset(PARTS)):
+        parser.error("--record is for whole runs")
+    return options
 
 
 def parts(text: str) -> frozenset[str]:
@@ -40,22 +46,26 @@ def parts(text: str) -> frozenset[str]:
 
 
 def main() -> int:
-    chosen = parsed()
-    sizes = TINY if chosen.tiny else FULL
-    if chosen.rounds:
-        sizes = replace(sizes, rounds=chosen.rounds)
-    if chosen.history:
-        shorter = [size for size in sizes.history if size < chosen.history]
-        sizes = replace(sizes, history=(*shorter, chosen.history))
+    options = chosen()
+    sizes = TINY if options.tiny else FULL
+    if options.rounds:
+        sizes = replace(sizes, rounds=options.rounds)
+    if options.history:
+        shorter = [size for size in sizes.history if size < options.history]
+        sizes = replace(sizes, history=(*shorter, options.history))
     results = Results()
     with ExitStack() as stack:
-        known = None if chosen.without_postgresql else server(results, stack)
-        results.facts = {**facts_of(known), "rounds": sizes.rounds, "parts": sorted(chosen.only)}
-        bench = Bench(sizes=sizes, results=results, server=known, peers=not chosen.without_peers)
-        run_parts(bench, chosen.only)
+        known = None if options.without_postgresql else server(results, stack)
+        results.facts = {**facts_of(known), "rounds": sizes.rounds, "parts": sorted(options.only)}
+        results.facts["tiny"] = options.tiny
+        bench = Bench(sizes=sizes, results=results, server=known, peers=not options.without_peers)
+        run_parts(bench, options.only)
     results.facts["load_after"] = round(os.getloadavg()[0], 2)
-    found = verdicts(results, chosen.only)
-    file = written(results.to_json() | {"targets": found}, chosen.output)
+    found = verdicts(results, options.only)
+    output = RECORD if options.record else options.output
+    file = written(results.to_json() | {"targets": found}, output)
+    if options.record:
+        write_documents()
     print(report(results))
     print(f"written: {file}", flush=True)
     print(json.dumps(found))

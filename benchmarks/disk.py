@@ -21,15 +21,15 @@ _CROWD = 50
 _BLOCK = b"\0" * 4096
 
 
-def main(place: Path, url: str | None) -> Iterator[Figures]:
-    yield {"what": "fdatasync", **_synced(place / "block")}
-    yield {"what": "sqlite", **_sqlite(place / "floor.db")}
+def main(place: Path, url: str | None, count: int = _TIMES) -> Iterator[Figures]:
+    yield {"what": "fdatasync", **_synced(place / "block", count)}
+    yield {"what": "sqlite", **_sqlite(place / "floor.db", count)}
     if url is not None:
         for clients in (1, _CROWD):
-            yield {"what": "postgresql", **_postgresql(url, clients)}
+            yield {"what": "postgresql", **_postgresql(url, clients, count)}
 
 
-def _synced(path: Path) -> Figures:
+def _synced(path: Path, count: int) -> Figures:
     descriptor = os.open(path, os.O_CREAT | os.O_WRONLY, 0o600)
 
     def work(number: int) -> None:
@@ -37,12 +37,12 @@ def _synced(path: Path) -> Figures:
         os.fdatasync(descriptor)
 
     try:
-        return measure(work, _TIMES, 1)
+        return measure(work, count, 1)
     finally:
         os.close(descriptor)
 
 
-def _sqlite(path: Path) -> Figures:
+def _sqlite(path: Path, count: int) -> Figures:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
@@ -53,10 +53,10 @@ def _sqlite(path: Path) -> Figures:
             connection.execute("INSERT INTO commits VALUES (?)", [number])
             connection.execute("COMMIT")
 
-        return measure(work, _TIMES, 1)
+        return measure(work, count, 1)
 
 
-def _postgresql(url: str, clients: int) -> Figures:
+def _postgresql(url: str, clients: int, count: int) -> Figures:
     import psycopg
 
     local = threading.local()
@@ -73,7 +73,7 @@ def _postgresql(url: str, clients: int) -> Figures:
 
     connected().execute("CREATE TABLE IF NOT EXISTS commits (number bigint)")
     try:
-        return measure(work, _TIMES, clients)
+        return measure(work, count, clients)
     finally:
         for connection in opened:
             connection.close()

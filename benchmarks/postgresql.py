@@ -5,6 +5,7 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -47,6 +48,7 @@ class PostgreSQL:
         self._numbers = itertools.count(1)
         self.port = 0
         self._process: subprocess.Popen[str] | None = None
+        self._drain = threading.Thread()
 
     @property
     def version(self) -> str:
@@ -67,24 +69,28 @@ class PostgreSQL:
         options = ["listen_addresses=127.0.0.1", "max_connections=200"]
         options.append(f"unix_socket_directories={self._place}")
         words = ["-D", self._data, "-p", str(self.port)]
-        process = subprocess.Popen(
+        self._process = process = subprocess.Popen(
             [str(self._programs / "postgres"), *words, *(f"-c{option}" for option in options)],
             stderr=subprocess.PIPE,
             text=True,
             cwd="/",
             **_as_its_user(),
         )
-        self._process = process
         assert process.stderr
-        if not any(_ANSWERS in line for line in process.stderr):
+        is_ready = any(_ANSWERS in line for line in process.stderr)
+        self._drain = threading.Thread(target=process.stderr.read, daemon=True)
+        self._drain.start()
+        if not is_ready:
             raise Missing(f"PostgreSQL does not start on port {self.port}")
-        threading.Thread(target=process.stderr.read, daemon=True).start()
 
     def stop(self) -> None:
         if self._process is not None:
             # Not terminated: that would wait for whoever is connected.
-            self._process.send_signal(3)
+            self._process.send_signal(signal.SIGQUIT)
             self._process.wait()
+            self._drain.join()
+            assert self._process.stderr
+            self._process.stderr.close()
 
     def database(self) -> str:
         """The URL of a new one."""

@@ -51,7 +51,9 @@ def run(*words: str, quiet: bool = False) -> Child:
         errors.seek(0)
         if process.returncode:
             said = errors.read().decode(errors="replace")[-3000:]
-            raise Failed(f"{' '.join(words)} ended with {process.returncode}: {said}")
+            told = f"{' '.join(words)} ended with {process.returncode}: {said}"
+            # It goes into results, which are kept elsewhere than on this machine.
+            raise Failed(told.replace(f"{ROOT}/", ""))
         text = output.read().decode()
     return Child(
         lines=[] if quiet else list(_objects(text)),

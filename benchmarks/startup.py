@@ -20,10 +20,10 @@ _INSTANCES = 10
 COMMANDS = ("--help", "list")
 
 
-def main(times: int, home: Path) -> Iterator[Figures]:
+def main(times: int, home: Path, instances: int = _INSTANCES) -> Iterator[Figures]:
     settings = settings_of(f"sqlite:///{home / 'store.db'}", home)
     with opened(settings) as controller:
-        for _ in range(_INSTANCES):
+        for _ in range(instances):
             build(controller)
     config = configured(settings)
     command = [str(Path(sys.executable).with_name("vmwright")), "--config-file", str(config)]

@@ -87,7 +87,8 @@ def history(bench: Bench) -> None:
     with directory() as grown, directory() as empty:
         there = 0
         for size in sizes.history:
-            _history(grown, "--finished", size - there)
+            if size > there:
+                _history(grown, "--finished", size - there)
             there = size
             for number in range(sizes.rounds):
                 places = [(f"history/{size}", grown), (f"beside/{size}", empty)]
@@ -131,6 +132,8 @@ def libvirt(bench: Bench) -> None:
     for line in run(*_script("real_build.py", bench.sizes.rounds)).lines:
         if "why_not" in line:
             bench.results.missing[f"libvirt/{line['variant']}"] = line["why_not"]
+            if line["variant"] != "virt-install":
+                bench.results.missing["libvirt"] = line["why_not"]
         else:
             bench.results.add(f"libvirt/{line['variant']}", line)
 

@@ -26,6 +26,8 @@ class Table:
     title: str
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
+    words: int = 1
+    """How many columns, from the left, are words: the others are numbers."""
 
     def markdown(self) -> str:
         """With columns that also line up where nothing renders them; empty without rows."""
