@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from vmwright.errors import ClaimLost
 from vmwright.ids import OperationId, OwnerId
 from vmwright.persistence.database import now
+from vmwright.persistence.prepared import Prepared
 from vmwright.persistence.records import Operation
 from vmwright.persistence.tables import Schema
 from vmwright.states import CLAIMABLE, HELD, OperationState
@@ -29,8 +30,8 @@ class HeldOperations:
         A run that had begun to undo goes on undoing.
         """
         undoing = "code" in (operation.error or {})
-        claimed = connection.execute(
-            self._claims,
+        claimed = self._claims.one(
+            connection,
             {
                 "key": operation.id,
                 "read_epoch": operation.epoch,
@@ -40,12 +41,12 @@ class HeldOperations:
                 "becomes": OperationState.UNDOING if undoing else OperationState.RUNNING,
             },
         )
-        return operation.epoch + 1 if claimed.rowcount == 1 else None
+        return operation.epoch + 1 if claimed == 1 else None
 
     @cached_property
-    def _claims(self) -> sa.Update:
+    def _claims(self) -> Prepared:
         column = self._operations.c
-        return (
+        return Prepared(
             sa.update(self._operations)
             .where(
                 column.id == sa.bindparam("key"),
@@ -71,29 +72,38 @@ class HeldOperations:
     ) -> Held:
         """Hold the row for this transaction. `ClaimLost` unless the epoch is still ours, and, if
         one is given, the owner."""
-        held = connection.execute(self._held, {"key": operation}).one_or_none()
-        if held is None or not _is_in(held, epoch) or owner not in (None, held.owner_id):
+        held = self._ours(connection, {operation: epoch}, owner)
+        if operation not in held:
             raise ClaimLost(f"operation {operation}: another process has taken it over")
-        return held.cancel_reason, OperationState(held.state)
+        return held[operation]
 
     def held(
         self, connection: sa.Connection, epochs: Mapping[OperationId, int]
     ) -> dict[OperationId, Held]:
         """As `fence`, for several: those that are still ours in these epochs."""
+        return self._ours(connection, epochs, None)
+
+    def _ours(
+        self,
+        connection: sa.Connection,
+        epochs: Mapping[OperationId, int],
+        owner: OwnerId | None,
+    ) -> dict[OperationId, Held]:
         if len(epochs) == 1:
-            rows = connection.execute(self._held, {"key": next(iter(epochs))}).all()
+            rows = self._held.select(connection, {"key": next(iter(epochs))})
         else:
             keys = {"keys": list(epochs)}
-            rows = connection.execute(self._several_held, keys).all() if epochs else []
+            found = connection.execute(self._several_held, keys) if epochs else ()
+            rows = [tuple(row) for row in found]
         return {
-            row.id: (row.cancel_reason, OperationState(row.state))
-            for row in rows
-            if _is_in(row, epochs[row.id])
+            operation: (reason, OperationState(state))
+            for operation, epoch, reason, state, holder in rows
+            if epoch == epochs[operation] and owner in (None, holder)
         }
 
     @cached_property
-    def _held(self) -> sa.Select[Any]:
-        return self._holding.where(self._operations.c.id == sa.bindparam("key"))
+    def _held(self) -> Prepared:
+        return Prepared(self._holding.where(self._operations.c.id == sa.bindparam("key")))
 
     @cached_property
     def _several_held(self) -> sa.Select[Any]:
@@ -113,8 +123,3 @@ class HeldOperations:
             # SQLite's transactions that may write have no others beside them.
             .with_for_update(key_share=True)
         )
-
-
-def _is_in(row: sa.Row[Any], epoch: int) -> bool:
-    """Whether an operation is held in this epoch: nobody has claimed it since."""
-    return bool(row.epoch == epoch)

@@ -10,6 +10,7 @@ from vmwright.errors import Internal, NotFound
 from vmwright.ids import InstanceId, OperationId, OwnerId
 from vmwright.persistence.database import now
 from vmwright.persistence.held_operations import HeldOperations
+from vmwright.persistence.prepared import Prepared
 from vmwright.persistence.records import Event, Operation
 from vmwright.persistence.tables import Schema
 from vmwright.states import ENDED, HELD, OVER, OperationState, may_move, sources_of
@@ -142,13 +143,15 @@ class OperationStore(HeldOperations):
 
     def end(self, connection: sa.Connection, operation: OperationId, state: OperationState) -> bool:
         """Move to `state`, which is an end, now; as `move`."""
-        moved = connection.execute(self._ends[state], {"key": operation})
-        return moved.rowcount == 1
+        return self._ends[state].one(connection, {"key": operation}) == 1
 
     @cached_property
-    def _ends(self) -> dict[OperationState, sa.Update]:
+    def _ends(self) -> dict[OperationState, Prepared]:
         key = self._operations.c.id == sa.bindparam("key")
-        return {state: self._moves(state).where(key).values(finished_at=now()) for state in ENDED}
+        return {
+            state: Prepared(self._moves(state).where(key).values(finished_at=now()))
+            for state in ENDED
+        }
 
     def _moves(self, state: OperationState) -> sa.Update:
         allowed = (self._operations.c.state == source for source in sorted(sources_of(state)))
@@ -253,11 +256,11 @@ class OperationStore(HeldOperations):
     def append(self, connection: sa.Connection, events: Sequence[Event]) -> None:
         """Add to the history, in this order. Nothing in it is ever changed."""
         if events:
-            connection.execute(self._new_events, [event.values() for event in events])
+            self._new_events.many(connection, [event.values() for event in events])
 
     @cached_property
-    def _new_events(self) -> sa.Insert:
-        return sa.insert(self._events)
+    def _new_events(self) -> Prepared:
+        return Prepared(sa.insert(self._events), *Event.columns())
 
     def events(
         self,

@@ -44,11 +44,12 @@ class Record:
 
     def values(self) -> dict[str, Any]:
         """The row to insert; the database numbers it."""
-        return {name: getattr(self, name) for name in self._columns()}
+        return {name: getattr(self, name) for name in self.columns()}
 
     @classmethod
     @cache
-    def _columns(cls) -> tuple[str, ...]:
+    def columns(cls) -> tuple[str, ...]:
+        """What `values` names."""
         return tuple(f.name for f in fields(cls) if f.name != "seq")
 
 

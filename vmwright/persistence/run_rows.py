@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from oslo_utils import timeutils
 from taskflow.persistence import models
 
+from vmwright.persistence.prepared import Prepared
 from vmwright.persistence.tables import Schema
 
 Columns = tuple[str, ...]
@@ -61,18 +62,18 @@ class RunRows:
         stamp = timeutils.utcnow()
         rows = [{"key": flow.uuid, "state": flow.state, "updated_at": stamp} for flow in flows]
         if rows:
-            connection.execute(self._flow_update, rows)
+            self._flow_update.many(connection, rows)
 
     def write_atoms(self, connection: sa.Connection, atoms: AtomRows) -> None:
         for columns, rows in atoms.items():
-            connection.execute(self._atom_updates[columns], rows)
+            self._atom_updates[columns].many(connection, rows)
 
     @cached_property
-    def _flow_update(self) -> sa.Update:
+    def _flow_update(self) -> Prepared:
         return _update(self._flows, ("state",))
 
     @cached_property
-    def _atom_updates(self) -> dict[Columns, sa.Update]:
+    def _atom_updates(self) -> dict[Columns, Prepared]:
         return {columns: _update(self._atoms, columns) for columns in (_RESULT, _WHOLE)}
 
 
@@ -85,9 +86,9 @@ def together(several: Iterable[AtomRows]) -> AtomRows:
     return rows
 
 
-def _update(table: sa.Table, columns: Columns) -> sa.Update:
+def _update(table: sa.Table, columns: Columns) -> Prepared:
     values: dict[str, Any] = {name: sa.bindparam(name) for name in (*columns, "updated_at")}
-    return sa.update(table).where(table.c.uuid == sa.bindparam("key")).values(values)
+    return Prepared(sa.update(table).where(table.c.uuid == sa.bindparam("key")).values(values))
 
 
 def _content_of(atom: models.AtomDetail) -> tuple[Any, ...]:
