@@ -198,9 +198,10 @@ def _give_back(files: HostFiles, record: Record) -> None:
         known = files.find(folder, key)
         if known is None or not covered(known, record["whose"]):
             continue
-        files.remove(folder, key)
         if folder is Folder.RESERVATIONS:
+            # First: who dies between the two finds the reservation again, and nothing but it.
             forget_address(files, known)
+        files.remove(folder, key)
 
 
 def _is_guest_address(ip: str, cidr: str, gateway: str) -> bool:
