@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from tests.support import lab as labs
 from tests.support.breaking import Break, Work, broken, execute
@@ -51,6 +52,35 @@ def test_every_task_is_committed_and_every_call_is_seen_before_in_and_after(lab:
         "call in ensure_domain@host1 domains half written #1",
         "call in ensure_domain@host1 domains written #1",
         "call after ensure_domain@host1 #1",
+    ]
+
+
+def test_a_build_has_no_more_commits_than_it_needs(lab: Lab) -> None:
+    """The claim goes with the first task, what only looks has none of its own, what begins
+    together shares one, and the last task ends together with the run."""
+    commits: list[list[str]] = []
+
+    def work(controller) -> None:
+        writer = controller._database.writer
+        sa.event.listen(writer.pool, "checkin", lambda *_: commits.append([]))
+        labs.create(controller)
+        ours = [names for names in commits if names and "owners" not in names[0]]
+        print(*[" + ".join(names) for names in ours], sep="\n")
+
+    def visit(point: Point) -> None:
+        if point.kind is Kind.TRANSACTION and point.moment is Moment.BEFORE:
+            commits[-1:] = [[*(commits[-1:] or [[]])[0], point.name]]
+
+    ended = lab.reap(lab.fork(work, watch=Watcher(visit).watch))
+    ended_as, _submitted, *run = ended.output.splitlines()
+    assert ended_as == "done", ended.output
+    assert run == [
+        "task check_not_created RUNNING",
+        "task check_image_size RUNNING + task allocate_network RUNNING",
+        "task claim_host RUNNING",
+        "task plug_network RUNNING + task map_block_devices RUNNING",
+        "task spawn RUNNING",
+        "task mark_active RUNNING + operation done",
     ]
 
 

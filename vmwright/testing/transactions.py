@@ -18,14 +18,15 @@ _BEGUN = frozenset({"RUNNING", "REVERTING"})
 
 
 def watch_transactions(engine: sa.Engine, *, before: Told, after: Told) -> None:
-    """Call `before` and `after` around each commit that writes, with the transaction's name.
+    """Call `before` and `after` around each commit that writes, with the transaction's name; with
+    each of its names, if it says that several tasks begin.
 
     After a commit, the thread still holds the connection: nothing else has happened since.
     """
 
     # Not in `Connection.info`: that of a broken connection cannot be asked for.
     writes: WeakKeyDictionary[sa.Connection, list[_Written]] = WeakKeyDictionary()
-    commits: WeakKeyDictionary[sa.Connection, dict[str, str]] = WeakKeyDictionary()
+    commits: WeakKeyDictionary[sa.Connection, dict[str, Any]] = WeakKeyDictionary()
 
     def note(
         connection: sa.Connection, statement: Any, many: Any, one: Any, _options: object
@@ -38,9 +39,10 @@ def watch_transactions(engine: sa.Engine, *, before: Told, after: Told) -> None:
     def commit(connection: sa.Connection) -> None:
         written = writes.pop(connection, None)
         if written:
-            name = _name_of(written)
-            before(name)
-            connection.info[_COMMITTED] = name
+            names = _names_of(written)
+            for name in names:
+                before(name)
+            connection.info[_COMMITTED] = names
             commits[connection] = connection.info
 
     def forget(connection: sa.Connection) -> None:
@@ -52,8 +54,7 @@ def watch_transactions(engine: sa.Engine, *, before: Told, after: Told) -> None:
             forget(context.connection)
 
     def given_back(_raw: object, record: pool.ConnectionPoolEntry) -> None:
-        name = record.info.pop(_COMMITTED, None)
-        if name is not None:
+        for name in record.info.pop(_COMMITTED, ()):
             after(name)
 
     event.listen(engine, "before_execute", note)
@@ -63,11 +64,13 @@ def watch_transactions(engine: sa.Engine, *, before: Told, after: Told) -> None:
     event.listen(engine.pool, "checkin", given_back)
 
 
-def _name_of(written: Sequence[_Written]) -> str:
-    """The task that begins, or else the last event that says what happens, or else the tables."""
+def _names_of(written: Sequence[_Written]) -> Sequence[str]:
+    """The tasks that it says begin, and the end of the operation if that is its last word; or else
+    the last event that says what happens, or else the tables."""
     events = [row for table, rows in written if table.endswith("events") for row in rows]
     begun = [row for row in events if row["kind"] == "task" and row["state"] in _BEGUN]
-    for row in [*begun, *reversed(events)]:
-        if row["kind"] not in _SAID_MEANWHILE:
-            return " ".join(filter(None, [row["kind"], row.get("task"), row["state"]]))
-    return "+".join(sorted({table for table, _ in written}))
+    last = [row for row in events if row["kind"] not in _SAID_MEANWHILE][-1:]
+    if not last:
+        return ["+".join(sorted({table for table, _ in written}))]
+    told = begun + [row for row in last if not begun or row["kind"] == "operation"]
+    return [" ".join(filter(None, [row["kind"], row.get("task"), row["state"]])) for row in told]
