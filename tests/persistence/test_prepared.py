@@ -1,6 +1,7 @@
 """A prepared statement does what SQLAlchemy does with it, and fails as it does."""
 
 import time
+from dataclasses import fields
 
 import pytest
 import sqlalchemy as sa
@@ -14,6 +15,8 @@ from vmwright.persistence.prepared import Prepared
 from vmwright.persistence.records import Event
 from vmwright.states import OperationState
 
+COLUMNS = [field.name for field in fields(Event) if field.name != "seq"]
+
 
 @pytest.fixture
 def operation(stores):
@@ -23,7 +26,7 @@ def operation(stores):
 
 @pytest.fixture
 def insertion(stores):
-    return Prepared(sa.insert(stores.database.schema.events), *Event.columns())
+    return Prepared(sa.insert(stores.database.schema.events), *COLUMNS)
 
 
 def an_event(operation, **changes):

@@ -1,6 +1,7 @@
 """Operations and their events. Every move is a compare-and-swap on state and epoch."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import fields
 from functools import cached_property
 from typing import Any
 
@@ -260,7 +261,8 @@ class OperationStore(HeldOperations):
 
     @cached_property
     def _new_events(self) -> Prepared:
-        return Prepared(sa.insert(self._events), *Event.columns())
+        columns = (field.name for field in fields(Event) if field.name != "seq")
+        return Prepared(sa.insert(self._events), *columns)
 
     def events(
         self,

@@ -1,8 +1,7 @@
 """Rows as frozen values: what stores return and the rest of the program reads."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
-from functools import cache
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import sqlalchemy as sa
@@ -44,13 +43,7 @@ class Record:
 
     def values(self) -> dict[str, Any]:
         """The row to insert; the database numbers it."""
-        return {name: getattr(self, name) for name in self.columns()}
-
-    @classmethod
-    @cache
-    def columns(cls) -> tuple[str, ...]:
-        """What `values` names."""
-        return tuple(f.name for f in fields(cls) if f.name != "seq")
+        return {name: value for name, value in vars(self).items() if name != "seq"}
 
 
 @dataclass(frozen=True, kw_only=True)
