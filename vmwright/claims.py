@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from vmwright.backlog import candidates
-from vmwright.errors import ClaimLost, Damaged, ProcessesDied, UnknownFlow, VmwrightError
+from vmwright.errors import Damaged, ProcessesDied, UnknownFlow, VmwrightError
 from vmwright.flows import known_flows
 from vmwright.ids import OperationId, OwnerId
 from vmwright.ownership import Ownership, is_dead, lease_clock, lets_go, machine
 from vmwright.persistence.database import now
+from vmwright.persistence.held_operations import Claim
 from vmwright.persistence.operations import TAKEN_OVER
 from vmwright.persistence.records import Event, Operation, Owner
 from vmwright.persistence.stores import Stores
-from vmwright.persistence.unit_of_work import Hold
 from vmwright.recovery import Plan, may_follow, plan_recovery
 from vmwright.settings import OperationSettings
 from vmwright.states import HELD, OperationState
@@ -115,25 +115,22 @@ class Claims:
             return None
         return replace(operation, epoch=epoch, owner_id=self._ownership.id)
 
-    def with_first_task(self, operation: Operation) -> tuple[Operation, Hold]:
+    def with_first_task(self, operation: Operation) -> tuple[Operation, Claim]:
         """An operation that has never run, as it is once it is ours, and how the transaction of
         its first task makes it so.
 
         Nobody else writes of it, so that what is read of it before holds.
         """
-        epoch = operation.epoch + 1
-
-        def hold(connection: Any) -> tuple[str | None, OperationState]:
-            operations, me = self._stores.operations, self._ownership.id
-            claimed = operations.claim(connection, operation, me) is not None
+        me = self._ownership.id
+        claim = Claim(
+            operation=operation,
+            owner=me,
             # An instance begins as its build's.
-            takes = claimed and operation.kind != "create"
-            if takes and not self._takes_its_turn(connection, operation):
-                raise ClaimLost(f"operation {operation.id}: another one has its instance")
-            # Not claimed, it may be ours all the same: if the answer to a commit was lost.
-            return operations.fence(connection, operation.id, epoch, owner=me)
-
-        return replace(operation, epoch=epoch, owner_id=self._ownership.id), hold
+            takes_turn=None
+            if operation.kind == "create"
+            else lambda connection: self._takes_its_turn(connection, operation),
+        )
+        return replace(operation, epoch=operation.epoch + 1, owner_id=me), claim
 
     def _claimed(self, connection: Any, operation: Operation) -> int | None:
         """The epoch of our claim, or None if there is none: then nothing was written.

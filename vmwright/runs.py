@@ -11,11 +11,12 @@ from vmwright.ids import DeploymentId
 from vmwright.outcomes import Ending
 from vmwright.ownership import Ownership
 from vmwright.persistence.attempts import refuse_unreadable_faults
+from vmwright.persistence.held_operations import Claim
 from vmwright.persistence.instances import refuse_unknown_states
 from vmwright.persistence.logbook import load_flow
 from vmwright.persistence.pending import Fenced
 from vmwright.persistence.records import Operation
-from vmwright.persistence.unit_of_work import Hold, UnitOfWork
+from vmwright.persistence.unit_of_work import UnitOfWork
 from vmwright.pools import Pools
 from vmwright.runner import (
     Active,
@@ -50,7 +51,7 @@ class Begun:
     operation: Operation
     """As it is once it is ours."""
     as_read: Operation
-    claim: Hold | None = None
+    claim: Claim | None = None
     """How its first transaction makes it ours; None if it is."""
     accepted: Accepted | None = None
     """What is known of it, if it was accepted here."""

@@ -11,7 +11,9 @@ from tests.support.rows import stored_operation
 from vmwright.errors import ClaimLost, Internal, Refused, StoreUnavailable
 from vmwright.ids import OwnerId, new_id
 from vmwright.persistence.group_commit import Entry, Said
+from vmwright.persistence.held_operations import Claim
 from vmwright.persistence.records import Event
+from vmwright.states import OperationState
 
 ME = OwnerId(new_id())
 
@@ -173,3 +175,68 @@ def test_those_that_may_wait_for_rows_of_others_keep_nobody_waiting(stores, oper
         go_on.set()
         slow_one.result(60)
     assert told(stores, operations[0]) == 1
+
+
+# Claims that go with the first thing that a run says.
+
+
+@pytest.fixture
+def queued(stores):
+    with stores.database.write() as connection:
+        return [stored_operation(stores, connection) for _ in range(3)]
+
+
+def claiming(operation, owner=ME, takes_turn=None):
+    known = entry(operation)
+    known.claim = Claim(operation=operation, owner=owner, takes_turn=takes_turn)
+    return known
+
+
+def now(stores, operation):
+    with stores.database.read() as connection:
+        known = stores.operations.get(connection, operation.id)
+    return known.state, known.epoch, known.owner_id
+
+
+def test_operation_is_claimed_by_what_its_run_says_first(stores, queued):
+    outcomes = at_once(stores, [claiming(operation) for operation in queued])
+    assert outcomes == [None, None, None]
+    assert [now(stores, one) for one in queued] == [(OperationState.RUNNING, 1, ME)] * 3
+    assert [told(stores, one) for one in queued] == [1, 1, 1]
+
+
+def test_operation_that_somebody_else_has_claimed_is_left_alone(stores, queued):
+    other = OwnerId(new_id())
+    with stores.database.write() as connection:
+        stores.operations.claim(connection, queued[1], other)
+    outcomes = at_once(stores, [claiming(operation) for operation in queued])
+    assert [type(outcome) for outcome in outcomes] == [type(None), ClaimLost, type(None)]
+    assert now(stores, queued[1]) == (OperationState.RUNNING, 1, other)
+    assert told(stores, queued[1]) == 0
+
+
+def test_claim_whose_answer_was_lost_is_known_as_ours(stores, queued):
+    first = queued[0]
+    stores.group.commit(claiming(first), alone=False)
+    stores.group.commit(claiming(first), alone=False)
+    assert now(stores, first) == (OperationState.RUNNING, 1, ME)
+
+
+def test_operation_whose_instance_is_taken_is_not_claimed(stores, queued):
+    first = queued[0]
+    with pytest.raises(ClaimLost):
+        stores.group.commit(claiming(first, takes_turn=lambda _: False), alone=False)
+    assert now(stores, first) == (OperationState.QUEUED, 0, None)
+    assert told(stores, first) == 0
+
+
+def test_wish_to_cancel_is_told_to_the_first_transaction(stores, queued):
+    heard = []
+    with stores.database.write() as connection:
+        stores.operations.ask_to_cancel(connection, queued[0].id, "enough")
+    known = claiming(queued[0])
+    known.write = lambda _connection, held: (
+        heard.append(held) or Said(flow=None, atoms={}, events=[])
+    )
+    stores.group.commit(known, alone=False)
+    assert heard == [("enough", OperationState.RUNNING)]

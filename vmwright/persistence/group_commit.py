@@ -14,7 +14,7 @@ from taskflow.persistence import models
 from vmwright.errors import ClaimLost, Internal, StoreUnavailable, TransactionGivenUp, VmwrightError
 from vmwright.ids import OperationId
 from vmwright.persistence.database import Database
-from vmwright.persistence.held_operations import Held
+from vmwright.persistence.held_operations import Claim, Held
 from vmwright.persistence.operations import OperationStore
 from vmwright.persistence.records import Event
 from vmwright.persistence.run_rows import AtomRows, RunRows, together
@@ -38,7 +38,7 @@ class Entry:
 
     operation: OperationId
     epoch: int
-    claim: Callable[[sa.Connection], Held] | None = None
+    claim: Claim | None = None
     """How the transaction makes the operation ours; None if it is, in this epoch."""
     write: Callable[[sa.Connection, Held], Said]
     """Writes the rest. What of ours it raises is this entry's failure, and not that of others."""
@@ -150,27 +150,31 @@ class GroupCommit:
     def _held(
         self, connection: sa.Connection, entries: Sequence[Entry]
     ) -> Collection[tuple[Entry, Held]]:
-        ours = {entry.operation: entry.epoch for entry in entries if entry.claim is None}
-        found = self._operations.held(connection, ours)
-        held = []
+        claims = [entry.claim for entry in entries if entry.claim is not None]
+        self._operations.claim_all(connection, claims)
+        # Not claimed just now, it may be ours all the same: if the answer to a commit was lost.
+        found = self._operations.held(
+            connection,
+            {
+                entry.operation: (entry.epoch, entry.claim.owner if entry.claim else None)
+                for entry in entries
+            },
+        )
         for entry in entries:
-            try:
-                if entry.claim is not None:
-                    held.append((entry, entry.claim(connection)))
-                elif entry.operation in found:
-                    held.append((entry, found[entry.operation]))
-                else:
-                    raise ClaimLost(
-                        f"operation {entry.operation}: another process has taken it over"
-                    )
-            except ClaimLost as error:
-                raise _Failed(entry, error) from error
-        return held
+            if entry.operation not in found or not _has_its_turn(entry, connection):
+                error = ClaimLost(f"operation {entry.operation}: another process has taken it over")
+                raise _Failed(entry, error)
+        return [(entry, found[entry.operation]) for entry in entries]
 
     def _write(self, connection: sa.Connection, said: Sequence[Said]) -> None:
         self._runs.write_flows(connection, [one.flow for one in said if one.flow is not None])
         self._runs.write_atoms(connection, together(one.atoms for one in said))
         self._operations.append(connection, [event for one in said for event in one.events])
+
+
+def _has_its_turn(entry: Entry, connection: sa.Connection) -> bool:
+    takes = entry.claim.takes_turn if entry.claim is not None else None
+    return takes is None or takes(connection)
 
 
 def _written(entry: Entry, connection: sa.Connection, held: Held) -> Said:

@@ -1,6 +1,7 @@
 """Whose operations are: how they are claimed, and held by their owner for a transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +19,17 @@ Held = tuple[str | None, OperationState]
 """Why somebody wants an operation of ours cancelled, if so, and its state."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """How the first transaction of a run makes an operation ours that has never run."""
+
+    operation: Operation
+    """As it was read."""
+    owner: OwnerId
+    takes_turn: Callable[[sa.Connection], bool] | None = None
+    """Takes its instance for it; False if that is another one's. None if it has it."""
+
+
 class HeldOperations:
     """The part of the operations' store that every transaction of a run begins with."""
 
@@ -29,19 +41,14 @@ class HeldOperations:
 
         A run that had begun to undo goes on undoing.
         """
-        undoing = "code" in (operation.error or {})
-        claimed = self._claims.one(
-            connection,
-            {
-                "key": operation.id,
-                "read_epoch": operation.epoch,
-                "read_state": operation.state,
-                "owner": owner,
-                "claimed": operation.epoch + 1,
-                "becomes": OperationState.UNDOING if undoing else OperationState.RUNNING,
-            },
-        )
+        claimed = self._claims.one(connection, _claim(operation, owner))
         return operation.epoch + 1 if claimed == 1 else None
+
+    def claim_all(self, connection: sa.Connection, claims: Iterable["Claim"]) -> None:
+        """As `claim`, for several; `held` tells then which of them are ours."""
+        rows = [_claim(claim.operation, claim.owner) for claim in claims]
+        if rows:
+            self._claims.many(connection, rows)
 
     @cached_property
     def _claims(self) -> Prepared:
@@ -62,44 +69,31 @@ class HeldOperations:
             )
         )
 
-    def fence(
-        self,
-        connection: sa.Connection,
-        operation: OperationId,
-        epoch: int,
-        *,
-        owner: OwnerId | None = None,
-    ) -> Held:
-        """Hold the row for this transaction. `ClaimLost` unless the epoch is still ours, and, if
-        one is given, the owner."""
-        held = self._ours(connection, {operation: epoch}, owner)
+    def fence(self, connection: sa.Connection, operation: OperationId, epoch: int) -> Held:
+        """Hold the row for this transaction. `ClaimLost` unless the epoch is still ours."""
+        held = self.held(connection, {operation: (epoch, None)})
         if operation not in held:
             raise ClaimLost(f"operation {operation}: another process has taken it over")
         return held[operation]
 
     def held(
-        self, connection: sa.Connection, epochs: Mapping[OperationId, int]
-    ) -> dict[OperationId, Held]:
-        """As `fence`, for several: those that are still ours in these epochs."""
-        return self._ours(connection, epochs, None)
-
-    def _ours(
         self,
         connection: sa.Connection,
-        epochs: Mapping[OperationId, int],
-        owner: OwnerId | None,
+        ours: Mapping[OperationId, tuple[int, OwnerId | None]],
     ) -> dict[OperationId, Held]:
-        if len(epochs) == 1:
-            rows = self._held.select(connection, {"key": next(iter(epochs))})
+        """As `fence`, for several: those that are still ours in these epochs, and, where one is
+        given, whose owner that is."""
+        if len(ours) == 1:
+            rows = self._held.select(connection, {"key": next(iter(ours))})
         else:
-            keys = {"keys": list(epochs)}
-            found = connection.execute(self._several_held, keys) if epochs else ()
+            found = connection.execute(self._several_held, {"keys": list(ours)}) if ours else ()
             rows = [tuple(row) for row in found]
-        return {
-            operation: (reason, OperationState(state))
-            for operation, epoch, reason, state, holder in rows
-            if epoch == epochs[operation] and owner in (None, holder)
-        }
+        held = {}
+        for operation, in_epoch, reason, state, holder in rows:
+            epoch, owner = ours[operation]
+            if in_epoch == epoch and owner in (None, holder):
+                held[operation] = (reason, OperationState(state))
+        return held
 
     @cached_property
     def _held(self) -> Prepared:
@@ -123,3 +117,15 @@ class HeldOperations:
             # SQLite's transactions that may write have no others beside them.
             .with_for_update(key_share=True)
         )
+
+
+def _claim(operation: Operation, owner: OwnerId) -> dict[str, object]:
+    undoing = "code" in (operation.error or {})
+    return {
+        "key": operation.id,
+        "read_epoch": operation.epoch,
+        "read_state": operation.state,
+        "owner": owner,
+        "claimed": operation.epoch + 1,
+        "becomes": OperationState.UNDOING if undoing else OperationState.RUNNING,
+    }

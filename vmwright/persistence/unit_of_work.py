@@ -13,7 +13,7 @@ from taskflow.persistence import base, models
 from vmwright.errors import ClaimLost, StoreUnavailable
 from vmwright.persistence.attempts import decisive_fault
 from vmwright.persistence.group_commit import Entry, Said
-from vmwright.persistence.held_operations import Held
+from vmwright.persistence.held_operations import Claim, Held
 from vmwright.persistence.logbook import error_of, outcome_of
 from vmwright.persistence.pending import Failed, Fenced, Pending, Write
 from vmwright.persistence.records import Event, Operation
@@ -22,9 +22,6 @@ from vmwright.persistence.stores import Stores
 from vmwright.states import Direction, OperationState, TaskState
 
 T = TypeVar("T")
-
-Hold = Callable[[sa.Connection], Held]
-"""Holds the operation's row for a transaction, as its owner; `ClaimLost` for anybody else."""
 
 _ENDS = {
     taskflow_states.SUCCESS: Direction.EXECUTE,
@@ -48,7 +45,7 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
         detail: models.FlowDetail,
         *,
         trusted: Callable[[], bool],
-        claim: Hold | None = None,
+        claim: Claim | None = None,
         claimed: Callable[[], None] | None = None,
     ) -> None:
         """`operation` is as claimed, `detail` as stored. `trusted` says whether the
