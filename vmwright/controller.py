@@ -1,5 +1,6 @@
 """What an embedder holds: takes requests in, runs them, and tells how they stand."""
 
+import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,7 +16,8 @@ from vmwright.settings import Settings
 from vmwright.states import CLAIMABLE, OperationState
 
 if TYPE_CHECKING:
-    from vmwright.admission import Reservation
+    from vmwright.admission.intake import Answers, Reservation
+    from vmwright.admission.several import Wish
     from vmwright.ids import InstanceId
     from vmwright.inventory import Inventory
     from vmwright.planning import Plan
@@ -121,14 +123,12 @@ class Controller(Reader):
 
         Returns one reservation for each request. `Unavailable` if no host of ours answers.
         """
-        if self._check(requests):
-            self.inventory.ensure_default_host()
-            self.inventory.ensure_some_host_answers(self.settings.operations.undo_deadline)
-        reservations = self._accept(requests)
+        answers = self._accept(requests, ask_hosts=True)
         self._shop.worker.see_through(
-            operation.id for reservation in reservations for operation in reservation.operations
+            [one.id for answer in answers.reservations for one in answer.operations],
+            answers.builds,
         )
-        return reservations
+        return answers.reservations
 
     def submit(self, request: "CreateRequest") -> Operation:
         """Accept the build of one instance; as `submit_all`."""
@@ -136,9 +136,9 @@ class Controller(Reader):
 
     def submit_all(self, *requests: "CreateRequest") -> Sequence["Reservation"]:
         """Accept builds, all or none, and leave them to whoever resumes work of this store."""
-        if self._check(requests):
-            self.inventory.ensure_default_host()
-        return self._accept(requests)
+        answers = self._accept(requests, ask_hosts=False)
+        self._shop.worker.nudge()
+        return answers.reservations
 
     def plan(self, *requests: "CreateRequest") -> Sequence["Plan"]:
         """What `create_all` would do now, a plan for each instance; raises what it would raise.
@@ -253,26 +253,46 @@ class Controller(Reader):
             self._shop.upkeep.history.check(connection)
             return work(connection)
 
-        accepted = in_transaction(self._database, checked)
-        self._shop.worker.nudge()
+        return in_transaction(self._database, checked)
+
+    def _accept(self, requests: Sequence["CreateRequest"], *, ask_hosts: bool) -> "Answers":
+        """At once, where there is a host and, if they are to be asked, one has just answered;
+        else once that is so."""
+        from vmwright.admission.several import Wish
+
+        wishes = [Wish.of(request) for request in requests]
+        accepted = self._take_in(
+            wishes, lambda connection: self.inventory.has_host(connection, heard_of=ask_hosts)
+        )
+        if accepted is None:
+            if self._check(requests):
+                self.inventory.ensure_default_host()
+                if ask_hosts:
+                    patience = self.settings.operations.undo_deadline
+                    self.inventory.ensure_some_host_answers(patience)
+            accepted = self._take_in(wishes, lambda _: True)
+        assert accepted is not None, "the second time there is no condition"
         return accepted
 
     def _check(self, requests: Sequence["CreateRequest"]) -> bool:
         """Refuse what can be refused before a host is asked, or registered. Returns whether
         anything is to be built that was not accepted before."""
         with self._database.read() as connection:
-            new = [self._shop.door.check(connection, request, self._caller) for request in requests]
-        return any(new)
+            return self._shop.door.check(connection, requests, self._caller)
 
-    def _accept(self, wishes: Sequence["CreateRequest"]) -> Sequence["Reservation"]:
-        from vmwright.admission.several import with_key
+    def _take_in(
+        self, wishes: Sequence["Wish"], may: Callable[[sa.Connection], bool]
+    ) -> "Answers | None":
+        """None if it may not be: then nothing is stored."""
+        tries = itertools.count()
 
-        requests = [with_key(wish) for wish in wishes]
-        return self._write(
-            lambda connection: [
-                self._shop.door.create(connection, request, self._caller) for request in requests
-            ]
-        )
+        def work(connection: sa.Connection) -> "Answers | None":
+            again = next(tries) > 0
+            if not may(connection):
+                return None
+            return self._shop.door.create(connection, wishes, self._caller, again=again)
+
+        return self._write(work)
 
     def _end(self, instance: "InstanceId") -> Operation:
         """Delete what asked to end by itself, whosever it is."""

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from vmwright.admission.rows import Build
 from vmwright.dispatcher import Dispatcher
 from vmwright.errors import Conflict, StoreRestored, StoreUnavailable, Unavailable
 from vmwright.ids import DeploymentId, InstanceId, OperationId
@@ -16,6 +17,7 @@ from vmwright.reconcilers.power_states import sync_power_states
 from vmwright.reconcilers.pruning import prune
 from vmwright.reconcilers.rounds import Round, Rounds
 from vmwright.reconcilers.upkeep import Upkeep
+from vmwright.runs import Accepted
 from vmwright.settings import Settings
 from vmwright.tasks.task import Means
 
@@ -72,10 +74,15 @@ class Worker:
         self._upkeep = upkeep
         self._rounds = Rounds(self._closing)
 
-    def see_through(self, operations: Iterable[OperationId]) -> None:
-        """Run these, as soon as they may be run, until nothing more happens to them."""
+    def see_through(self, operations: Iterable[OperationId], builds: Iterable[Build] = ()) -> None:
+        """Run these, as soon as they may be run, until nothing more happens to them. Nothing is
+        read back of those `builds` among them that were stored just now."""
         self._start()
-        self._dispatcher.see_through(operations)
+        accepted = [
+            Accepted(operation=build.operation, spec=build.spec, detail=build.run.detail)
+            for build in builds
+        ]
+        self._dispatcher.see_through(operations, accepted)
 
     def serve_until(self, stop: threading.Event, tick: Callable[[Standing], object]) -> None:
         """Run whatever the store holds, and repeat what only a service repeats."""

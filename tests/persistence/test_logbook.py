@@ -8,10 +8,10 @@ from taskflow.persistence import models
 from taskflow.persistence.backends import impl_sqlalchemy
 from taskflow.types.failure import Failure
 
-from tests.support.rows import tasks_named
+from tests.support.rows import new_flow_rows, tasks_named
 from vmwright.errors import Cancelled, HostFault, Internal, Refused, Unavailable
 from vmwright.ids import new_id
-from vmwright.persistence.logbook import load_flow, new_flow_rows, outcome_of
+from vmwright.persistence.logbook import load_flow, outcome_of
 from vmwright.states import AttemptOutcome
 
 
@@ -49,6 +49,21 @@ def test_retry_is_stored_beside_the_tasks_and_begins_without_a_history(stores):
         ]
     assert kinds == {"task": models.TaskDetail, "retry": models.RetryDetail}
     assert histories == [[]]
+
+
+def test_run_that_has_not_begun_is_in_memory_what_is_read_of_it(stores):
+    atoms = [*tasks_named("task", "other"), retry.AlwaysRevertAll("retry")]
+    with stores.database.write() as connection:
+        run = new_flow_rows(connection, stores, flow_name="create", detail_id=new_id(), atoms=atoms)
+        stored = load_flow(connection, stores, run.detail_id)
+    known = run.detail()
+    assert known.to_dict() == stored.to_dict()
+    assert described(known) == described(stored)
+    assert len(described(known)) == 3
+
+
+def described(flow) -> dict:
+    return {atom.name: (type(atom), atom.to_dict()) for atom in flow}
 
 
 def saved_retry(stores) -> str:

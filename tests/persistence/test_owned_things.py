@@ -145,7 +145,7 @@ def group(stores):
 
 def member(stores, connection, group, **changes) -> InstanceId:
     instance = stored_instance(stores, connection, **changes)
-    stores.server_groups.add_member(connection, group.id, instance)
+    stores.server_groups.add_members(connection, [(group.id, instance)])
     return instance
 
 
@@ -191,7 +191,7 @@ def test_holders_of_a_group_decide_one_after_the_other(stores, group):
             stores.server_groups.hold(connection, group.id)
             if stores.server_groups.hosts_of_members(connection, group.id, instance):
                 return False
-            stores.server_groups.add_member(connection, group.id, instance)
+            stores.server_groups.add_members(connection, [(group.id, instance)])
             stores.instances.place(connection, instance, host)
             return True
 

@@ -15,7 +15,7 @@ from tests.support.crowds import all_at_once
 from tests.support.rows import stored_instance
 from vmwright.errors import NotFound, Unavailable
 from vmwright.ids import new_id
-from vmwright.persistence.secrets import SecretStore
+from vmwright.persistence.secrets import NewSecret, SecretStore
 
 MARKER = b"marker-of-a-secret-7d1f\x00\xff"
 
@@ -30,7 +30,7 @@ def keep(stores, instance, content=MARKER):
     secret = new_id()
     with stores.database.write() as connection:
         stores.secrets.keep(
-            connection, secret, instance=instance, kind="user_data", content=content
+            connection, NewSecret(id=secret, instance=instance, kind="user_data", content=content)
         )
     return secret
 
@@ -130,7 +130,10 @@ def test_key_that_cannot_be_made_is_unavailable(stores, database, instance, tmp_
     (tmp_path / "in the way").touch()
     nowhere = SecretStore(database.schema, tmp_path / "in the way" / "key")
     with pytest.raises(Unavailable) as refused, database.write() as connection:
-        nowhere.keep(connection, new_id(), instance=instance, kind="user_data", content=MARKER)
+        nowhere.keep(
+            connection,
+            NewSecret(id=new_id(), instance=instance, kind="user_data", content=MARKER),
+        )
     assert refused.value.hint
 
 
@@ -149,6 +152,7 @@ from tests.support.crowds import all_at_once
 from tests.support.rows import stored_instance
 from vmwright.ids import new_id
 from vmwright.persistence.database import Database
+from vmwright.persistence.secrets import NewSecret
 from vmwright.persistence.stores import Stores
 from vmwright.settings import DatabaseSettings
 settings = DatabaseSettings(**json.loads({json.dumps(asdict(ready))!r}))
@@ -156,7 +160,9 @@ stores = Stores.of(Database.open(settings), Path({str(tmp_path / "key")!r}))
 secret = new_id()
 with stores.database.write() as connection:
     instance = stored_instance(stores, connection)
-    stores.secrets.keep(connection, secret, instance=instance, kind="user_data", content=b"x")
+    stores.secrets.keep(
+        connection, NewSecret(id=secret, instance=instance, kind="user_data", content=b"x")
+    )
 print(secret)
 """
     children = [

@@ -10,11 +10,11 @@ from taskflow.persistence import models
 from taskflow.persistence.backends import impl_sqlalchemy
 from taskflow.persistence.backends.sqlalchemy import tables as taskflow_tables
 
-from tests.support.rows import tasks_named
+from tests.support.rows import new_flow_rows, tasks_named
 from vmwright.ids import new_id
 from vmwright.persistence import schema_version
 from vmwright.persistence.database import Database
-from vmwright.persistence.logbook import load_flow, new_flow_rows
+from vmwright.persistence.logbook import load_flow
 from vmwright.persistence.stores import Stores
 from vmwright.settings import DatabaseSettings
 

@@ -5,10 +5,10 @@ from taskflow import retry
 from taskflow import states as taskflow_states
 
 from tests.persistence.test_logbook import failed
-from tests.support.rows import stored_operation, tasks_named
+from tests.support.rows import new_flow_rows, stored_operation, tasks_named
 from vmwright.errors import ClaimLost, HostFault, NoValidHost, Refused
 from vmwright.ids import OwnerId, new_id
-from vmwright.persistence.logbook import load_flow, new_flow_rows
+from vmwright.persistence.logbook import load_flow
 from vmwright.persistence.unit_of_work import UnitOfWork
 from vmwright.states import OperationState, TaskState, VmState
 

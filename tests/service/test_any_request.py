@@ -8,6 +8,7 @@ from hypothesis import given
 
 from tests.support.any_request import accepted, fast, requests, stocked_for_any
 from vmwright.admission import Caller
+from vmwright.admission.catalogue import Catalogue
 from vmwright.admission.resolve import spec_of
 from vmwright.admission.several import individual, names_of
 from vmwright.controller import Controller
@@ -41,9 +42,8 @@ def test_any_request_that_is_accepted_is_a_spec_that_survives_the_store(
     stores = controller._stores
     request = accepted(lambda: CreateRequest.parse(**fields))
     with stores.database.read() as connection:
-        shared = accepted(
-            lambda: spec_of(stores, connection, request, Caller(), controller.settings)
-        )
+        catalogue = Catalogue(stores, connection, Caller(), controller.settings)
+        shared = accepted(lambda: spec_of(catalogue, request))
     for number, name in enumerate(names_of(request)):
         spec = individual(shared, InstanceId(new_id()), name, number, request)
         assert Spec.from_store(spec.to_store()) == spec

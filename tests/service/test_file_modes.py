@@ -18,6 +18,7 @@ from vmwright.ids import new_id
 from vmwright.ownership import Ownership
 from vmwright.persistence import schema_version
 from vmwright.persistence.database import Database
+from vmwright.persistence.secrets import NewSecret
 from vmwright.persistence.stores import Stores
 from vmwright.settings import DatabaseSettings
 from vmwright.waiting import Wait
@@ -173,7 +174,8 @@ def test_a_key_that_is_a_link_to_nothing_makes_no_file(tmp_path: Path, foreign: 
     before = contents(foreign)
     with pytest.raises(Unavailable), database.write() as connection:
         Stores.of(database, key).secrets.keep(
-            connection, new_id(), instance=new_id(), kind="user_data", content=b"x"
+            connection,
+            NewSecret(id=new_id(), instance=new_id(), kind="user_data", content=b"x"),
         )
     database.close()
     assert contents(foreign) == before

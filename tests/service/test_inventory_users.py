@@ -261,7 +261,7 @@ def test_server_group_with_living_members_is_not_deleted(deployment, inventory):
     group = inventory.server_groups.create("apart", "anti-affinity")
     instance = deployment.instance(deployment.image())
     with deployment.database.write() as connection:
-        deployment.stores.server_groups.add_member(connection, group.id, instance.id)
+        deployment.stores.server_groups.add_members(connection, [(group.id, instance.id)])
     assert list(inventory.server_groups.members("apart")) == [instance.id]
     with pytest.raises(Conflict, match=r"server group .apart. is in use by 1 instances"):
         inventory.server_groups.delete("apart")

@@ -2,8 +2,10 @@
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +121,46 @@ def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
         policy.require(ADMIN, ["vmwright:create"], {"project_id": "default"})
     file.write_text('"vmwright:create": "role:admin or role:member"\n')
     policy.require(ADMIN, ["vmwright:create"], {"project_id": "default"})
+
+
+def test_what_was_allowed_is_denied_once_the_file_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text('"vmwright:create": "role:admin"\n')
+    policy = Policy(file)
+    for _ in range(3):
+        policy.require(ADMIN, ["vmwright:create"], {"project_id": "default"})
+    with pytest.raises(Forbidden):
+        policy.require(MEMBER, ["vmwright:create"], {"project_id": "default"})
+    file.write_text('"vmwright:create": "!"\n')
+    with pytest.raises(Forbidden):
+        policy.require(ADMIN, ["vmwright:create"], {"project_id": "default"})
+
+
+def test_a_rule_that_asks_a_server_asks_it_each_time(tmp_path: Path) -> None:
+    """Its answer may be another one now: no answer of it is remembered."""
+    answers = [b"True", b"True", b"False"]
+
+    class Judge(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(answers.pop(0))
+
+        def log_message(self, *_: object) -> None:
+            """Nobody reads it."""
+
+    file = tmp_path / "policy.yaml"
+    with HTTPServer(("127.0.0.1", 0), Judge) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/may"
+        file.write_text(f'"asked": "{address}"\n"vmwright:create": "role:admin and rule:asked"\n')
+        policy = Policy(file)
+        for _ in range(2):
+            policy.require(ADMIN, ["vmwright:create"], {"project_id": "default"})
+        with pytest.raises(Forbidden):
+            policy.require(ADMIN, ["vmwright:create"], {"project_id": "default"})
+        server.shutdown()
+    assert answers == []
 
 
 @pytest.mark.parametrize(

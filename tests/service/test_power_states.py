@@ -10,6 +10,7 @@ from tests.support.attempts import until
 from tests.support.lab import Lab
 from tests.support.oracle import assert_only_the_users_volume_is_left
 from vmwright.admission import Caller
+from vmwright.admission.several import Wish
 from vmwright.backends.simulated.hypervisor import SimulatedHypervisor
 from vmwright.controller import Controller
 from vmwright.errors import Forbidden
@@ -83,8 +84,9 @@ def test_no_policy_keeps_a_guest_that_asked_for_it_from_ending(lab: Lab) -> None
     def child(controller):
         with controller._database.write() as connection:
             caller = Caller(user="somebody")
-            wish = labs.request(shutdown_terminate=True)
-            (build,) = controller._shop.door.create(connection, wish, caller).operations
+            wish = Wish.of(labs.request(shutdown_terminate=True))
+            (accepted,) = controller._shop.door.create(connection, [wish], caller).builds
+            build = accepted.operation
         controller.resume(build.id)
         print(controller.wait(build.id, timeout=60).state)
         switch(lab, "shutdown")

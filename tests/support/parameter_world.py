@@ -109,4 +109,4 @@ def _fill(stores: Stores, instance: InstanceId, operation: OperationId) -> None:
         for name in ("apart", "full"):
             group = a_server_group(name=name)
             stores.server_groups.add(connection, group)
-        stores.server_groups.add_member(connection, group.id, instance)
+        stores.server_groups.add_members(connection, [(group.id, instance)])

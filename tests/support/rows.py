@@ -1,5 +1,6 @@
 """Rows that tests of the store begin with."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +22,7 @@ from vmwright.ids import (
     VolumeId,
     new_id,
 )
+from vmwright.persistence.new_runs import NewRun, NewRunStore, kind_of
 from vmwright.persistence.records import (
     Attachment,
     HostRecord,
@@ -189,6 +191,21 @@ def stored_operation(stores: Stores, connection: sa.Connection, **changes: Any) 
     stores.operations.add(connection, operation)
     stores.attempts.begin(connection, operation.id, 1)
     return stores.operations.get(connection, operation.id)
+
+
+def new_flow_rows(
+    connection: sa.Connection,
+    stores: Stores,
+    *,
+    flow_name: str,
+    detail_id: str,
+    atoms: Iterable[Atom],
+) -> NewRun:
+    """A run that has not begun."""
+    kinds = [kind_of(atom) for atom in atoms]
+    run = NewRun(flow_name=flow_name, detail_id=detail_id, atoms=kinds)
+    NewRunStore(stores.database.schema).add(connection, [run])
+    return run
 
 
 def a_port(network: NetworkId, **changes: Any) -> Port:

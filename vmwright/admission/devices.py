@@ -3,16 +3,13 @@
 import math
 from dataclasses import dataclass
 
-import sqlalchemy as sa
-
-from vmwright.admission.caller import Caller
+from vmwright.admission.catalogue import Catalogue
 from vmwright.admission.images import GIB, BootImages, image_spec, refuse_small_memory
 from vmwright.errors import InvalidRequest, QuotaExceeded
 from vmwright.ids import VolumeId, new_id
 from vmwright.limits import QuotaSettings
 from vmwright.persistence.kept import way_to_free
 from vmwright.persistence.records import Flavor, VolumeRecord
-from vmwright.persistence.stores import Stores
 from vmwright.request import BlockDevice, CreateRequest
 from vmwright.request.block_devices import SWAP
 from vmwright.spec import DiskSpec, ImageSpec, SnapshotSpec, VolumeSpec
@@ -36,17 +33,11 @@ class Devices:
 class _Resolving:
     """One request's disks, while they are found out."""
 
-    def __init__(
-        self,
-        stores: Stores,
-        connection: sa.Connection,
-        caller: Caller,
-        flavor: Flavor,
-        bus: str,
-    ) -> None:
-        self._stores = stores
-        self._connection = connection
-        self._caller = caller
+    def __init__(self, catalogue: Catalogue, flavor: Flavor, bus: str) -> None:
+        self._catalogue = catalogue
+        self._stores = catalogue.stores
+        self._connection = catalogue.connection
+        self._caller = catalogue.caller
         self._flavor = flavor
         self._bus = bus
 
@@ -63,7 +54,7 @@ class _Resolving:
                 return self._spec(device, source="blank", size=device.volume_size or 1)
 
     def _from_image(self, device: BlockDevice) -> VolumeSpec:
-        image = self._stores.registries.images.pin(self._connection, str(device.uuid))
+        image = self._catalogue.image(str(device.uuid))
         if device.boots:
             refuse_small_memory(image, self._flavor)
         least = max(math.ceil(image.virtual_size_bytes / GIB), image.min_disk_gib)
@@ -108,7 +99,7 @@ class _Resolving:
         """Of a volume that was never put on a host: what it will begin as."""
         if record.location is not None or record.image_id is None:
             return None
-        return image_spec(self._stores.registries.images.pin(self._connection, record.image_id))
+        return image_spec(self._catalogue.image(record.image_id))
 
     def _snapshot_of(self, record: VolumeRecord) -> SnapshotSpec | None:
         if record.location is not None or record.snapshot_id is None:
@@ -137,19 +128,12 @@ class _Resolving:
 
 
 def devices_of(
-    stores: Stores,
-    connection: sa.Connection,
-    request: CreateRequest,
-    *,
-    caller: Caller,
-    flavor: Flavor,
-    boot: BootImages,
-    limits: QuotaSettings,
+    catalogue: Catalogue, request: CreateRequest, *, flavor: Flavor, boot: BootImages
 ) -> Devices:
     """Every disk, with an id of its own where it is new; names of new volumes come later."""
     asked = request.devices()
     bus = boot.properties.get(_BUS, "virtio")
-    resolving = _Resolving(stores, connection, caller, flavor, bus)
+    resolving = _Resolving(catalogue, flavor, bus)
     volumes = tuple(resolving.volume(device) for device in asked if not device.is_local)
     # By its name and by its id, it is the same one.
     if len({volume.volume for volume in volumes}) != len(volumes):
@@ -158,7 +142,7 @@ def devices_of(
     if root is not None:
         _refuse_other_image(root, boot.image)
     disks = _local_disks(asked, flavor, bus)
-    _refuse_too_many(len(disks) + (boot.image is not None), limits)
+    _refuse_too_many(len(disks) + (boot.image is not None), catalogue.limits)
     return Devices(
         volumes=volumes,
         disks=disks,

@@ -1,41 +1,24 @@
 """The door: every name becomes an id, every rule is checked, and nothing is stored before that."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
 
 import sqlalchemy as sa
 
 from vmwright.admission.caller import Caller
 from vmwright.admission.gate import Gate, Rights
-from vmwright.admission.guest_data import new_password
-from vmwright.admission.placement import refuse_full_group
-from vmwright.admission.quota import Amounts, granted, limits_of
-from vmwright.admission.resolve import spec_of
-from vmwright.admission.rows import Rows, new_operation, new_reservation
-from vmwright.admission.rules import DELETE, rules_of, rules_of_spec
-from vmwright.admission.several import individual, names_of
+from vmwright.admission.intake import Answers, Intake, Reservation, Specs
+from vmwright.admission.rows import Batch, Rows, new_operation
+from vmwright.admission.rules import DELETE
+from vmwright.admission.several import Wish
 from vmwright.errors import Conflict
-from vmwright.flows import NO_HOOKS, newest
-from vmwright.ids import InstanceId, OperationId, new_id
+from vmwright.ids import InstanceId, OperationId
 from vmwright.persistence.records import Instance, Operation
 from vmwright.request import CreateRequest
 from vmwright.settings import Settings
-from vmwright.spec import Spec
 from vmwright.states import ENDED, TaskState
 from vmwright.tasks.task import Means
 
-_DEFAULT_GROUP = "default"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reservation:
-    """The answer to a request: its instances share the id, and are built side by side."""
-
-    id: str
-    operations: Sequence[Operation]
-    """One for each instance, in the order of their names."""
-    passwords: dict[InstanceId, str] = field(default_factory=dict, repr=False)
-    """Told now and never again."""
+__all__ = ["Answers", "Door", "Reservation", "Wish"]
 
 
 class Door:
@@ -48,91 +31,42 @@ class Door:
         self._settings = settings
         self._rows = Rows(means, clock)
 
-    def check(self, connection: sa.Connection, request: CreateRequest, caller: Caller) -> bool:
+    def check(
+        self, connection: sa.Connection, requests: Sequence[CreateRequest], caller: Caller
+    ) -> bool:
         """Raise what `create` would raise, but for quotas; store nothing.
 
-        Returns whether something would be built: False if the request was answered before.
+        Returns whether something would be built: False if all was answered before.
         """
-        self._allow(caller, rules_of(request))
-        if self._answered(connection, request, caller) is not None:
-            return False
-        self.specs(connection, request, caller)
-        return True
+        return self._intake(connection, caller).refuse(requests)
 
     def create(
-        self, connection: sa.Connection, request: CreateRequest, caller: Caller
-    ) -> Reservation:
+        self,
+        connection: sa.Connection,
+        wishes: Sequence[Wish],
+        caller: Caller,
+        *,
+        again: bool = False,
+    ) -> Answers:
         """Accept builds: instances, operations, their flows' rows and secrets, all or none.
 
         `Forbidden` by a policy, `NotFound` for an unknown name, `InvalidRequest` for a rule,
-        `Conflict` for something in use, `QuotaExceeded`; then nothing was stored.
+        `Conflict` for something in use, `QuotaExceeded`; then nothing was stored. `again` if a try
+        before may have stored them, as where the answer to its commit was lost.
         """
-        self._allow(caller, rules_of(request))
-        answered = self._answered(connection, request, caller)
-        if answered is not None:
-            return answered
-        if _DEFAULT_GROUP in request.security_groups:
-            self._stores.security_groups.ensure_default(connection, caller.project)
-        specs = self.specs(connection, request, caller)
-        self._stores.quotas.hold(connection, caller.project)
-        group = specs[0][1].placement.group
-        if group is not None:
-            self._stores.server_groups.hold(connection, group)
-        granted_specs = self._granted(connection, request, caller, specs)
-        return self._store(connection, request, caller, granted_specs)
+        return self._intake(connection, caller).accept(wishes, again=again)
 
     def acceptable(
         self, connection: sa.Connection, request: CreateRequest, caller: Caller
-    ) -> list[tuple[InstanceId, Spec]]:
+    ) -> Specs:
         """What `create` would build if it were asked now; raises what it would raise.
 
         Changes nothing and holds nothing. Ids are made up, and others when it is really built.
         """
-        self._allow(caller, rules_of(request))
-        specs = self.specs(connection, request, caller)
-        return self._granted(connection, request, caller, specs)
+        return self._intake(connection, caller).acceptable(request)
 
-    def _granted(
-        self,
-        connection: sa.Connection,
-        request: CreateRequest,
-        caller: Caller,
-        specs: list[tuple[InstanceId, Spec]],
-    ) -> list[tuple[InstanceId, Spec]]:
-        """As many of them as quotas allow, and not fewer than the request wants."""
-        _, first = specs[0]
-        limits = limits_of(self._stores, connection, caller.project, self._settings.quota)
-        count = granted(
-            self._stores,
-            connection,
-            caller.project,
-            Amounts.of(first),
-            least=request.min_count,
-            most=request.count,
-            limits=limits,
-        )
-        refuse_full_group(self._stores, connection, first.placement, limits, count)
-        return specs[:count]
-
-    def specs(
-        self, connection: sa.Connection, request: CreateRequest, caller: Caller
-    ) -> list[tuple[InstanceId, Spec]]:
-        """What each instance is to be, as if quotas allowed them all. Changes nothing."""
-        names = names_of(request)
-        shared = spec_of(self._stores, connection, request, caller, self._settings)
-        self._refuse_missing_plugins(shared)
-        self._allow(caller, rules_of_spec(shared))
-        found = []
-        for number, name in enumerate(names):
-            instance = InstanceId(new_id())
-            found.append((instance, individual(shared, instance, name, number, request)))
-        return found
-
-    def _refuse_missing_plugins(self, spec: Spec) -> None:
-        """The build would look for them, and be taken back for want of them."""
-        if spec.hooks != NO_HOOKS:
-            newest("create").make(self._means, spec.hooks)
-        self._means.placement.load()
+    def _intake(self, connection: sa.Connection, caller: Caller) -> Intake:
+        return Intake(self._means, self._gate, self._rows, self._settings, connection, caller)
 
     def delete(self, connection: sa.Connection, name_or_id: str, caller: Caller) -> Operation:
         """Accept a delete, whatever runs on the instance: that is asked to stop, and waited for.
@@ -168,8 +102,10 @@ class Door:
             user,
             after=before.id if before else None,
         )
-        self._rows.store_operation(connection, operation)
-        self._rows.note(connection, operation, "instance", TaskState.DELETING)
+        batch = Batch()
+        self._rows.add_operation(batch, operation)
+        self._rows.add_note(batch, operation, "instance", TaskState.DELETING)
+        self._rows.store(connection, batch)
         if before is not None:
             stores.operations.ask_to_cancel(connection, before.id, "the instance is being deleted")
         return operation
@@ -190,62 +126,3 @@ class Door:
             )
         self._stores.operations.ask_to_cancel(connection, operation.id, reason)
         return operation
-
-    def _allow(self, caller: Caller, rules: Iterable[str]) -> None:
-        self._gate.require(caller, rules)
-
-    def _answered(
-        self, connection: sa.Connection, request: CreateRequest, caller: Caller
-    ) -> Reservation | None:
-        """The answer that the request's idempotency key has got before."""
-        key = request.idempotency_key
-        if key is None:
-            return None
-        known = self._stores.operations.with_key(connection, caller.project, key)
-        if known is None:
-            return None
-        if known.request_digest != self._digest(request):
-            raise Conflict(
-                f"idempotency key {key!r} was used with another request",
-                hint="use a new key for a new request",
-            )
-        operations = self._stores.operations.of_reservation(connection, known.reservation_id)
-        return Reservation(
-            id=known.reservation_id,
-            operations=operations,
-            passwords=self._stores.secrets.passwords(
-                connection, [operation.instance_id for operation in operations]
-            ),
-        )
-
-    def _digest(self, request: CreateRequest) -> str | None:
-        """Made with the key file: a plain digest of a body with a password could be guessed."""
-        if request.idempotency_key is None:
-            return None
-        # Without defaults, so that a later version with further fields knows it again.
-        body = request.model_dump_json(exclude_defaults=True)
-        return self._stores.secrets.digest(body.encode())
-
-    def _store(
-        self,
-        connection: sa.Connection,
-        request: CreateRequest,
-        caller: Caller,
-        specs: list[tuple[InstanceId, Spec]],
-    ) -> Reservation:
-        reservation, operations, passwords = new_reservation(), [], {}
-        for number, (instance, spec) in enumerate(specs):
-            operation = new_operation(
-                "create", instance, caller.project, caller.user, reservation=reservation
-            )
-            if number == 0:
-                operation = replace(
-                    operation,
-                    idempotency_key=request.idempotency_key,
-                    request_digest=self._digest(request),
-                )
-            if spec.config_drive:
-                passwords[instance] = request.admin_password or new_password()
-            self._rows.store_build(connection, operation, spec, request, passwords.get(instance))
-            operations.append(operation)
-        return Reservation(id=reservation, operations=operations, passwords=passwords)

@@ -5,66 +5,24 @@ import secrets
 import string
 from base64 import b64encode
 
-import sqlalchemy as sa
-
-from vmwright.admission.caller import Caller
-from vmwright.errors import NotFound, QuotaExceeded
+from vmwright.admission.catalogue import Catalogue
+from vmwright.errors import QuotaExceeded
 from vmwright.limits import QuotaSettings
-from vmwright.persistence.records import SecurityGroupRule
-from vmwright.persistence.stores import Stores
 from vmwright.request import CreateRequest, InjectedFile
-from vmwright.spec import RuleSpec, SecurityGroupSpec
 
 UNLIMITED = -1
 
-_DEFAULT_GROUP = "default"
 _PASSWORD_LENGTH = 12
 _READABLE = "".join(sorted(set(string.ascii_letters + string.digits) - set("0O1Il")))
 
 
-def key_of(
-    stores: Stores, connection: sa.Connection, request: CreateRequest, caller: Caller
-) -> tuple[str | None, str | None]:
+def key_of(catalogue: Catalogue, request: CreateRequest) -> tuple[str | None, str | None]:
     """Name and text of the ssh public key."""
     if request.key_name is None:
         return None, request.key
-    pair = stores.key_pairs.find(connection, caller.user, request.key_name)
+    pairs, user = catalogue.stores.key_pairs, catalogue.caller.user
+    pair = pairs.find(catalogue.connection, user, request.key_name)
     return pair.name, pair.public_key
-
-
-def security_groups_of(
-    stores: Stores, connection: sa.Connection, request: CreateRequest, caller: Caller
-) -> tuple[SecurityGroupSpec, ...]:
-    """The groups with their rules as they are now. The default one is made with the first
-    instance of a project, so that it may not be there yet."""
-    found = {}
-    for name in request.security_groups:
-        try:
-            group = stores.security_groups.find(connection, caller.project, name)
-        except NotFound:
-            if name == _DEFAULT_GROUP:
-                continue
-            raise
-        rules = stores.security_groups.rules(connection, group.id)
-        found[group.id] = SecurityGroupSpec(
-            id=group.id,
-            name=group.name,
-            rules=tuple(_rule(stores, connection, rule) for rule in rules),
-        )
-    return tuple(found.values())
-
-
-def _rule(stores: Stores, connection: sa.Connection, rule: SecurityGroupRule) -> RuleSpec:
-    remote = rule.remote_group_id
-    return RuleSpec(
-        direction=rule.direction,
-        ethertype=rule.ethertype,
-        protocol=rule.protocol,
-        port_range_min=rule.port_range_min,
-        port_range_max=rule.port_range_max,
-        remote_ip_prefix=rule.remote_ip_prefix,
-        remote_group=stores.security_groups.name_of(connection, remote) if remote else None,
-    )
 
 
 def refuse_too_much(request: CreateRequest, limits: QuotaSettings) -> None:

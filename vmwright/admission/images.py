@@ -2,12 +2,9 @@
 
 from dataclasses import dataclass
 
-import sqlalchemy as sa
-
-from vmwright.admission.caller import Caller
+from vmwright.admission.catalogue import Catalogue
 from vmwright.errors import InvalidRequest, NotFound
 from vmwright.persistence.records import Flavor, Image
-from vmwright.persistence.stores import Stores
 from vmwright.request import CreateRequest
 from vmwright.request.create import NO_KERNEL
 from vmwright.spec import ImageSpec
@@ -33,8 +30,8 @@ class BootImages:
     ramdisk: ImageSpec | None
 
 
-def flavor_of(stores: Stores, connection: sa.Connection, request: CreateRequest) -> Flavor:
-    flavor = stores.registries.flavors.find(connection, request.flavor)
+def flavor_of(catalogue: Catalogue, request: CreateRequest) -> Flavor:
+    flavor = catalogue.flavor(request.flavor)
     if not flavor.enabled:
         raise InvalidRequest(
             f"flavor {flavor.name!r} is disabled", hint="see: vmwright flavor list"
@@ -42,16 +39,10 @@ def flavor_of(stores: Stores, connection: sa.Connection, request: CreateRequest)
     return flavor
 
 
-def boot_images(
-    stores: Stores,
-    connection: sa.Connection,
-    request: CreateRequest,
-    caller: Caller,
-    flavor: Flavor,
-) -> BootImages:
+def boot_images(catalogue: Catalogue, request: CreateRequest, flavor: Flavor) -> BootImages:
     """The images by name or id, held until the transaction ends. A request's kernel and ramdisk
     win over the image's own."""
-    root = _root_image(stores, connection, request, caller)
+    root = _root_image(catalogue, request)
     image = None if request.image is None else root
     if image is not None:
         refuse_misfit(image, flavor)
@@ -65,25 +56,24 @@ def boot_images(
     return BootImages(
         image=image_spec(image) if image else None,
         properties=properties,
-        kernel=_pinned(stores, connection, kernel, root, KERNEL),
-        ramdisk=_pinned(stores, connection, ramdisk, root, RAMDISK),
+        kernel=_pinned(catalogue, kernel, root, KERNEL),
+        ramdisk=_pinned(catalogue, ramdisk, root, RAMDISK),
     )
 
 
-def _root_image(
-    stores: Stores, connection: sa.Connection, request: CreateRequest, caller: Caller
-) -> Image | None:
+def _root_image(catalogue: Catalogue, request: CreateRequest) -> Image | None:
     """The image that the first disk begins as, or began as."""
-    images = stores.registries.images
     if request.image is not None:
-        return images.pin(connection, request.image)
+        return catalogue.image(request.image)
     root = next(device for device in request.devices() if device.boot_index == 0)
     name = str(root.uuid)
     match root.source_type:
         case "image":
-            return images.pin(connection, name)
+            return catalogue.image(name)
         case "volume":
-            volume = stores.volumes.find(connection, name, project=caller.sees)
+            stores, connection = catalogue.stores, catalogue.connection
+            volume = stores.volumes.find(connection, name, project=catalogue.caller.sees)
+            images = stores.registries.images
             return images.get(connection, volume.image_id) if volume.image_id else None
         case _:
             return None
@@ -140,13 +130,13 @@ def image_spec(image: Image) -> ImageSpec:
 
 
 def _pinned(
-    stores: Stores, connection: sa.Connection, name: str | None, root: Image | None, key: str
+    catalogue: Catalogue, name: str | None, root: Image | None, key: str
 ) -> ImageSpec | None:
     """`NotFound` that says so where it is the image `root` that names this one, by property."""
     if name is None:
         return None
     try:
-        return image_spec(stores.registries.images.pin(connection, name))
+        return image_spec(catalogue.image(name))
     except NotFound as error:
         if root is None or root.properties.get(key) != name:
             raise

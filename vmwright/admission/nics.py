@@ -2,27 +2,22 @@
 
 from collections.abc import Sequence
 
-import sqlalchemy as sa
-
-from vmwright.admission.caller import Caller
+from vmwright.admission.catalogue import Catalogue
 from vmwright.errors import Conflict, InvalidRequest, NotFound
 from vmwright.ids import PortId, new_id
 from vmwright.persistence.ports import in_use
 from vmwright.persistence.records import NetworkRecord
-from vmwright.persistence.stores import Stores
 from vmwright.request import CreateRequest, NetworkRequest
 from vmwright.spec import NicSpec
 
 
-def nics_of(
-    stores: Stores, connection: sa.Connection, request: CreateRequest, caller: Caller
-) -> tuple[NicSpec, ...]:
+def nics_of(catalogue: Catalogue, request: CreateRequest) -> tuple[NicSpec, ...]:
     """Every interface, with a port id of its own."""
     if request.networks == "none":
         return ()
     if request.networks == "auto":
-        return _only_network(stores, connection)
-    nics = tuple(_nic(stores, connection, wish, caller) for wish in request.networks)
+        return _only_network(catalogue)
+    nics = tuple(_nic(catalogue, wish) for wish in request.networks)
     # By its name and by its id, it is the same network.
     fixed = [(nic.network, nic.ip) for nic in nics if nic.ip]
     given = [nic.port for nic in nics]
@@ -43,8 +38,9 @@ def refuse_silent_networks(nics: Sequence[NicSpec], *, config_drive: bool) -> No
             )
 
 
-def _only_network(stores: Stores, connection: sa.Connection) -> tuple[NicSpec, ...]:
-    known: Sequence[NetworkRecord] = stores.registries.networks.all(connection)
+def _only_network(catalogue: Catalogue) -> tuple[NicSpec, ...]:
+    networks = catalogue.stores.registries.networks
+    known: Sequence[NetworkRecord] = networks.all(catalogue.connection)
     if not known:
         raise NotFound(
             "there is no network to take",
@@ -58,15 +54,14 @@ def _only_network(stores: Stores, connection: sa.Connection) -> tuple[NicSpec, .
     return tuple(_new_nic(network, NetworkRequest(network=network.id)) for network in known)
 
 
-def _nic(
-    stores: Stores, connection: sa.Connection, wish: NetworkRequest, caller: Caller
-) -> NicSpec:
+def _nic(catalogue: Catalogue, wish: NetworkRequest) -> NicSpec:
     if wish.port is not None:
-        return _given_nic(stores, connection, wish.port, wish.tag, caller)
-    network = stores.registries.networks.find(connection, str(wish.network))
+        return _given_nic(catalogue, wish.port, wish.tag)
+    network = catalogue.network(str(wish.network))
     if wish.ip is not None:
-        _check_ip(stores, connection, network, wish.ip)
-    if wish.mac is not None and stores.ports.is_mac_taken(connection, wish.mac):
+        _check_ip(catalogue, network, wish.ip)
+    ports = catalogue.stores.ports
+    if wish.mac is not None and ports.is_mac_taken(catalogue.connection, wish.mac):
         raise InvalidRequest(
             f"MAC address {wish.mac} is in use", hint="leave it out to have one made"
         )
@@ -77,13 +72,12 @@ def _new_nic(network: NetworkRecord, wish: NetworkRequest) -> NicSpec:
     return _spec(network, PortId(new_id()), ip=wish.ip, mac=wish.mac, tag=wish.tag, given=False)
 
 
-def _given_nic(
-    stores: Stores, connection: sa.Connection, name: str, tag: str | None, caller: Caller
-) -> NicSpec:
-    port = stores.ports.find(connection, caller.project, name)
+def _given_nic(catalogue: Catalogue, name: str, tag: str | None) -> NicSpec:
+    project = catalogue.caller.project
+    port = catalogue.stores.ports.find(catalogue.connection, project, name)
     if port.instance_id is not None:
         raise in_use(port)
-    network = stores.registries.networks.find(connection, port.network_id)
+    network = catalogue.network(port.network_id)
     return _spec(network, port.id, ip=port.ip, mac=port.mac, tag=tag, given=True)
 
 
@@ -113,9 +107,10 @@ def _spec(
     )
 
 
-def _check_ip(stores: Stores, connection: sa.Connection, network: NetworkRecord, ip: str) -> None:
+def _check_ip(catalogue: Catalogue, network: NetworkRecord, ip: str) -> None:
     reason = network.addresses.why_not(ip)
     if reason is not None:
         raise InvalidRequest(f"fixed IP {ip}: network {network.name!r} ({network.cidr}) {reason}")
-    if stores.ports.is_ip_taken(connection, network.id, network.addresses.offset_of(ip)):
+    offset = network.addresses.offset_of(ip)
+    if catalogue.stores.ports.is_ip_taken(catalogue.connection, network.id, offset):
         raise InvalidRequest(f"fixed IP {ip} is in use", hint="leave it out to have one chosen")

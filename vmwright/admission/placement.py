@@ -2,59 +2,43 @@
 
 import ipaddress
 
-import sqlalchemy as sa
-
-from vmwright.admission.caller import Caller
+from vmwright.admission.catalogue import Catalogue
 from vmwright.errors import InvalidRequest, NotFound, QuotaExceeded
 from vmwright.host_query import checked_query
 from vmwright.ids import HostId, InstanceId, ServerGroupId
-from vmwright.limits import QuotaSettings
 from vmwright.persistence.records import HostRecord, ServerGroup
-from vmwright.persistence.stores import Stores
 from vmwright.request import CreateRequest, SchedulerHints
 from vmwright.spec import PlacementSpec
 
 UNLIMITED = -1
 
 
-def placement_of(
-    stores: Stores,
-    connection: sa.Connection,
-    request: CreateRequest,
-    caller: Caller,
-    default_zone: str | None,
-) -> PlacementSpec:
-    """`NotFound` for what does not exist, `InvalidRequest` for what contradicts itself.
-
-    `default_zone` is that of instances that ask for none; None: any.
-    """
+def placement_of(catalogue: Catalogue, request: CreateRequest) -> PlacementSpec:
+    """`NotFound` for what does not exist, `InvalidRequest` for what contradicts itself."""
     hints = request.scheduler_hints
-    zone, host = _zone_and_host(stores, connection, request.availability_zone or default_zone)
-    group = _group(stores, connection, hints, caller)
+    # The configured one is that of instances that ask for none; None: any.
+    default = catalogue.settings.scheduler.default_schedule_zone
+    zone, host = _zone_and_host(catalogue, request.availability_zone or default)
+    group = _group(catalogue, hints)
     return PlacementSpec(
         zone=zone,
         forced_host=host,
         group=ServerGroupId(group.id) if group else None,
-        same_host=_instances(stores, connection, hints.same_host, caller),
-        different_host=_instances(stores, connection, hints.different_host, caller),
+        same_host=_instances(catalogue, hints.same_host),
+        different_host=_instances(catalogue, hints.different_host),
         query=_query(hints),
         near=_near(hints),
         hints=hints.others,
     )
 
 
-def refuse_full_group(
-    stores: Stores,
-    connection: sa.Connection,
-    placement: PlacementSpec,
-    limits: QuotaSettings,
-    count: int,
-) -> None:
+def refuse_full_group(catalogue: Catalogue, placement: PlacementSpec, count: int) -> None:
     """See that the group has room for so many more members; who is to add them must hold it."""
-    most = limits.server_group_members
+    most = catalogue.limits.server_group_members
     if placement.group is None or most == UNLIMITED:
         return
-    members = len(stores.server_groups.members(connection, placement.group))
+    groups = catalogue.stores.server_groups
+    members = len(groups.members(catalogue.connection, placement.group))
     if members + count > most:
         raise QuotaExceeded(
             f"Quota exceeded, too many servers in group: {count} wanted, {members} of {most} used",
@@ -62,16 +46,15 @@ def refuse_full_group(
         )
 
 
-def _zone_and_host(
-    stores: Stores, connection: sa.Connection, text: str | None
-) -> tuple[str | None, HostId | None]:
+def _zone_and_host(catalogue: Catalogue, text: str | None) -> tuple[str | None, HostId | None]:
     """``ZONE``, ``ZONE:HOST`` or ``ZONE:HOST:NODE``: a libvirt host is its own only node."""
     if text is None:
         return None, None
     zone, _, rest = text.partition(":")
     host, _, node = rest.partition(":")
     name = host or node
-    hosts = stores.registries.hosts.all(connection)
+    registry = catalogue.stores.registries.hosts
+    hosts = registry.all(catalogue.connection)
     if not name:
         # Where there is none yet, the configured host is registered with the first build.
         if hosts and not any(known.zone == zone and known.enabled for known in hosts):
@@ -80,7 +63,7 @@ def _zone_and_host(
                 hint="see: vmwright availability zone list",
             )
         return zone, None
-    found = stores.registries.hosts.find(connection, name)
+    found = registry.find(catalogue.connection, name)
     if node and node not in (found.name, found.id):
         raise NotFound(f"host {found.name!r} has no node {node!r}", hint="leave the node out")
     _refuse_other_zone(found, zone)
@@ -95,18 +78,16 @@ def _refuse_other_zone(host: HostRecord, zone: str) -> None:
         )
 
 
-def _group(
-    stores: Stores, connection: sa.Connection, hints: SchedulerHints, caller: Caller
-) -> ServerGroup | None:
+def _group(catalogue: Catalogue, hints: SchedulerHints) -> ServerGroup | None:
     if hints.group is None:
         return None
-    return stores.server_groups.find(connection, caller.project, hints.group)
+    groups, project = catalogue.stores.server_groups, catalogue.caller.project
+    return groups.find(catalogue.connection, project, hints.group)
 
 
-def _instances(
-    stores: Stores, connection: sa.Connection, names: tuple[str, ...], caller: Caller
-) -> tuple[InstanceId, ...]:
-    return tuple(stores.instances.find(connection, name, project=caller.sees).id for name in names)
+def _instances(catalogue: Catalogue, names: tuple[str, ...]) -> tuple[InstanceId, ...]:
+    find, sees = catalogue.stores.instances.find, catalogue.caller.sees
+    return tuple(find(catalogue.connection, name, project=sees).id for name in names)
 
 
 def _query(hints: SchedulerHints) -> str | None:

@@ -1,7 +1,9 @@
 """Who may do what: rules of oslo.policy, with defaults that a file may replace."""
 
 import functools
+import threading
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,6 +26,11 @@ from vmwright.admission.rules import (
     ZERO_DISK_FLAVOR,
 )
 from vmwright.errors import Forbidden, InvalidRequest
+
+_MOST_ANSWERS = 4096
+"""Of questions that are remembered to be answered with yes."""
+
+_PLAIN_CHECKS = policy.RuleCheck.__module__
 
 _OURS = "vmwright:"
 _OWNER = "rule:admin_or_owner"
@@ -118,6 +125,20 @@ def _operators_rules() -> list[policy.RuleDefault]:
     ]
 
 
+Stamp = tuple[int, ...]
+"""What changes with a file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Known:
+    """What was found to be allowed by one set of rules."""
+
+    stamp: Stamp | None
+    lasts: bool = False
+    """Whether the same question always has the same answer."""
+    allowed: set[tuple[Any, ...]] = field(default_factory=set)
+
+
 class Policy:
     """Answers whether a caller may do something. Thread-safe; a file that changes is read again."""
 
@@ -136,12 +157,17 @@ class Policy:
         self._enforcer = policy.Enforcer(conf)
         self._enforcer.suppress_default_change_warnings = True
         self._enforcer.register_defaults(list_rules())
-        self._read()
+        self._reading = threading.Lock()
+        self._known = _Known(stamp=None)
+        self._up_to_date()
 
-    def require(self, caller: Caller, rules: Iterable[str], target: Mapping[str, Any]) -> None:
+    def require(self, caller: Caller, rules: Iterable[str], target: Mapping[str, str]) -> None:
         """Raise `Forbidden` that names the first of the rules that does not hold."""
-        self._read()
+        known = self._up_to_date()
         for rule in rules:
+            question = (rule, caller, *target.items())
+            if question in known.allowed:
+                continue
             self._enforcer.authorize(
                 rule,
                 dict(target),
@@ -153,6 +179,21 @@ class Policy:
                 do_raise=True,
                 exc=cast("type[Exception]", functools.partial(_forbidden, rule, caller)),
             )
+            if known.lasts and len(known.allowed) < _MOST_ANSWERS:
+                known.allowed.add(question)
+
+    def _up_to_date(self) -> "_Known":
+        """What was answered by the rules as they are. They are read again once the file has
+        changed."""
+        stamp = _stamp(self._file)
+        known = self._known
+        if stamp is None or stamp != known.stamp:
+            with self._reading:
+                self._read()
+                rules = self._enforcer.rules.values()
+                known = _Known(stamp=stamp, lasts=all(map(_asks_nobody, rules)))
+                self._known = known
+        return known
 
     def _read(self) -> None:
         """Take in the file, if it has changed. What oslo.policy only logs, and then denies to
@@ -178,6 +219,25 @@ class Policy:
             f"policy file {str(self._file)!r}: {what}",
             hint="docs/policy.yaml.sample shows every rule with its default",
         )
+
+
+def _stamp(file: Path | None) -> Stamp | None:
+    """None if the file is not there any more."""
+    if file is None:
+        return ()
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _asks_nobody(check: Any) -> bool:
+    """Whether a rule only looks at the question: others ask servers, or are plug-ins."""
+    if type(check).__module__ != _PLAIN_CHECKS:
+        return False
+    parts = [*getattr(check, "rules", ()), *filter(None, [getattr(check, "rule", None)])]
+    return all(map(_asks_nobody, parts))
 
 
 def _forbidden(rule: str, caller: Caller, *_: object, **__: object) -> Forbidden:

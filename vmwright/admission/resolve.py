@@ -2,11 +2,9 @@
 
 from typing import Any
 
-import sqlalchemy as sa
-
-from vmwright.admission.caller import Caller
+from vmwright.admission.catalogue import Catalogue
 from vmwright.admission.devices import devices_of
-from vmwright.admission.guest_data import key_of, refuse_too_much, security_groups_of
+from vmwright.admission.guest_data import key_of, refuse_too_much
 from vmwright.admission.images import (
     BootImages,
     boot_images,
@@ -16,38 +14,26 @@ from vmwright.admission.images import (
 )
 from vmwright.admission.nics import nics_of, refuse_silent_networks
 from vmwright.admission.placement import placement_of
-from vmwright.admission.quota import limits_of
 from vmwright.persistence.records import Flavor
-from vmwright.persistence.stores import Stores
 from vmwright.request import CreateRequest
-from vmwright.settings import Settings
 from vmwright.spec import HooksSpec, Spec
 
 
-def spec_of(
-    stores: Stores,
-    connection: sa.Connection,
-    request: CreateRequest,
-    caller: Caller,
-    settings: Settings,
-) -> Spec:
+def spec_of(catalogue: Catalogue, request: CreateRequest) -> Spec:
     """What each instance of the request is to be; names and ids of one of several come later.
 
     Changes nothing. `NotFound` for an unknown name, `InvalidRequest` for a rule, `Conflict` for
     something in use, `QuotaExceeded` for a limit on one request.
     """
-    limits = limits_of(stores, connection, caller.project, settings.quota)
-    refuse_too_much(request, limits)
-    flavor = flavor_of(stores, connection, request)
-    boot = boot_images(stores, connection, request, caller, flavor)
-    devices = devices_of(
-        stores, connection, request, caller=caller, flavor=flavor, boot=boot, limits=limits
-    )
-    nics = nics_of(stores, connection, request, caller)
+    settings, caller = catalogue.settings, catalogue.caller
+    refuse_too_much(request, catalogue.limits)
+    flavor = flavor_of(catalogue, request)
+    boot = boot_images(catalogue, request, flavor)
+    devices = devices_of(catalogue, request, flavor=flavor, boot=boot)
+    nics = nics_of(catalogue, request)
     config_drive = config_drive_of(request, boot.properties)
     refuse_silent_networks(nics, config_drive=config_drive)
-    key_name, key = key_of(stores, connection, request, caller)
-    zone = settings.scheduler.default_schedule_zone
+    key_name, key = key_of(catalogue, request)
     return Spec.parse(
         **_as_asked(request),
         **_machine(flavor, boot),
@@ -55,12 +41,12 @@ def spec_of(
         project=caller.project,
         user=caller.user,
         nics=nics,
-        security_groups=security_groups_of(stores, connection, request, caller),
+        security_groups=catalogue.security_groups(request.security_groups),
         key=key,
         key_name=key_name,
         config_drive=config_drive,
         disk_config=disk_config_of(request, boot.properties),
-        placement=placement_of(stores, connection, request, caller, zone),
+        placement=placement_of(catalogue, request),
         max_attempts=settings.operations.max_attempts,
         hooks=HooksSpec(pre=settings.hooks.pre_create, post=settings.hooks.post_create),
     )

@@ -1,11 +1,31 @@
 """Instances of one request: alike, but for their names and for the ids of what is made for them."""
 
+from dataclasses import dataclass
+from typing import Self
+
 from vmwright.errors import InvalidRequest
 from vmwright.ids import InstanceId, PortId, VolumeId, new_id
 from vmwright.request import CreateRequest
 from vmwright.spec import Spec, hostname_of
 
 _LONGEST_NAME, _LONGEST_LABEL = 255, 63
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """A request, with the key by which it is known again."""
+
+    request: CreateRequest
+    key: str
+    is_ours: bool
+    """Whether the key was made here, for the tries of one call: nobody else has it."""
+
+    @classmethod
+    def of(cls, request: CreateRequest) -> Self:
+        """With one key for all tries: where the answer to a commit is lost, the next try finds the
+        build that was stored, and does not store another one."""
+        key = request.idempotency_key
+        return cls(request=request, key=key or f"once-{new_id()}", is_ours=key is None)
 
 
 def single(request: CreateRequest) -> CreateRequest:
@@ -79,11 +99,3 @@ def _hostname(request: CreateRequest, instance: InstanceId, number: int) -> str:
     suffix = f"-{number + 1}"
     label = hostname_of(request.name, instance)[: _LONGEST_LABEL - len(suffix)]
     return f"{label.rstrip('-')}{suffix}"
-
-
-def with_key(request: CreateRequest) -> CreateRequest:
-    """One key for all tries: where the answer to a commit is lost, the next try finds the build
-    that was stored, and does not store another one."""
-    if request.idempotency_key is not None:
-        return request
-    return request.model_copy(update={"idempotency_key": f"once-{new_id()}"})

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
 from vmwright.admission import Caller
 from vmwright.admission.gate import Gate, Rights
 from vmwright.backends.circuit import Board
@@ -328,6 +330,10 @@ class Inventory:
         `Unavailable` if it is not and does not answer.
         """
         return self._hosts.ensure_default()
+
+    def has_host(self, connection: sa.Connection, *, heard_of: bool) -> bool:
+        """Whether the configuration's host is registered, and if `heard_of`, one just answered."""
+        return self._hosts.has_one(connection, heard_of=heard_of)
 
     def ensure_some_host_answers(self, patience: float) -> None:
         """The last cheap refusal: a build that no host could take would only fail later.

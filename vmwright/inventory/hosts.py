@@ -1,7 +1,9 @@
 """Hosts: registered with what they say of themselves, each hypervisor once."""
 
 import logging
+import math
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -29,6 +31,8 @@ LOG = logging.getLogger(__name__)
 
 _LEAVING = "it is being deleted"
 """Why a host is disabled that takes no more claims because it is about to be forgotten."""
+_FRESH = 10.0
+"""Seconds for which a host that has answered is not asked again before something is built."""
 _POLL = 0.2
 """Seconds between two looks whether a host is empty."""
 
@@ -72,6 +76,7 @@ class Hosts:
         self._patience = patience
         self._default_zone = default_zone
         self._board = board
+        self._heard = -math.inf
 
     def create(self, wish: NewHost) -> HostRecord:
         self._register.rights.operate()
@@ -93,6 +98,13 @@ class Hosts:
                 raise
             return known  # another process was faster
 
+    def has_one(self, connection: sa.Connection, *, heard_of: bool) -> bool:
+        # A host that goes away within the time fails the build, which is then taken back: no more
+        # than what happens where it goes away a moment after it was asked.
+        if heard_of and time.monotonic() > self._heard + _FRESH:
+            return False
+        return self._rows.has(connection, "connection_uri", self._backend.default_uri)
+
     def ensure_some_answer(self, patience: float) -> None:
         errors = []
         for host in self._register.all(self._rows):
@@ -101,6 +113,7 @@ class Hosts:
             except Unavailable as error:
                 errors.append(error)
             else:
+                self._heard = time.monotonic()
                 return
         if errors:
             raise errors[0]

@@ -1,6 +1,6 @@
 """Attempts: on which hosts an operation was tried, and how each try ended."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from vmwright.errors import Damaged, NoValidHost
 from vmwright.ids import HostId, OperationId
 from vmwright.persistence.database import now
+from vmwright.persistence.inserting import insertion
 from vmwright.persistence.records import Attempt
 from vmwright.persistence.tables import Schema
 from vmwright.states import AttemptOutcome
@@ -20,6 +21,12 @@ class AttemptStore:
     def __init__(self, schema: Schema) -> None:
         self._attempts = schema.attempts
         self._operations = schema.operations
+        self._adding = insertion(self._attempts, "operation_id", "number")
+
+    def add_first(self, connection: sa.Connection, operations: Iterable[OperationId]) -> None:
+        """The first attempt of each of these, which are new."""
+        rows = [{"operation_id": operation, "number": 1} for operation in operations]
+        self._adding.many(connection, rows)
 
     def begin(self, connection: sa.Connection, operation: OperationId, number: int) -> None:
         """Begin this attempt; asked again, do nothing. What hindered earlier undos is over."""

@@ -1,9 +1,12 @@
-"""Rows that are inserted unless another one has what must be unique."""
+"""Statements that add rows, made once: building one anew takes longer than running it."""
+
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from vmwright.persistence.failures import Duplicate
+from vmwright.persistence.prepared import Prepared
 
 
 class NewRow:
@@ -36,3 +39,17 @@ class NewRow:
         except Duplicate:
             return False
         return True
+
+
+def insertion(
+    table: sa.Table,
+    *columns: str,
+    **expressions: sa.ColumnElement[Any] | sa.TextClause,
+) -> Prepared:
+    """Adds rows that give these columns, by default all that there are. What is in `expressions`
+    the database makes itself, and a number of each row, which does not come back."""
+    given = columns or (column.name for column in table.c if column.name != "seq")
+    return Prepared(
+        sa.insert(table).inline().values(expressions),
+        *(name for name in given if name not in expressions),
+    )

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from vmwright.errors import Conflict, Damaged, NotFound
 from vmwright.ids import HostId, ImageId, InstanceId, OperationId
 from vmwright.persistence.database import now
+from vmwright.persistence.inserting import insertion
 from vmwright.persistence.records import Instance
 from vmwright.persistence.tables import Schema
 from vmwright.states import PowerState, TaskState, VmState
@@ -22,10 +23,10 @@ class InstanceStore:
 
     def __init__(self, schema: Schema) -> None:
         self._table = schema.instances
+        self._adding = insertion(self._table, created_at=now())
 
-    def add(self, connection: sa.Connection, instance: Instance) -> None:
-        values = instance.values() | {"created_at": now()}
-        connection.execute(sa.insert(self._table).values(values))
+    def add(self, connection: sa.Connection, *instances: Instance) -> None:
+        self._adding.many(connection, [instance.values() for instance in instances])
 
     def get(self, connection: sa.Connection, instance: InstanceId) -> Instance:
         """By id, tombstones included; `NotFound` else."""

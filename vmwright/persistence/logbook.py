@@ -1,20 +1,16 @@
-"""TaskFlow's rows: written when an operation is accepted, and read back by whoever runs it."""
+"""TaskFlow's rows as whoever runs an operation reads them."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
 from oslo_serialization import jsonutils
 from oslo_utils import timeutils
-from taskflow import retry
 from taskflow import states as taskflow_states
-from taskflow.atom import Atom
 from taskflow.persistence import models
 from taskflow.persistence.backends.sqlalchemy import tables as taskflow_tables
 from taskflow.types.failure import Failure
 
 from vmwright.errors import Cancelled, Damaged, HostFault, Internal, Unavailable, VmwrightError
-from vmwright.ids import new_id
 from vmwright.persistence.stores import Stores
 from vmwright.states import AttemptOutcome
 
@@ -48,42 +44,6 @@ _FLOW_STATES = frozenset(
     }
 )
 """What a run may be stored as. REVERT_FAILURE is never written by us, and never gone on from."""
-
-
-def new_flow_rows(
-    connection: sa.Connection,
-    stores: Stores,
-    *,
-    flow_name: str,
-    detail_id: str,
-    atoms: Iterable[Atom],
-) -> models.FlowDetail:
-    """Write logbook, flow, tasks and retries of a run that has not begun: whoever claims it can
-    load it. Returns it as it would be loaded."""
-    tables, stamp = stores.database.schema.logbook, timeutils.utcnow()
-    book = new_id()
-    row = {"created_at": stamp, "updated_at": stamp, "meta": {}}
-    connection.execute(sa.insert(tables.logbooks), {**row, "uuid": book, "name": flow_name})
-    flow = {**row, "uuid": detail_id, "parent_uuid": book, "name": flow_name, "state": None}
-    connection.execute(sa.insert(tables.flowdetails), flow)
-    rows = [
-        {
-            **row,
-            "uuid": new_id(),
-            "parent_uuid": detail_id,
-            "name": atom.name,
-            "state": taskflow_states.PENDING,
-            "intention": taskflow_states.EXECUTE,
-            "atom_type": _atom_type(atom),
-            "version": "1.0",
-        }
-        for atom in atoms
-    ]
-    connection.execute(sa.insert(tables.atomdetails), rows)
-    detail = models.FlowDetail(flow_name, detail_id)
-    for known in rows:
-        detail.add(_sound_atom_detail({**known, "meta": {}, "results": None}))
-    return detail
 
 
 def note_given_up(
@@ -126,12 +86,6 @@ def _change(
         .where(table.c.uuid == atom.uuid)
         .values(updated_at=timeutils.utcnow(), **values)
     )
-
-
-def _atom_type(atom: Atom) -> str:
-    kind = models.RetryDetail if isinstance(atom, retry.Retry) else models.TaskDetail
-    word: str = models.atom_detail_type(kind(atom.name, new_id()))
-    return word
 
 
 def load_flow(connection: sa.Connection, stores: Stores, detail_id: str) -> models.FlowDetail:

@@ -1,7 +1,6 @@
 """Operations and their events. Every move is a compare-and-swap on state and epoch."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import fields
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +10,7 @@ from vmwright.errors import Internal, NotFound
 from vmwright.ids import InstanceId, OperationId, OwnerId
 from vmwright.persistence.database import now
 from vmwright.persistence.held_operations import HeldOperations
+from vmwright.persistence.inserting import insertion
 from vmwright.persistence.prepared import Prepared
 from vmwright.persistence.records import Event, Operation
 from vmwright.persistence.tables import Schema
@@ -31,10 +31,11 @@ class OperationStore(HeldOperations):
     def __init__(self, schema: Schema) -> None:
         super().__init__(schema)
         self._events = schema.events
+        self._adding = insertion(self._operations, created_at=now())
+        self._appending = insertion(self._events)
 
-    def add(self, connection: sa.Connection, operation: Operation) -> None:
-        values = operation.values() | {"created_at": now()}
-        connection.execute(sa.insert(self._operations).values(values))
+    def add(self, connection: sa.Connection, *operations: Operation) -> None:
+        self._adding.many(connection, [operation.values() for operation in operations])
 
     def get(
         self, connection: sa.Connection, operation: OperationId, *, project: str | None = None
@@ -101,15 +102,17 @@ class OperationStore(HeldOperations):
     def _of(self, project: str | None, query: sa.Select[Any]) -> sa.Select[Any]:
         return query if project is None else query.where(self._operations.c.project_id == project)
 
-    def with_key(self, connection: sa.Connection, project: str, key: str) -> Operation | None:
-        """The first operation of the request that came with this idempotency key."""
+    def with_keys(
+        self, connection: sa.Connection, project: str, keys: Collection[str]
+    ) -> dict[str, Operation]:
+        """By idempotency key, the first operation of each request that came with one of these."""
         column = self._operations.c
-        row = connection.execute(
+        rows = connection.execute(
             sa.select(self._operations).where(
-                column.project_id == project, column.idempotency_key == key
+                column.project_id == project, column.idempotency_key.in_(keys)
             )
-        ).one_or_none()
-        return None if row is None else _operation(row)
+        )
+        return {row.idempotency_key: _operation(row) for row in rows}
 
     def of_reservation(self, connection: sa.Connection, reservation: str) -> Sequence[Operation]:
         """The builds of one request, in the order of their instances."""
@@ -257,12 +260,7 @@ class OperationStore(HeldOperations):
     def append(self, connection: sa.Connection, events: Sequence[Event]) -> None:
         """Add to the history, in this order. Nothing in it is ever changed."""
         if events:
-            self._new_events.many(connection, [event.values() for event in events])
-
-    @cached_property
-    def _new_events(self) -> Prepared:
-        columns = (field.name for field in fields(Event) if field.name != "seq")
-        return Prepared(sa.insert(self._events), *columns)
+            self._appending.many(connection, [event.values() for event in events])
 
     def events(
         self,

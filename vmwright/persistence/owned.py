@@ -1,6 +1,7 @@
 """Named things that belong to a user or to a project: what all kinds of them share."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
@@ -25,24 +26,32 @@ class OwnedStore(Generic[R]):
         self._noun = noun
         self._owner = owner
 
+    @cached_property
+    def _finding(self) -> sa.Select[Any]:
+        key: sa.BindParameter[str] = sa.bindparam("key", type_=sa.String)
+        column = self._table.c
+        owned = column[self._owner] == sa.bindparam("owner", type_=sa.String)
+        return sa.select(self._table).where(owned, (column.id == key) | (column.name == key))
+
     def find(self, connection: sa.Connection, owner: str, name_or_id: str) -> R:
         """The owner's one with this name or id, or `NotFound`."""
         found = self.known(connection, owner, name_or_id)
         if found is None:
-            whose = self._owner.removesuffix("_id")
-            raise NotFound(
-                f"no {self._noun} {name_or_id!r} in {whose} {owner!r}", hint=self._where_to_look()
-            )
+            raise self.not_found(owner, name_or_id)
         return found
+
+    def not_found(self, owner: str, name_or_id: str) -> NotFound:
+        """That the owner has none with this name or id, to raise."""
+        whose = self._owner.removesuffix("_id")
+        return NotFound(
+            f"no {self._noun} {name_or_id!r} in {whose} {owner!r}", hint=self._where_to_look()
+        )
 
     def known(self, connection: sa.Connection, owner: str, name_or_id: str) -> R | None:
         """As `find`, or None. An id wins over a name that looks like one."""
-        query = self._of(owner)
-        for column in (self._table.c.id, self._table.c.name):
-            row = connection.execute(query.where(column == name_or_id)).one_or_none()
-            if row is not None:
-                return self._record.of(row)
-        return None
+        rows = connection.execute(self._finding, {"owner": owner, "key": name_or_id}).all()
+        named_so = next((row for row in rows if row.id == name_or_id), rows[0] if rows else None)
+        return None if named_so is None else self._record.of(named_so)
 
     def add(self, connection: sa.Connection, record: R) -> None:
         """Store a new one. `Conflict` if its owner has one of this name."""

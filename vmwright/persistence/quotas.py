@@ -1,14 +1,18 @@
 """Quotas: what a project may have, and what it has. Use is counted from rows, never stored."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any
 
 import sqlalchemy as sa
 
 from vmwright.persistence.tables import Schema
 from vmwright.states import VmState
 
+_PROJECT: sa.BindParameter[str] = sa.bindparam("project", type_=sa.String)
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True)
 class Usage:
     """What a project has, and what its builds will still make; `ram` is in MiB."""
 
@@ -33,11 +37,7 @@ class QuotaStore:
 
     def limits(self, connection: sa.Connection, project: str) -> dict[str, int]:
         """The limits that were set for this project, by resource; -1 is unlimited."""
-        rows = connection.execute(
-            sa.select(self._quotas.c.resource, self._quotas.c.hard_limit)
-            .where(self._quotas.c.project_id == project)
-            .order_by(self._quotas.c.seq)
-        )
+        rows = connection.execute(self._reading, {"project": project})
         return {row.resource: row.hard_limit for row in rows}
 
     def set(self, connection: sa.Connection, project: str, resource: str, hard_limit: int) -> None:
@@ -70,17 +70,9 @@ class QuotaStore:
         Of an instance that is being built all that its request asks for counts, and no row that
         was made for it does: such rows come and go with its attempts.
         """
-        instances = self._counted_instances(connection, project)
-        coming = self._coming(connection, project)
-        volumes, volume_gib = self._counted_volumes(connection, project)
-        return Usage(
-            instances=instances[0],
-            cores=instances[1],
-            ram=instances[2],
-            volumes=volumes + coming[0],
-            gigabytes=volume_gib + self._snapshot_gib(connection, project) + coming[1],
-            fixed_ips=self._counted_ports(connection, project) + coming[2],
-        )
+        parts = connection.execute(self._counting, {"project": project}).all()
+        # Sums of big integers come as decimals.
+        return Usage(*(sum(map(int, numbers)) for numbers in zip(*parts, strict=True)))
 
     def _first_turn(self, dialect: str, project: str) -> sa.Executable:
         """Make the project's row, or take it if somebody else has made it meanwhile.
@@ -107,63 +99,70 @@ class QuotaStore:
                 return mysql.insert(table).values(first).on_duplicate_key_update(again)
 
     def _take(self, connection: sa.Connection, project: str) -> bool:
-        taken = connection.execute(
-            sa.update(self._projects)
-            .where(self._projects.c.id == project)
-            .values(serial=self._projects.c.serial + 1)
-        )
-        return taken.rowcount == 1
+        return connection.execute(self._taking, {"project": project}).rowcount == 1
 
-    def _counted_instances(self, connection: sa.Connection, project: str) -> list[int]:
+    @cached_property
+    def _taking(self) -> sa.Update:
+        column = self._projects.c
+        mine = column.id == _PROJECT
+        return sa.update(self._projects).where(mine).values(serial=column.serial + 1)
+
+    @cached_property
+    def _reading(self) -> sa.Select[Any]:
+        column = self._quotas.c
+        return (
+            sa.select(column.resource, column.hard_limit)
+            .where(column.project_id == _PROJECT)
+            .order_by(column.seq)
+        )
+
+    @cached_property
+    def _counting(self) -> sa.CompoundSelect[Any]:
+        """All of it in one statement: a row for each kind of thing, to be added up."""
+        project = sa.bindparam("project", type_=sa.String)
+        return sa.union_all(
+            *(
+                select.where(table.c.project_id == project)
+                for select, table in (
+                    (self._counted_instances(), self._instances),
+                    (self._counted_volumes(), self._volumes),
+                    (self._counted_snapshots(), self._snapshots),
+                    (self._counted_ports(), self._ports),
+                )
+            )
+        )
+
+    def _counted_instances(self) -> sa.Select[Any]:
+        """Also the volumes, GiB and addresses that builds have asked for."""
         column = self._instances.c
-        return _numbers(
-            connection,
-            sa.select(sa.func.count(), _sum(column.vcpus), _sum(column.memory_mib)).where(
-                column.project_id == project, column.deleted_at.is_(None)
-            ),
+        new_volumes, new_gib, new_ips = (
+            _sum(sa.case((self._is_building, amount), else_=0))
+            for amount in (column.new_volumes, column.new_gib, column.new_ips)
         )
+        return _part(
+            instances=sa.func.count(),
+            cores=_sum(column.vcpus),
+            ram=_sum(column.memory_mib),
+            volumes=new_volumes,
+            gigabytes=new_gib,
+            fixed_ips=new_ips,
+        ).where(column.deleted_at.is_(None))
 
-    def _coming(self, connection: sa.Connection, project: str) -> list[int]:
-        """Volumes, GiB and addresses that builds have asked for."""
-        column = self._instances.c
-        return _numbers(
-            connection,
-            sa.select(_sum(column.new_volumes), _sum(column.new_gib), _sum(column.new_ips)).where(
-                column.project_id == project, self._is_building
-            ),
-        )
-
-    def _counted_volumes(self, connection: sa.Connection, project: str) -> list[int]:
+    def _counted_volumes(self) -> sa.Select[Any]:
         column = self._volumes.c
-        return _numbers(
-            connection,
-            sa.select(sa.func.count(), _sum(column.size_gib)).where(
-                column.project_id == project,
-                column.deleted_at.is_(None),
-                ~self._for_a_build(column.made_for),
-            ),
+        return _part(volumes=sa.func.count(), gigabytes=_sum(column.size_gib)).where(
+            column.deleted_at.is_(None), ~self._for_a_build(column.made_for)
         )
 
-    def _snapshot_gib(self, connection: sa.Connection, project: str) -> int:
+    def _counted_snapshots(self) -> sa.Select[Any]:
         column = self._snapshots.c
-        (gib,) = _numbers(
-            connection,
-            sa.select(_sum(column.size_gib)).where(
-                column.project_id == project, column.deleted_at.is_(None)
-            ),
-        )
-        return gib
+        return _part(gigabytes=_sum(column.size_gib)).where(column.deleted_at.is_(None))
 
-    def _counted_ports(self, connection: sa.Connection, project: str) -> int:
+    def _counted_ports(self) -> sa.Select[Any]:
         column = self._ports.c
-        (ports,) = _numbers(
-            connection,
-            sa.select(sa.func.count()).where(
-                column.project_id == project,
-                column.user_made | ~self._for_a_build(column.instance_id),
-            ),
+        return _part(fixed_ips=sa.func.count()).where(
+            column.user_made | ~self._for_a_build(column.instance_id)
         )
-        return ports
 
     @property
     def _is_building(self) -> sa.ColumnElement[bool]:
@@ -175,10 +174,12 @@ class QuotaStore:
         return sa.exists().where(self._instances.c.id == instance, self._is_building)
 
 
+def _part(**counted: sa.ColumnElement[int]) -> sa.Select[Any]:
+    """What one kind of thing adds to each of the counted resources."""
+    nothing: sa.ColumnElement[int] = sa.literal_column("0")
+    columns: list[Any] = [counted.get(resource.name, nothing) for resource in fields(Usage)]
+    return sa.select(*columns)
+
+
 def _sum(column: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
     return sa.func.coalesce(sa.func.sum(column), 0)
-
-
-def _numbers(connection: sa.Connection, query: sa.Executable) -> list[int]:
-    """The only row; sums of big integers come as decimals."""
-    return [int(number) for number in connection.execute(query).one()]

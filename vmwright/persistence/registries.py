@@ -17,6 +17,9 @@ from vmwright.persistence.tables import Schema
 R = TypeVar("R", bound=Record)
 
 
+_KEY: sa.BindParameter[str] = sa.bindparam("key", type_=sa.String)
+
+
 class Registry(Generic[R]):
     """One kind of named thing. Names and ids are unique; either finds a thing."""
 
@@ -24,6 +27,16 @@ class Registry(Generic[R]):
         self._table = table
         self._record = record
         self._noun = noun
+        self._having: dict[str, sa.Select[Any]] = {}
+
+    @cached_property
+    def _finding(self) -> sa.Select[Any]:
+        column = self._table.c
+        return sa.select(self._table).where((column.id == _KEY) | (column.name == _KEY))
+
+    @cached_property
+    def _pinning(self) -> sa.Select[Any]:
+        return self._finding.with_for_update(read=True)
 
     def add(self, connection: sa.Connection, record: R) -> None:
         """Store a new one. `Conflict` if its name, or another unique property, is taken."""
@@ -50,19 +63,16 @@ class Registry(Generic[R]):
 
     def pin(self, connection: sa.Connection, name_or_id: str) -> R:
         """As `find`; it cannot be removed before the caller's transaction has ended."""
-        pinning = sa.select(self._table).with_for_update(read=True)
-        return self._found(self._one(connection, pinning, name_or_id), name_or_id)
+        return self._found(self._one(connection, self._pinning, name_or_id), name_or_id)
 
     def get(self, connection: sa.Connection, name_or_id: str) -> R | None:
         """The one with this name or id, or None. An id wins over a name that looks like one."""
-        return self._one(connection, sa.select(self._table), name_or_id)
+        return self._one(connection, self._finding, name_or_id)
 
     def _one(self, connection: sa.Connection, query: sa.Select[Any], name_or_id: str) -> R | None:
-        for column in (self._table.c.id, self._table.c.name):
-            row = connection.execute(query.where(column == name_or_id)).one_or_none()
-            if row is not None:
-                return self._record.of(row)
-        return None
+        rows = connection.execute(query, {"key": name_or_id}).all()
+        named_so = next((row for row in rows if row.id == name_or_id), rows[0] if rows else None)
+        return None if named_so is None else self._record.of(named_so)
 
     def _found(self, found: R | None, name_or_id: str) -> R:
         if found is None:
@@ -70,6 +80,13 @@ class Registry(Generic[R]):
                 f"no {self._noun} {name_or_id!r}", hint=f"see: vmwright {self._noun} list"
             )
         return found
+
+    def has(self, connection: sa.Connection, column: str, value: str) -> bool:
+        """Whether there is one with this value in this column."""
+        if column not in self._having:
+            asked = self._table.c[column] == sa.bindparam("value", type_=sa.String)
+            self._having[column] = sa.select(sa.literal_column("1")).where(asked).limit(1)
+        return connection.execute(self._having[column], {"value": value}).first() is not None
 
     def where(self, connection: sa.Connection, **values: object) -> Sequence[R]:
         """Those with these values, oldest first."""

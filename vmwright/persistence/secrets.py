@@ -6,6 +6,7 @@ import stat
 import tempfile
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ import sqlalchemy as sa
 from vmwright.errors import NotFound, Unavailable
 from vmwright.ids import InstanceId
 from vmwright.persistence.database import now
+from vmwright.persistence.inserting import insertion
 from vmwright.persistence.tables import Schema
 from vmwright.private_files import make_directories
 
@@ -25,34 +27,43 @@ _LONGEST_KEY = 1024
 _REMEDY = "run where the key file of this deployment is, or bring it back from a backup"
 
 
+@dataclass(frozen=True, kw_only=True)
+class NewSecret:
+    """What is to be kept for an instance."""
+
+    id: str
+    instance: InstanceId
+    kind: str
+    content: bytes = field(repr=False)
+
+
 class SecretStore:
     """What nobody but the guest may read. The key lies in a file outside the database."""
 
     def __init__(self, schema: Schema, key_file: Path) -> None:
         self._table = schema.secrets
+        self._adding = insertion(
+            self._table, "id", "instance_id", "kind", "ciphertext", created_at=now()
+        )
         self._key_file = key_file
 
-    def keep(
-        self,
-        connection: sa.Connection,
-        secret: str,
-        *,
-        instance: InstanceId,
-        kind: str,
-        content: bytes,
-    ) -> None:
-        """Keep `content` under the id `secret`. `Unavailable` if there can be no key."""
+    def keep(self, connection: sa.Connection, *secrets: NewSecret) -> None:
+        """Keep these, encrypted. `Unavailable` if there can be no key."""
+        if not secrets:
+            return
         if not self._key_file.exists():
             self._make_key()
-        connection.execute(
-            sa.insert(self._table).values(
-                id=secret,
-                instance_id=instance,
-                kind=kind,
-                ciphertext=self._cipher().encrypt(content).decode(),
-                created_at=now(),
-            )
-        )
+        cipher = self._cipher()
+        rows = [
+            {
+                "id": secret.id,
+                "instance_id": secret.instance,
+                "kind": secret.kind,
+                "ciphertext": cipher.encrypt(secret.content).decode(),
+            }
+            for secret in secrets
+        ]
+        self._adding.many(connection, rows)
 
     def reveal(self, connection: sa.Connection, secret: str) -> bytes:
         """The content. `NotFound` once erased, `Unavailable` where the key file is not."""

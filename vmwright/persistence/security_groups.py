@@ -1,6 +1,8 @@
 """Security groups: what may reach an instance, as its project says."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -109,6 +111,49 @@ class SecurityGroupStore(OwnedStore[SecurityGroup]):
             .join(self._table, self._table.c.id == self._rules.c.group_id)
             .where(self._table.c.project_id == project)
         ).scalar_one()
+
+    def rules_of_several(
+        self, connection: sa.Connection, project: str, names_or_ids: Iterable[str]
+    ) -> Sequence[tuple[SecurityGroup, Sequence[tuple[SecurityGroupRule, str | None]]]]:
+        """The groups of a project that have one of these names or ids, oldest first, each with
+        its rules, oldest first, and the name of the group that a rule refers to."""
+        rows = connection.execute(
+            self._reading, {"project": project, "keys": list(names_or_ids)}
+        ).all()
+        groups: dict[str, SecurityGroup] = {}
+        rules: dict[str, list[tuple[SecurityGroupRule, str | None]]] = {}
+        for row in rows:
+            values = row._mapping
+            if row.id not in groups:
+                groups[row.id] = SecurityGroup.of(row)
+                rules[row.id] = []
+            if row.rule_id is not None:
+                rule = {name: values[f"rule_{name}"] for name in self._rule_names}
+                rules[row.id].append((SecurityGroupRule(**rule), row.remote_group))
+        return [(group, rules[group.id]) for group in groups.values()]
+
+    @cached_property
+    def _rule_names(self) -> list[str]:
+        return [column.name for column in self._rules.c]
+
+    @cached_property
+    def _reading(self) -> sa.Select[Any]:
+        group, rule, remote = self._table, self._rules, self._table.alias("remote")
+        keys: sa.BindParameter[Any] = sa.bindparam("keys", expanding=True, type_=sa.String)
+        return (
+            sa.select(
+                group,
+                *(column.label(f"rule_{column.name}") for column in rule.c),
+                remote.c.name.label("remote_group"),
+            )
+            .outerjoin(rule, rule.c.group_id == group.c.id)
+            .outerjoin(remote, remote.c.id == rule.c.remote_group_id)
+            .where(
+                group.c.project_id == sa.bindparam("project", type_=sa.String),
+                group.c.id.in_(keys) | group.c.name.in_(keys),
+            )
+            .order_by(group.c.seq, rule.c.seq)
+        )
 
     def add_rule(self, connection: sa.Connection, rule: SecurityGroupRule) -> None:
         """Store a new rule."""

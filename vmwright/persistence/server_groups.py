@@ -1,12 +1,13 @@
 """Server groups: instances that are to be together, or apart."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from vmwright.errors import NotFound
 from vmwright.ids import HostId, InstanceId, ServerGroupId
+from vmwright.persistence.inserting import insertion
 from vmwright.persistence.owned import OwnedStore
 from vmwright.persistence.records import ServerGroup
 from vmwright.persistence.tables import Schema
@@ -18,6 +19,7 @@ class ServerGroupStore(OwnedStore[ServerGroup]):
     def __init__(self, schema: Schema) -> None:
         super().__init__(schema.server_groups, ServerGroup, "server group", "project_id")
         self._members = schema.server_group_members
+        self._joining = insertion(self._members)
         self._instances = schema.instances
 
     def get(self, connection: sa.Connection, group: ServerGroupId) -> ServerGroup:
@@ -53,10 +55,12 @@ class ServerGroupStore(OwnedStore[ServerGroup]):
         )
         super().remove(connection, identifier)
 
-    def add_member(
-        self, connection: sa.Connection, group: ServerGroupId, instance: InstanceId
+    def add_members(
+        self, connection: sa.Connection, members: Iterable[tuple[ServerGroupId, InstanceId]]
     ) -> None:
-        connection.execute(sa.insert(self._members).values(group_id=group, instance_id=instance))
+        rows = [{"group_id": group, "instance_id": instance} for group, instance in members]
+        if rows:
+            self._joining.many(connection, rows)
 
     def forget_member(self, connection: sa.Connection, instance: InstanceId) -> None:
         """The instance is in no group any more, if it was in one."""
