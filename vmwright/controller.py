@@ -198,15 +198,20 @@ class Controller(Reader):
         return self._shop.operator.abandon(operation, why)
 
     def serve_until(
-        self, stop: threading.Event, tick: "Callable[[Standing], object]" = _unheard
+        self,
+        stop: threading.Event,
+        tick: "Callable[[Standing], object]" = _unheard,
+        *,
+        upkeep: bool = True,
     ) -> None:
         """Run whatever this store holds, of all projects and whoever submitted it, and keep
         reality like the wish, until `stop` is set or this controller is closed: that puts down
-        what runs. `tick` is told how it stands, at once and every second. `Forbidden` to who does
-        not operate the deployment.
+        what runs. `tick` is told how it stands, at once and every second. Without `upkeep`, which
+        of several processes one has to do, it only runs operations. `Forbidden` to who does not
+        operate the deployment.
         """
         self.inventory.rights.operate()
-        self._shop.worker.serve_until(stop, tick)
+        self._shop.worker.serve_until(stop, tick, upkeep=upkeep)
 
     # How things stand.
 

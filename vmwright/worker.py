@@ -84,12 +84,14 @@ class Worker:
         ]
         self._dispatcher.see_through(operations, accepted)
 
-    def serve_until(self, stop: threading.Event, tick: Callable[[Standing], object]) -> None:
-        """Run whatever the store holds, and repeat what only a service repeats."""
-        self._start()
+    def serve_until(
+        self, stop: threading.Event, tick: Callable[[Standing], object], *, upkeep: bool
+    ) -> None:
+        """Run whatever the store holds, and with `upkeep` repeat what a service repeats."""
+        self._start(upkeep=upkeep)
         with self._lock:
             first, self._serves = not self._serves, True
-            if first:
+            if first and upkeep:
                 self._rounds.start(self._rounds_of_services())
         self._dispatcher.take_up_everything(self._settings.service.poll_interval)
         try:
@@ -134,7 +136,7 @@ class Worker:
                 self._remember()
             self._ownership.close()
 
-    def _start(self) -> None:
+    def _start(self, *, upkeep: bool = True) -> None:
         with self._lock:
             if self._closing.is_set():
                 raise Conflict(
@@ -144,7 +146,8 @@ class Worker:
                 self._check_history()
                 self._ownership.start(self._beat)
                 self._dispatcher.start()
-                self._rounds.start(self._rounds_of_all())
+                if upkeep:
+                    self._rounds.start(self._rounds_of_all())
                 self._started = True
 
     def _rounds_of_all(self) -> Sequence[Round]:

@@ -67,7 +67,11 @@ def _stopped(shell: "Shell", code: Future[int], patience: float) -> int:
     """The exit code of a service that was told to stop, once it has."""
     try:
         return code.result(timeout=patience)
+    except KeyboardInterrupt:
+        shell.session.cut_off()
+        raise
     except TimeoutError:
+        shell.session.cut_off()
         shell.session.tell(
             f"vmwright: not stopped within {patience:g} seconds: what still runs is cut off "
             "(whoever serves or resumes this store goes on with it)"

@@ -2,11 +2,16 @@
 
 import argparse
 import logging
+import sys
+import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from vmwright.cli import parsing
 from vmwright.cli.command import Command
+from vmwright.cli.lifeline import Lifeline
 from vmwright.cli.notify import Notifier
-from vmwright.errors import PackageMissing, SchemaMismatch, StoreRestored
+from vmwright.errors import InvalidRequest, PackageMissing, SchemaMismatch, StoreRestored
 
 if TYPE_CHECKING:
     from vmwright.worker import Standing
@@ -15,6 +20,9 @@ LOG = logging.getLogger(__name__)
 
 NO_RESTART_MENDS = 78
 """What a service ends with that would end so again: EX_CONFIG, as systemd shows it."""
+
+_GRACE = 5.0
+"""Seconds that a crew has longer than its processes, so that they say themselves how they end."""
 
 
 class Serve(Command):
@@ -26,19 +34,62 @@ class Serve(Command):
     78 where somebody has to do something first, and to start it again is of no use.
     """
 
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument(
+            "--workers",
+            type=parsing.count,
+            metavar="N",
+            help="share the work between N processes; without it, [service] workers",
+        )
+        # How a crew begins its processes.
+        parser.add_argument("--lifeline", type=parsing.count, help=argparse.SUPPRESS)
+        parser.add_argument("--no-upkeep", action="store_true", help=argparse.SUPPRESS)
+
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        del parsed_args
         try:
-            self._serve()
+            self._serve(parsed_args)
         except (StoreRestored, SchemaMismatch, PackageMissing) as error:
             self.session.complain(error)
             self.exit_code = NO_RESTART_MENDS
 
-    def _serve(self) -> None:
+    def _serve(self, arguments: argparse.Namespace) -> None:
+        session = self.session
+        size = session.settings.service.workers if arguments.workers is None else arguments.workers
+        if size < 1:
+            raise InvalidRequest("--workers: at least one process serves")
+        if arguments.lifeline is None and size > 1:
+            self._serve_as_crew(size)
+            return
+        stop = session.stop_on_interrupt()
+        speaker: Notifier | Lifeline = Notifier()
+        if arguments.lifeline is not None:
+            speaker = Lifeline(arguments.lifeline)
+            speaker.follow(stop)
+        self._serve_alone(_Herald(speaker), stop, upkeep=not arguments.no_upkeep)
+
+    def _serve_as_crew(self, size: int) -> None:
+        from vmwright.cli.crew import Crew
+
+        session = self.session
+        stop = session.stop_on_interrupt(grace=_GRACE)
+        session.show_log()
+        LOG.info("serving with %d processes", size)
+        crew = Crew(self._words, size, Notifier(), not_again=frozenset({2, NO_RESTART_MENDS}))
+        session.at_cut_off(crew.cut_off)
+        self.exit_code = crew.serve_until(stop)
+
+    def _words(self, number: int, lifeline: int) -> Sequence[str]:
+        # One of them does what is to be done once, however many there are.
+        upkeep = [] if number == 1 else ["--no-upkeep"]
+        return [
+            *(sys.executable, "-m", "vmwright.cli.main", *self.session.options),
+            *("serve", "--lifeline", str(lifeline), *upkeep),
+        ]
+
+    def _serve_alone(self, herald: "_Herald", stop: threading.Event, *, upkeep: bool) -> None:
         from vmwright.persistence.database import shown_url
 
         session = self.session
-        stop = session.stop_on_interrupt()
         controller, settings = session.controller, session.settings
         hosts = ", ".join(host.name for host in controller.inventory.hosts()) or "none yet"
         LOG.info(
@@ -48,17 +99,16 @@ class Serve(Command):
             hosts,
             settings.operations.parallel,
         )
-        herald = _Herald(Notifier())
-        controller.serve_until(stop, herald.tell)
+        controller.serve_until(stop, herald.tell, upkeep=upkeep)
         LOG.info("stopping: what runs is put down")
         herald.stopping()
         session.close()
 
 
 class _Herald:
-    """Tells systemd what has changed."""
+    """Tells systemd, or the crew that it is of, what has changed."""
 
-    def __init__(self, notifier: Notifier) -> None:
+    def __init__(self, notifier: Notifier | Lifeline) -> None:
         self._notifier = notifier
         self._told = ""
 

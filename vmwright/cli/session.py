@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, TextIO
@@ -39,6 +39,7 @@ class Session:
         self._interrupted = threading.Event()
         self._stop: threading.Event | None = None
         self._patience = 0.0
+        self._at_cut_off: Callable[[], object] = _nothing_more
 
     @cached_property
     def settings(self) -> "Settings":
@@ -76,10 +77,32 @@ class Session:
             return self.controller.pay_debts()
         return 0
 
-    def stop_on_interrupt(self) -> threading.Event:
+    @property
+    def options(self) -> Sequence[str]:
+        """The global options of this call, for another one that is to have the same."""
+        return [
+            *(["--config-file", self._config_file] if self._config_file else []),
+            *["-v"] * self._verbosity,
+            *(["--debug"] if self.debug else []),
+        ]
+
+    def show_log(self) -> None:
+        """Show what a command logs that opens no store."""
+        self._opened.enter_context(self._logging())
+
+    def at_cut_off(self, call: Callable[[], object]) -> None:
+        """Have this called where the command is cut off before it has ended."""
+        self._at_cut_off = call
+
+    def cut_off(self) -> None:
+        """For another thread to call."""
+        self._at_cut_off()
+
+    def stop_on_interrupt(self, grace: float = 0.0) -> threading.Event:
         """From now on an interruption only sets this: the command ends by itself, with its own
-        exit code. What it logs is told as a service's is: from INFO on."""
-        self._patience = self.settings.service.stop_timeout
+        exit code, `grace` seconds after `[service] stop_timeout` at the latest. What it logs is
+        told as a service's is: from INFO on."""
+        self._patience = self.settings.service.stop_timeout + grace
         self._stop = threading.Event()
         return self._stop
 
@@ -150,6 +173,10 @@ class Session:
         finally:
             root.removeHandler(handler)
             root.setLevel(level)
+
+
+def _nothing_more() -> None:
+    """What the process does ends with it."""
 
 
 def _collect_garbage() -> None:

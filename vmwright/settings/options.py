@@ -133,6 +133,7 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
         ),
     ],
     "service": [
+        cfg.IntOpt("workers", default=1, min=1, help="Processes that serve side by side."),
         cfg.FloatOpt(
             "poll_interval",
             default=1.0,

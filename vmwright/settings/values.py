@@ -53,6 +53,7 @@ class OperationSettings:
 class ServiceSettings:
     """Of a process that runs whatever its store holds."""
 
+    workers: int = 1
     poll_interval: float = 1.0
     stop_timeout: float = 60.0
 
