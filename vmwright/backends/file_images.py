@@ -45,6 +45,7 @@ class FileImageStore:
     def __init__(self, root: Path, max_virtual_bytes: int) -> None:
         self._root = root
         self._limit = max_virtual_bytes
+        self._passed: dict[StoredImage, tuple[int, ...]] = {}
 
     def add(self, source: Path, disk_format: str | None, wait: Wait) -> StoredImage:
         """As `ImageStore.add`. `Unavailable` if the store cannot be written, as when it is full."""
@@ -69,9 +70,21 @@ class FileImageStore:
         )
 
     def check(self, image: StoredImage) -> None:
-        """As `ImageStore.check`: looks at the length and at the first MiB."""
+        """As `ImageStore.check`: looks at the length and at the first MiB.
+
+        Not again in this process while the file is the same: the rules are.
+        """
+        path = self.path(image.location)
+        identity = _identity(path)
+        if identity is not None and self._passed.get(image) == identity:
+            return
+        self._look_at(path, image)
+        if identity is not None:
+            self._passed[image] = identity
+
+    def _look_at(self, path: Path, image: StoredImage) -> None:
         try:
-            with _opened(self.path(image.location), follow=False) as (file, length):
+            with _opened(path, follow=False) as (file, length):
                 inspection = Inspection()
                 inspection.feed(_read(file))
                 shape = inspection.verdict(length, image.disk_format, self._limit)
@@ -210,6 +223,17 @@ class FileImageStore:
                 if full
                 else "state_dir must be a directory that this user may write",
             ) from error
+
+
+def _identity(path: Path) -> tuple[int, ...] | None:
+    """What changes with a regular file, whoever changes it; None for anything else."""
+    try:
+        found = path.stat(follow_symlinks=False)
+    except OSError:
+        return None
+    if not stat.S_ISREG(found.st_mode):
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 @contextmanager
