@@ -13,7 +13,7 @@ from vmwright.ids import InstanceId, NetworkId, OperationId, PortId
 from vmwright.networks import Addresses
 from vmwright.persistence.failures import Dangling
 from vmwright.persistence.free_addresses import FreeAddresses
-from vmwright.persistence.inserting import NewRow
+from vmwright.persistence.new_row import NewRow
 from vmwright.persistence.records import Port
 from vmwright.persistence.tables import Schema
 

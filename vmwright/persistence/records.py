@@ -1,7 +1,7 @@
 """Rows as frozen values: what stores return and the rest of the program reads."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 import sqlalchemy as sa
@@ -36,14 +36,12 @@ class Record:
 
     @classmethod
     def of(cls, row: sa.Row[Any]) -> Self:
-        values, names = row._asdict(), cls.__dataclass_fields__
-        if len(values) != len(names):
-            values = {name: values[name] for name in names if name in values}
-        return cls(**values)
+        mapping = row._mapping
+        return cls(**{f.name: mapping[f.name] for f in fields(cls) if f.name in mapping})
 
     def values(self) -> dict[str, Any]:
         """The row to insert; the database numbers it."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "seq"}
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "seq"}
 
 
 @dataclass(frozen=True, kw_only=True)

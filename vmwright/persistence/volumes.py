@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from vmwright.errors import Conflict, NotFound
 from vmwright.ids import HostId, ImageId, InstanceId, OperationId, SnapshotId, VolumeId
 from vmwright.persistence.database import now
-from vmwright.persistence.inserting import NewRow
+from vmwright.persistence.new_row import NewRow
 from vmwright.persistence.records import Attachment, VolumeRecord
 from vmwright.persistence.tables import Schema
 
