@@ -2,7 +2,8 @@
 
 import base64
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NewType, Self
 
 DeploymentId = NewType("DeploymentId", str)
@@ -63,7 +64,7 @@ class Mark:
         return mark if mark.token() == token else None
 
     def to_store(self) -> dict[str, Any]:
-        return asdict(self)
+        return dict(vars(self))
 
     @classmethod
     def from_store(cls, stored: dict[str, Any]) -> Self:
@@ -87,7 +88,7 @@ class Whose:
         return self.operation in (None, mark.operation)
 
     def to_store(self) -> dict[str, Any]:
-        return asdict(self)
+        return dict(vars(self))
 
     @classmethod
     def from_store(cls, stored: dict[str, Any]) -> Self:
@@ -108,6 +109,7 @@ def volume_name(mark: Mark, role: str, disk_format: str) -> str:
     return f"vmw.{mark.token()}.{role}.{disk_format}"
 
 
+@lru_cache(maxsize=1024)
 def mark_of_volume(name: str) -> Mark | None:
     """The mark in a volume's name, or None if it is not one of ours."""
     labels = name.split(".")
@@ -193,11 +195,13 @@ def mark_of_reservation(name: str) -> Mark | None:
     return Mark.from_token(".".join(labels[2:6]))
 
 
+@lru_cache(maxsize=1024)
 def _packed(identifier: str) -> str:
     """A uuid in 26 letters and digits."""
     return base64.b32encode(uuid.UUID(identifier).bytes).decode().rstrip("=").lower()
 
 
+@lru_cache(maxsize=1024)
 def _unpacked(label: str) -> str | None:
     try:
         return str(uuid.UUID(bytes=base64.b32decode(label.upper() + "======")))

@@ -301,6 +301,19 @@ def test_check_refuses_an_image_that_was_changed(store, source, content, reason)
         store.check(image)
 
 
+def test_an_image_that_passed_is_looked_at_again_once_it_was_changed(tmp_path, source):
+    store = FileImageStore(tmp_path / "images", MIB, settled_after=0.0)
+    source.write_bytes(qcow2_head().ljust(MIB, b"\0"))
+    image = store.add(source, None, patiently())
+    passed = store.path(image.location).stat().st_ctime_ns
+    store.check(image)
+    store.check(image)
+    while store.path(image.location).stat().st_ctime_ns == passed:
+        tampered(store, image, qcow2_head(backing=512).ljust(MIB, b"\0"))
+    with pytest.raises(Refused, match="backing"):
+        store.check(image)
+
+
 def test_check_refuses_what_stricter_limits_forbid_now(store, tmp_path, source):
     source.write_bytes(qcow2_head().ljust(MIB, b"\0"))
     image = store.add(source, None, patiently())

@@ -25,6 +25,9 @@ _ZEROS = bytes(_CHUNK)
 _DRAFT = ".draft-"
 _LOCATION = re.compile(rf"[0-9a-f]{{64}}\.(?:{'|'.join(FORMATS)})")
 _EXISTING = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_COARSEST_CLOCK = 2.0
+"""Seconds between two times that FAT can tell apart."""
+
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -42,9 +45,13 @@ class FileImageStore:
     which the next `add` of any process removes: a living one holds a lock on its own.
     """
 
-    def __init__(self, root: Path, max_virtual_bytes: int) -> None:
+    def __init__(
+        self, root: Path, max_virtual_bytes: int, *, settled_after: float = _COARSEST_CLOCK
+    ) -> None:
         self._root = root
         self._limit = max_virtual_bytes
+        self._settled_after = settled_after
+        self._passed: dict[StoredImage, tuple[int, ...]] = {}
 
     def add(self, source: Path, disk_format: str | None, wait: Wait) -> StoredImage:
         """As `ImageStore.add`. `Unavailable` if the store cannot be written, as when it is full."""
@@ -69,9 +76,21 @@ class FileImageStore:
         )
 
     def check(self, image: StoredImage) -> None:
-        """As `ImageStore.check`: looks at the length and at the first MiB."""
+        """As `ImageStore.check`: looks at the length and at the first MiB.
+
+        Not again in this process while the file is the same: the rules are.
+        """
+        path = self.path(image.location)
+        identity = _identity(path, self._settled_after)
+        if identity is not None and self._passed.get(image) == identity:
+            return
+        self._look_at(path, image)
+        if identity is not None:
+            self._passed[image] = identity
+
+    def _look_at(self, path: Path, image: StoredImage) -> None:
         try:
-            with _opened(self.path(image.location), follow=False) as (file, length):
+            with _opened(path, follow=False) as (file, length):
                 inspection = Inspection()
                 inspection.feed(_read(file))
                 shape = inspection.verdict(length, image.disk_format, self._limit)
@@ -210,6 +229,22 @@ class FileImageStore:
                 if full
                 else "state_dir must be a directory that this user may write",
             ) from error
+
+
+def _identity(path: Path, settled_after: float) -> tuple[int, ...] | None:
+    """What changes with a regular file, whoever changes it.
+
+    None for anything else, and for a file that was changed just now: the clock of a file system
+    is coarse, and another change would not show.
+    """
+    try:
+        found = path.stat(follow_symlinks=False)
+    except OSError:
+        return None
+    is_settled = time.time() - found.st_ctime >= settled_after
+    if not stat.S_ISREG(found.st_mode) or not is_settled:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 @contextmanager

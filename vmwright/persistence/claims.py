@@ -98,12 +98,13 @@ class ClaimStore:
     ) -> None:
         """Give claims of an instance back; with an operation, only those that it made, and of
         them only those of attempts before this one."""
-        condition = self._claims.c.instance_id == instance
-        if operation is not None:
-            condition &= self._claims.c.operation_id == operation
+        if operation is None:
+            connection.execute(self._release, {"instance": instance})
+            return
+        releasing = self._release.where(self._claims.c.operation_id == operation)
         if before is not None:
-            condition &= self._claims.c.attempt < before
-        connection.execute(sa.delete(self._claims).where(condition))
+            releasing = releasing.where(self._claims.c.attempt < before)
+        connection.execute(releasing, {"instance": instance})
 
     @cached_property
     def _held(self) -> sa.Select[Any]:
@@ -113,6 +114,10 @@ class ClaimStore:
             column.operation_id == sa.bindparam("operation"),
             column.attempt == sa.bindparam("attempt"),
         )
+
+    @cached_property
+    def _release(self) -> sa.Delete:
+        return sa.delete(self._claims).where(self._claims.c.instance_id == sa.bindparam("instance"))
 
     @cached_property
     def _take_turn(self) -> sa.Update:

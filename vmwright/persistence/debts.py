@@ -1,6 +1,8 @@
 """Debts: what must become absent on a host later."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
@@ -37,6 +39,15 @@ def keeps_room(debt: Debt) -> bool:
 def keeps_volumes(debt: Debt) -> bool:
     """As `DebtStore.keep_volumes`, of one debt."""
     return debt.kind in _USE_VOLUMES
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptFor:
+    """What of an instance something that is owed may still use."""
+
+    addresses: bool
+    room: bool
+    volumes: bool
 
 
 class DebtStore:
@@ -122,32 +133,41 @@ class DebtStore:
 
     def keep_addresses(self, connection: sa.Connection, instance: InstanceId) -> bool:
         """Whether something may still use the instance's addresses somewhere."""
-        return self._owes(connection, instance, self._table.c.kind.in_(_USE_ADDRESSES))
+        return self.kept_for(connection, instance).addresses
 
     def keep_room(self, connection: sa.Connection, instance: InstanceId) -> bool:
         """Whether a guest may still use its room on a host that takes others.
 
         A host that was away takes none before it is clean, and gives room back at once.
         """
-        column = self._table.c
-        given_up = column.kind.in_(_USE_ROOM) & (column.reason == GIVEN_UP)
-        return self._owes(connection, instance, given_up)
+        return self.kept_for(connection, instance).room
 
     def keep_volumes(self, connection: sa.Connection, instance: InstanceId) -> bool:
         """Whether a guest may still write to the instance's volumes somewhere.
 
         Also on a host that is away: a second guest must not write to them once it is back.
         """
-        return self._owes(connection, instance, self._table.c.kind.in_(_USE_VOLUMES))
+        return self.kept_for(connection, instance).volumes
 
-    def _owes(
-        self, connection: sa.Connection, instance: InstanceId, condition: sa.ColumnElement[bool]
-    ) -> bool:
+    def kept_for(self, connection: sa.Connection, instance: InstanceId) -> KeptFor:
+        """All three of it, in one look."""
+        rows = connection.execute(self._owed_of, {"instance": instance}).all()
+        return KeptFor(
+            addresses=any(row.kind in _USE_ADDRESSES for row in rows),
+            room=any(row.kind in _USE_ROOM and row.reason == GIVEN_UP for row in rows),
+            volumes=any(row.kind in _USE_VOLUMES for row in rows),
+        )
+
+    @cached_property
+    def _owed_of(self) -> sa.Select[Any]:
         column = self._table.c
-        row = connection.execute(
-            sa.select(column.seq).where(column.instance_id == instance, condition)
-        ).first()
-        return row is not None
+        whose = column.instance_id == sa.bindparam("instance")
+        return sa.select(column.kind, column.reason).where(whose)
+
+    @cached_property
+    def _adopt(self) -> sa.Update:
+        whose = self._table.c.instance_id == sa.bindparam("instance")
+        return sa.update(self._table).where(whose).values(operation_id=sa.bindparam("adopter"))
 
     def left_while_away(self, connection: sa.Connection, host: HostId) -> int:
         """How many things are surely still there: the host was away when they were to go."""
@@ -201,11 +221,7 @@ class DebtStore:
         self, connection: sa.Connection, instance: InstanceId, operation: OperationId
     ) -> None:
         """From now on they are this operation's: a delete answers for what a create left."""
-        connection.execute(
-            sa.update(self._table)
-            .where(self._table.c.instance_id == instance)
-            .values(operation_id=operation)
-        )
+        connection.execute(self._adopt, {"instance": instance, "adopter": operation})
 
     def paid(self, connection: sa.Connection, debt: Debt) -> bool:
         """It is settled. False if somebody else settled or renewed it meanwhile."""

@@ -42,9 +42,8 @@ class FreeAddresses:
         found = self._lowest(connection, network, addresses, mark)
         if found is None and mark > choice.start and self._has_room(connection, network, addresses):
             found = self._lowest(connection, network, addresses, choice.start)
-        if found is not None:
-            with self._lock:
-                self._marks[network, choice] = found + 1
+        with self._lock:
+            self._marks[network, choice] = choice.stop if found is None else found + 1
         return found
 
     def given_back(self, network: NetworkId, offset: int) -> None:

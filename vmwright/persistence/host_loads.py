@@ -2,9 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import sqlalchemy as sa
 
@@ -15,8 +14,7 @@ from vmwright.persistence.tables import Schema
 from vmwright.states import AttemptOutcome, VmState
 
 
-@dataclass(frozen=True, kw_only=True)
-class HostLoad:
+class HostLoad(NamedTuple):
     """Claims, and what speaks against another one."""
 
     vcpus: int = 0

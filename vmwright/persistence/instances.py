@@ -289,17 +289,7 @@ class InstanceStore:
 
     def bury(self, connection: sa.Connection, instance: InstanceId) -> None:
         """Leave a tombstone, so that what is found outside can be told from what is unknown."""
-        connection.execute(
-            sa.update(self._table)
-            .where(self._table.c.id == instance, self._table.c.deleted_at.is_(None))
-            .values(
-                vm_state=VmState.DELETED,
-                task_state=None,
-                power_state=PowerState.NOSTATE,
-                host_id=None,
-                deleted_at=now(),
-            )
-        )
+        connection.execute(self._bury, {"instance_id": instance})
 
     # Statements that every operation makes.
 
@@ -351,6 +341,16 @@ class InstanceStore:
             launched_on=sa.bindparam("host"),
             launched_at=now(),
             fault=None,
+        )
+
+    @cached_property
+    def _bury(self) -> sa.Update:
+        return self._one.where(self._table.c.deleted_at.is_(None)).values(
+            vm_state=VmState.DELETED,
+            task_state=None,
+            power_state=PowerState.NOSTATE,
+            host_id=None,
+            deleted_at=now(),
         )
 
     @property

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from vmwright.ids import InstanceId
 from vmwright.persistence.census import Held
+from vmwright.persistence.debts import KeptFor
 from vmwright.persistence.records import Operation
 from vmwright.persistence.stores import Stores
 from vmwright.states import ENDED, OperationState
@@ -21,15 +22,6 @@ class Kept:
     """What users know it by."""
 
 
-@dataclass(frozen=True)
-class _Free:
-    """What nothing that is owed may use any more."""
-
-    addresses: bool
-    room: bool
-    volumes: bool
-
-
 def give_back_kept(stores: Stores, connection: sa.Connection, instance: InstanceId) -> None:
     """Give back what nothing uses any more of what an instance's operations had to keep.
 
@@ -40,31 +32,31 @@ def give_back_kept(stores: Stores, connection: sa.Connection, instance: Instance
     known = stores.instances.known(connection, instance)
     if known is None:
         return
-    free = _free(stores, connection, instance)
+    kept_for = stores.debts.kept_for(connection, instance)
     for operation in stores.operations.of_instance(connection, instance):
         if operation.kind == "create":
-            _give_back_of_build(stores, connection, operation, free)
+            _give_back_of_build(stores, connection, operation, kept_for)
     if known.deleted_at is None:
         return
-    if free.addresses:
+    if not kept_for.addresses:
         stores.ports.release(connection, instance, None)
-    if free.room:
+    if not kept_for.room:
         stores.claims.release(connection, instance, None)
-    if free.volumes:
+    if not kept_for.volumes:
         stores.volumes.detach(connection, instance, None)
 
 
 def kept_of(stores: Stores, connection: sa.Connection, instance: InstanceId) -> Sequence[Kept]:
     """What an instance has and would not have, were nothing of it owed."""
-    free = _free(stores, connection, instance)
+    kept_for = stores.debts.kept_for(connection, instance)
     kept: list[Kept] = []
-    if not free.addresses:
+    if kept_for.addresses:
         ports = stores.ports.of_instance(connection, instance)
         kept += [Kept(Held.PORT, f"address {port.ip}") for port in ports]
-    if not free.room:
+    if kept_for.room:
         hosts = stores.claims.hosts_of(connection, instance)
         kept += [Kept(Held.CLAIM, f"room on host {name}") for name in hosts]
-    if not free.volumes:
+    if kept_for.volumes:
         attached = stores.volumes.attached(connection, instance)
         kept += [Kept(Held.ATTACHMENT, f"volume {volume.name}") for _, volume in attached]
     return kept
@@ -79,24 +71,16 @@ def way_to_free(stores: Stores, connection: sa.Connection, instance: InstanceId)
     return f"delete it first: vmwright delete {instance}"
 
 
-def _free(stores: Stores, connection: sa.Connection, instance: InstanceId) -> _Free:
-    return _Free(
-        addresses=not stores.debts.keep_addresses(connection, instance),
-        room=not stores.debts.keep_room(connection, instance),
-        volumes=not stores.debts.keep_volumes(connection, instance),
-    )
-
-
 def _give_back_of_build(
-    stores: Stores, connection: sa.Connection, build: Operation, free: _Free
+    stores: Stores, connection: sa.Connection, build: Operation, kept_for: KeptFor
 ) -> None:
     """A build that is over and came to nothing needs nothing; any other one, no earlier attempt."""
     instance = build.instance_id
     over = build.state in ENDED and build.state is not OperationState.DONE
-    if over and free.addresses:
+    if over and not kept_for.addresses:
         stores.ports.release(connection, instance, build.id)
-    if over and free.volumes:
+    if over and not kept_for.volumes:
         stores.volumes.give_back(connection, instance, build.id)
-    if free.room:
+    if not kept_for.room:
         before = None if over else build.attempt
         stores.claims.release(connection, instance, build.id, before=before)

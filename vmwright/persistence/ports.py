@@ -42,11 +42,19 @@ class PortStore:
 
     def __init__(self, schema: Schema) -> None:
         self._ports = schema.ports
+        self._networks = schema.networks
         self._new = NewRow(schema.ports)
         self._free = FreeAddresses(schema.ports)
 
     def of_instance(self, connection: sa.Connection, instance: InstanceId) -> Sequence[Port]:
         rows = connection.execute(self._of_instance, {"instance": instance})
+        return [Port.of(row) for row in rows]
+
+    def on_networks_of_ours(
+        self, connection: sa.Connection, instance: InstanceId
+    ) -> Sequence[Port]:
+        """As `of_instance`, without those on networks that were there before us."""
+        rows = connection.execute(self._on_ours, {"instance": instance})
         return [Port.of(row) for row in rows]
 
     def of_project(self, connection: sa.Connection, project: str) -> Sequence[Port]:
@@ -223,6 +231,12 @@ class PortStore:
         column = self._ports.c
         wanted = column.instance_id == sa.bindparam("instance")
         return sa.select(self._ports).where(wanted).order_by(column.position)
+
+    @cached_property
+    def _on_ours(self) -> sa.Select[Any]:
+        network = self._networks.c
+        joined = network.id == self._ports.c.network_id
+        return self._of_instance.join(self._networks, joined).where(network.kind == "nat")
 
 
 def _candidate(wanted: Allocation, offset: int, macs: int) -> Port:

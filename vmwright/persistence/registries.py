@@ -166,6 +166,10 @@ class HostRegistry(Registry[HostRecord]):
     def __init__(self, schema: Schema) -> None:
         super().__init__(schema.hosts, HostRecord, "host")
 
+    def rows(self, connection: sa.Connection) -> Sequence[sa.Row[Any]]:
+        """As `all`, each as `HostRecord.of` takes it."""
+        return connection.execute(self._all).all()
+
     def enabled(self, connection: sa.Connection) -> Sequence[Address]:
         """Where those are that instances may be on."""
         return [Address(row.name, row.connection_uri) for row in connection.execute(self._enabled)]

@@ -312,12 +312,9 @@ class VolumeStore:
             .values(host_id=None, location=None, made_by=None, deleted_at=now())
         )
 
-    def bury(self, connection: sa.Connection, volume: VolumeId) -> None:
-        connection.execute(
-            sa.update(self._volumes)
-            .where(self._volumes.c.id == volume, self._volumes.c.deleted_at.is_(None))
-            .values(deleted_at=now())
-        )
+    def bury(self, connection: sa.Connection, *volumes: VolumeId) -> None:
+        if volumes:
+            connection.execute(self._bury, [{"volume": volume} for volume in volumes])
 
     # Statements that every build or delete makes.
 
@@ -356,6 +353,12 @@ class VolumeStore:
         column = self._volumes.c
         used = sa.update(self._volumes).where(column.id == sa.bindparam("volume"))
         return used.values(uses=column.uses + 1)
+
+    @cached_property
+    def _bury(self) -> sa.Update:
+        column = self._volumes.c
+        buried = column.id == sa.bindparam("volume"), column.deleted_at.is_(None)
+        return sa.update(self._volumes).where(*buried).values(deleted_at=now())
 
     @cached_property
     def _put(self) -> sa.Update:

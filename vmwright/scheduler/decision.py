@@ -4,6 +4,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from vmwright.scheduler.values import HostState
 
@@ -11,15 +12,19 @@ _SPELT_OUT = 20
 _LONGEST_REASON = 300
 
 
-@dataclass(frozen=True, kw_only=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A host that may take the instance."""
 
     host: HostState
     weight: float
     """The sum of `weights`."""
-    weights: Mapping[str, float]
-    """What each weigher gave: 0 to 1 times its multiplier."""
+    weighers: tuple[str, ...]
+    shares: tuple[float, ...]
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        """What each weigher gave: 0 to 1 times its multiplier."""
+        return dict(zip(self.weighers, self.shares, strict=True))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -75,17 +75,19 @@ class Scheduler:
         return Decision(candidates=tuple(candidates), refusals=tuple(refusals))
 
     def _weighed(self, hosts: Sequence[HostState], request: RequestSpec) -> list[Candidate]:
-        scaled = {
-            weigher.name: [
+        names = tuple(weigher.name for weigher, _ in self.weighers)
+        scaled = [
+            [
                 multiplier * share
                 for share in _scaled(weigher.name, [weigher.weigh(host, request) for host in hosts])
             ]
             for weigher, multiplier in self.weighers
-        }
-        weights = [{name: shares[i] for name, shares in scaled.items()} for i in range(len(hosts))]
+        ]
+        # Without weighers there is nothing to turn round: each host has no shares.
+        shares = zip(*scaled, strict=True) if scaled else [()] * len(hosts)
         return [
-            Candidate(host=host, weight=sum(each.values()), weights=each)
-            for host, each in zip(hosts, weights, strict=True)
+            Candidate(host, sum(each), names, each)
+            for host, each in zip(hosts, shares, strict=True)
         ]
 
 

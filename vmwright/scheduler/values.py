@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Literal
 
@@ -22,7 +23,7 @@ class Resource:
     ratio: float = 1.0
     """How often what is there may be given out."""
 
-    @property
+    @cached_property
     def free(self) -> int:
         """What may still be given out; negative once the ratio was lowered below what is used."""
         return math.floor(self.total * self.ratio) - self.used

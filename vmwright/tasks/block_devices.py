@@ -110,38 +110,31 @@ class ReleaseBlockDevices(RemovingTask):
 
     task_name = "release_block_devices"
 
+    def intend(self, run: Run, **_: Any) -> None:
+        run.noted[self.name] = self._doomed(run.connection, run)
+
     def execute(self, run: Run, spec: Spec, host: dict[str, Any] | None) -> None:
         del spec  # for the store half
         if host is not None:
-            run.remove(self._means.backend, host, self.removals(run))
+            run.remove(self._means.backend, host, _made_absent(run, run.noted[self.name]))
 
     def removals(self, run: Run, **_: Any) -> list[Removal]:
-        found = []
-        doomed = [volume for volume in self._doomed(run) if volume.location]
-        # Volumes kept from another instance carry that one's mark: the row says they are ours.
-        for volume in doomed:
-            mark = mark_of_volume(str(volume.location))
-            whose = run.whose
-            if mark is not None:
-                whose = Whose(deployment=run.whose.deployment, instance=mark.instance)
-            found.append(Removal(kind=Kind.VOLUME, key=str(volume.location), whose=whose))
-        return found
+        with self._means.stores.database.read() as connection:
+            return _made_absent(run, self._doomed(connection, run))
 
     def forget(self, run: Run, spec: Spec, **_: Any) -> None:
         stores = self._means.stores
-        for attachment, volume in stores.volumes.attached(run.connection, run.instance):
-            if attachment.delete_on_termination:
-                stores.volumes.bury(run.connection, volume.id)
+        attached = stores.volumes.attached(run.connection, run.instance)
+        doomed = [volume.id for attachment, volume in attached if attachment.delete_on_termination]
+        stores.volumes.bury(run.connection, *doomed)
         for build in self._unfinished(run.connection, run):
             stores.volumes.forget_made_by(run.connection, build, _users_own(spec))
         keep = stores.debts.keep_volumes(run.connection, run.instance)
         stores.volumes.detach(run.connection, run.instance, None, keep=keep)
 
-    def _doomed(self, run: Run) -> Sequence[VolumeRecord]:
-        stores = self._means.stores
-        with stores.database.read() as connection:
-            attached = stores.volumes.attached(connection, run.instance)
-            unfinished = self._unfinished(connection, run)
+    def _doomed(self, connection: sa.Connection, run: Run) -> Sequence[VolumeRecord]:
+        attached = self._means.stores.volumes.attached(connection, run.instance)
+        unfinished = self._unfinished(connection, run)
         return [
             volume
             for attachment, volume in attached
@@ -162,6 +155,19 @@ class ReleaseBlockDevices(RemovingTask):
             for known in operations
             if known.kind == "create" and known.state is not OperationState.DONE
         }
+
+
+def _made_absent(run: Run, volumes: Sequence[VolumeRecord]) -> list[Removal]:
+    """Volumes kept from another instance carry that one's mark: the row says they are ours."""
+    found = []
+    for volume in volumes:
+        if volume.location is None:
+            continue
+        mark, whose = mark_of_volume(volume.location), run.whose
+        if mark is not None:
+            whose = Whose(deployment=run.whose.deployment, instance=mark.instance)
+        found.append(Removal(kind=Kind.VOLUME, key=volume.location, whose=whose))
+    return found
 
 
 def _users_own(spec: Spec) -> list[VolumeId]:

@@ -1,7 +1,6 @@
 """Tasks about the instance itself: where it begins and where it ends."""
 
 import logging
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
@@ -29,11 +28,10 @@ class CheckNotCreated(Task):
     task_name = "check_not_created"
     only_looks = True
 
-    def intend(self, run: Run) -> None:
-        run.noted[self.name] = self._means.stores.registries.hosts.enabled(run.connection)
-
     def execute(self, run: Run) -> None:
-        hosts: Sequence[Address] = run.noted[self.name]
+        stores = self._means.stores
+        with stores.database.read() as connection:
+            hosts = stores.registries.hosts.enabled(connection)
         if len(hosts) <= _IN_TURN:
             for host in hosts:
                 self._check(run, host)

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
+import sqlalchemy as sa
+
 from vmwright.backends.network import Reservation, Subnet
 from vmwright.backends.removal import Kind, Removal
 from vmwright.ids import NetworkId, Whose
@@ -116,17 +118,20 @@ class UnplugNetwork(RemovingTask):
 
     task_name = "unplug_network"
 
+    def intend(self, run: Run, **_: Any) -> None:
+        run.noted[self.name] = self._looked_up(run.connection, run)
+
     def execute(self, run: Run, host: dict[str, Any] | None) -> None:
         if host is not None:
-            run.remove(self._means.backend, host, self.removals(run))
+            run.remove(self._means.backend, host, run.noted[self.name])
 
     def removals(self, run: Run, **_: Any) -> list[Removal]:
-        stores = self._means.stores
-        with stores.database.read() as connection:
-            ours = {known.id for known in stores.registries.networks.where(connection, kind="nat")}
-            ports = stores.ports.of_instance(connection, run.instance)
-        pairs = [(port.network_id, port.mac, port.ip) for port in ports if port.network_id in ours]
-        return _reservations(pairs, run.whose)
+        with self._means.stores.database.read() as connection:
+            return self._looked_up(connection, run)
+
+    def _looked_up(self, connection: sa.Connection, run: Run) -> list[Removal]:
+        ports = self._means.stores.ports.on_networks_of_ours(connection, run.instance)
+        return _reservations(((port.network_id, port.mac, port.ip) for port in ports), run.whose)
 
 
 class ReleaseAddresses(StoreTask, RemovingTask):

@@ -1,10 +1,11 @@
 """Where instances may go: what the store says of hosts, put to the scheduler."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from ipaddress import ip_network
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import sqlalchemy as sa
 
@@ -32,12 +33,21 @@ if TYPE_CHECKING:
 _MIB_PER_GIB = 1024
 
 
+class _Known(NamedTuple):
+    """A host as the store said it last, and what was made of that."""
+
+    row: sa.Row[Any]
+    load: HostLoad
+    state: HostState
+
+
 class Placement:
     """Decides from what one transaction sees. Changes nothing, and asks no host."""
 
     def __init__(self, stores: Stores, settings: SchedulerSettings) -> None:
         self._stores = stores
         self._settings = settings
+        self._known: dict[HostId, _Known] = {}
 
     def load(self) -> None:
         """`InvalidRequest` or `PackageMissing` if the configuration names what is not there."""
@@ -80,14 +90,21 @@ class Placement:
         hints = [spec.placement for spec in specs]
         named = {instance for hint in hints for instance in (*hint.same_host, *hint.different_host)}
         places = self._stores.host_loads.hosts_of_instances(connection, named)
-        return [
-            host_state(
-                host,
-                loads.get(host.id, UNUSED),
-                frozenset(instance for instance, place in places.items() if place == host.id),
-            )
-            for host in self._stores.registries.hosts.all(connection)
-        ]
+        neighbours: defaultdict[HostId, set[InstanceId]] = defaultdict(set)
+        for instance, place in places.items():
+            neighbours[place].add(instance)
+        known, self._known = self._known, {}
+        states = []
+        for row in self._stores.registries.hosts.rows(connection):
+            load = loads.get(row.id, UNUSED)
+            kept = known.get(row.id)
+            if kept is None or kept.row != row or kept.load != load:
+                kept = _Known(row, load, host_state(HostRecord.of(row), load))
+            self._known[row.id] = kept
+            near = neighbours.get(row.id)
+            state = kept.state
+            states.append(replace(state, neighbours=frozenset(near)) if near else state)
+        return states
 
     def _request(self, connection: sa.Connection, instance: InstanceId, spec: Spec) -> RequestSpec:
         need, wish = demand_of(spec), spec.placement
@@ -143,9 +160,7 @@ class Placement:
         )
 
 
-def host_state(
-    host: HostRecord, load: HostLoad, neighbours: frozenset[InstanceId] = frozenset()
-) -> HostState:
+def host_state(host: HostRecord, load: HostLoad) -> HostState:
     """A host as filters and weighers see it."""
     return HostState(
         id=host.id,
@@ -163,7 +178,6 @@ def host_state(
         address=host.address,
         traits=frozenset(host.traits),
         instances=load.instances,
-        neighbours=neighbours,
         builds=load.builds,
         recent_failures=load.failures,
         connection_uri=host.connection_uri,

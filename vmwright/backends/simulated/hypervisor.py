@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 
 from vmwright import ids
 from vmwright.backends.hypervisor import Disk, Domain, Guest, HostFacts, unfit_disk
@@ -123,8 +122,8 @@ def _record(guest: Guest, mark: Mark) -> Record:
         **switched_off(),
         "vcpus": guest.vcpus,
         "memory_mib": guest.memory_mib,
-        "disks": [asdict(disk) for disk in guest.disks],
-        "nics": [{**asdict(nic), "mac": nic.mac.lower()} for nic in guest.nics],
+        "disks": [dict(vars(disk)) for disk in guest.disks],
+        "nics": [{**vars(nic), "mac": nic.mac.lower()} for nic in guest.nics],
         "kernel": guest.kernel,
         "ramdisk": guest.ramdisk,
     }

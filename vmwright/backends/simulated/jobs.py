@@ -47,16 +47,16 @@ def under_way(files: HostFiles) -> Sequence[Job]:
     return sorted(jobs, key=lambda job: (job.due, job.job))
 
 
-def seconds_until_idle(files: HostFiles, key: str) -> float:
-    """Seconds until the last job on this key is due; 0.0 without one."""
-    dues = [job.due for job in under_way(files) if job.change.key == key]
+def seconds_until_idle(waiting: Sequence[Job], key: str) -> float:
+    """Seconds until the last of these jobs that is on this key is due; 0.0 without one."""
+    dues = [job.due for job in waiting if job.change.key == key]
     return max(0.0, max(dues) - time.time()) if dues else 0.0
 
 
-def due_jobs(files: HostFiles) -> Sequence[Job]:
-    """What must land now."""
-    now = time.time()
-    return [job for job in under_way(files) if job.due <= now]
+def by_turn(files: HostFiles) -> tuple[Sequence[Job], Sequence[Job]]:
+    """What must land now, and what must wait."""
+    now, known = time.time(), under_way(files)
+    return [job for job in known if job.due <= now], [job for job in known if job.due > now]
 
 
 def drop(files: HostFiles, job: Job) -> None:

@@ -2,7 +2,7 @@
 
 import errno
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
 
@@ -26,7 +26,7 @@ _WAS_DOWN = "was-down"
 Effect = Callable[[HostFiles, Record], None]
 """Carries a change out, under the host's turn; may be repeated, raises before it changes."""
 
-_Moment = Callable[[str, Wait, str], AbstractContextManager[None]]
+_Moment = Callable[[str, Wait, str], AbstractContextManager[object]]
 _Seen = TypeVar("_Seen")
 
 
@@ -77,7 +77,7 @@ class Machine:
         what = self._what(change.verb, change.key)
         half = self._latency.seconds(change.verb) / 2
         with usable(what):
-            fault = self._meet(change.verb, wait, what)
+            fault = self._meet(change.verb, wait, what, at_once=not half)
             _spend(half, wait, what)
             if fault is not None and fault.kind is FaultKind.LATE:
                 self._send(change, fault.seconds, wait, what)
@@ -86,10 +86,15 @@ class Machine:
             _spend(half, wait, what)
         _fail(fault, what)
 
-    def _meet(self, verb: str, wait: Wait, what: str) -> Fault | None:
-        """Raise what the host's power or a fault makes of this call before anything happens."""
+    def _meet(self, verb: str, wait: Wait, what: str, *, at_once: bool = False) -> Fault | None:
+        """Raise what the host's power or a fault makes of this call before anything happens.
+
+        A change that comes `at_once` and meets no fault looks after the power itself.
+        """
         wait.check(what)
         self.files.watch("begun")
+        if at_once and not self._calls.concern(verb, self.files.name):
+            return None
         if self._needs_attention():
             with self._now("", wait, what):
                 pass
@@ -108,7 +113,7 @@ class Machine:
     def _needs_attention(self) -> bool:
         """Whether this is the first use, the power changed, or jobs may be due.
 
-        Cheap, for it precedes every verb.
+        Cheap, for it precedes every look.
         """
         files = self.files
         changed = not self._indexed or files.flagged(_DOWN) or files.flagged(_WAS_DOWN)
@@ -125,23 +130,25 @@ class Machine:
         self._check_power(what)
 
     @contextmanager
-    def _now(self, _key: str, wait: Wait, what: str) -> Iterator[None]:
-        """Hold the host while it has power, and with all that is due landed."""
+    def _now(self, _key: str, wait: Wait, what: str) -> Iterator[Sequence[jobs.Job]]:
+        """Hold the host while it has power, and with all that is due landed. Yields what is
+        not."""
         with self.files.turn(wait, what):
             self._check_power(what)
             if not self._indexed:
                 index_strays(self.files)
                 self._indexed = True
-            for job in jobs.due_jobs(self.files):
+            due, left = jobs.by_turn(self.files)
+            for job in due:
                 self._land(job)
-            yield
+            yield left
 
     @contextmanager
     def _idle(self, key: str, wait: Wait, what: str) -> Iterator[None]:
         """Hold the host as `_now` does, at a moment when no job on `key` is under way."""
         while True:
-            with self._now(key, wait, what):
-                seconds = jobs.seconds_until_idle(self.files, key)
+            with self._now(key, wait, what) as left:
+                seconds = jobs.seconds_until_idle(left, key)
                 if not seconds:
                     yield
                     return

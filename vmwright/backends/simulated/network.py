@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
 
 from vmwright import ids
@@ -95,7 +95,7 @@ class SimulatedNetwork:
 
     def ensure_reservation(self, reservation: Reservation, mark: Mark, wait: Wait) -> None:
         record = {
-            **asdict(reservation),
+            **vars(reservation),
             "mac": reservation.mac.lower(),
             "mark": mark.to_store(),
         }
@@ -204,10 +204,15 @@ def _give_back(files: HostFiles, record: Record) -> None:
         files.remove(folder, key)
 
 
+@lru_cache(maxsize=256)
+def _subnet(cidr: str) -> IPv4Network:
+    return IPv4Network(cidr)
+
+
 def _is_guest_address(ip: str, cidr: str, gateway: str) -> bool:
     """Whether a machine of this subnet, other than the gateway, may have the address."""
     try:
-        subnet, address = IPv4Network(cidr), IPv4Address(ip)
+        subnet, address = _subnet(cidr), IPv4Address(ip)
     except ValueError:
         return False
     edges = (subnet.network_address, subnet.broadcast_address)

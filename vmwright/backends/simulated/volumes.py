@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from vmwright import ids
@@ -34,7 +33,7 @@ class SimulatedVolumes:
     def ensure_base(self, base: Base, source: Path, wait: Wait) -> None:
         name = self._base_name(base)
         record = {
-            **asdict(base),
+            **vars(base),
             "name": name,
             "deployment": self._deployment,
             "pool": self._pool,

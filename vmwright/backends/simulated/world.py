@@ -3,9 +3,10 @@
 import json
 import os
 import re
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ Watch = Callable[[str], None]
 
 _LEGAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
 _SUFFIX = ".json"
+_PIECE = 65536
+_ENCODER = json.JSONEncoder(sort_keys=True)
 _MAC_LENGTH = len("52-54-00-00-00-00")
 _NO_DEVICES: Record = {"memory_mib": 0, "disks": [], "nics": [], "kernel": None, "ramdisk": None}
 _BLANK: Record = {"base": None, "backing": None, "content_sha256": None}
@@ -51,6 +54,12 @@ def unwatched(_step: str) -> None:
     """Nobody wants to know."""
 
 
+class _Seen(threading.local):
+    """What a thread has read while it has its turn: nobody else writes then."""
+
+    records: dict[tuple[Folder, str], Record | None] | None = None
+
+
 class HostFiles:
     """One host's records. They appear, change and vanish whole, whenever the process dies.
 
@@ -67,6 +76,7 @@ class HostFiles:
         self._kept = False
         self._temporary = f"{self._root}/.new"
         self._turn = Turn(f"{self._root}/lock")
+        self._seen = _Seen()
 
     @contextmanager
     def turn(self, wait: Wait, what: str) -> Iterator[None]:
@@ -74,17 +84,33 @@ class HostFiles:
         self._prepare()
         with self._turn.held(wait, what):
             self._keep_host()
-            yield
+            self._seen.records = {}
+            try:
+                yield
+            finally:
+                self._seen.records = None
 
     def find(self, folder: Folder, key: str) -> Record | None:
         """The record, or None. `HostFault` if the file does not hold one.
 
         Files made by hand may leave out what is not worth saying.
         """
+        seen = self._seen.records
+        if seen is None:
+            return self._find(folder, key)
+        if (folder, key) not in seen:
+            seen[folder, key] = self._find(folder, key)
+        return seen[folder, key]
+
+    def _find(self, folder: Folder, key: str) -> Record | None:
         if not _LEGAL.fullmatch(key):
             return None
         record = self._read(self._path(folder, key))
         return None if record is None else {**_unsaid(folder, key), **record}
+
+    def _forget(self, folder: Folder, key: str) -> None:
+        if self._seen.records is not None:
+            self._seen.records.pop((folder, key), None)
 
     def put(self, folder: Folder, key: str, record: Record) -> None:
         """Write the record in one step. Only under `turn`. Refused for a key that is no name."""
@@ -96,11 +122,14 @@ class HostFiles:
             record,
             half=lambda: self.watch(f"{folder} half written"),
         )
+        self._forget(folder, key)
         self.watch(f"{folder} written")
 
     def remove(self, folder: Folder, key: str) -> None:
         """Remove a record that `find` finds. Only under `turn`."""
-        Path(self._path(folder, key)).unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(self._path(folder, key))
+        self._forget(folder, key)
         self.watch(f"{folder} removed")
 
     def keys(self, folder: Folder) -> Sequence[str]:
@@ -170,9 +199,13 @@ class Calls:
         self._temporary = f"{world_dir}/.calls.new"
         self._turn = Turn(f"{world_dir}/calls.lock")
 
+    def concern(self, verb: str, host: str) -> bool:
+        """Whether any fault may meet such a call."""
+        return any(fault.concerns(verb, host) for fault in self._faults)
+
     def count(self, verb: str, host: str, wait: Wait) -> Fault | None:
         """Count this call, and say which fault it meets."""
-        if not any(fault.concerns(verb, host) for fault in self._faults):
+        if not self.concern(verb, host):
             return None
         with self._turn.held(wait, f"{verb} on host {host}"):
             counts = read_record(self._path, "the count of calls") or {}
@@ -200,8 +233,7 @@ def _unsaid(folder: Folder, key: str) -> Record:
 def read_record(path: str, whose: str) -> Record | None:
     """The record in this file, or None without one; `HostFault` if it holds anything else."""
     try:
-        with open(path, "rb") as file:
-            record = json.loads(file.read())
+        record = json.loads(_content(path).decode())
     except FileNotFoundError:
         return None
     except ValueError as error:
@@ -211,12 +243,29 @@ def read_record(path: str, whose: str) -> Record | None:
     return record
 
 
+def _content(path: str) -> bytes:
+    """All of a file. A hundred are read for one guest, and Python's own files cost twice that."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        content = os.read(descriptor, _PIECE)
+        while piece := os.read(descriptor, _PIECE) if len(content) % _PIECE == 0 else b"":
+            content += piece
+        return content
+    finally:
+        os.close(descriptor)
+
+
 def write_record(
     path: str, temporary: str, record: Record, half: Callable[[], None] | None = None
 ) -> None:
     """Have exactly this record in the file, in one step. `half` is called just before that."""
-    with open(temporary, "wb") as file:
-        file.write(json.dumps(record, sort_keys=True).encode() + b"\n")
+    text = _ENCODER.encode(record).encode() + b"\n"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    try:
+        while text:
+            text = text[os.write(descriptor, text) :]
+    finally:
+        os.close(descriptor)
     if half is not None:
         half()
     os.replace(temporary, path)

@@ -19,6 +19,12 @@ class Capacity:
     name = "capacity"
 
     def why_not(self, host: HostState, request: RequestSpec) -> str | None:
+        if (
+            request.vcpus <= host.vcpus.free
+            and request.memory_mib <= host.memory_mib.free
+            and request.disk_gib <= host.disk_gib.free
+        ):
+            return None
         room = (
             ("vCPUs", request.vcpus, host.vcpus),
             ("MiB memory", request.memory_mib, host.memory_mib),
@@ -29,7 +35,7 @@ class Capacity:
             for what, wanted, resource in room
             if wanted > resource.free
         ]
-        return ", ".join(short) or None
+        return ", ".join(short)
 
 
 class ImageProperties:
@@ -38,6 +44,8 @@ class ImageProperties:
     name = "image_properties"
 
     def why_not(self, host: HostState, request: RequestSpec) -> str | None:
+        if not request.image_properties:
+            return None
         needs = (
             ("architecture", ("hw_architecture", "architecture"), host.architecture),
             ("hypervisor", ("img_hv_type", "hypervisor_type"), host.hypervisor_type),
@@ -56,6 +64,8 @@ class Traits:
     name = "traits"
 
     def why_not(self, host: HostState, request: RequestSpec) -> str | None:
+        if not request.extra_specs and not request.image_properties:
+            return None
         for source, trait, rule in _trait_rules(request):
             if rule not in ("required", "forbidden"):
                 return f"the {source} says of trait {trait} neither required nor forbidden"
