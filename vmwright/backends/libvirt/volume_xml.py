@@ -21,6 +21,8 @@ class VolumeFacts:
     capacity: int
     physical: int
     backing: str | None
+    allocation: int = 0
+    """What it takes of the disk: less than it is long while it has holes."""
     changed_at: float | None = None
 
     def size_as(self, disk_format: str) -> int:
@@ -74,5 +76,6 @@ def facts_of(volume: str) -> VolumeFacts:
         capacity=capacity,
         physical=int(root.findtext("physical", str(capacity))),
         backing=root.findtext("backingStore/path"),
+        allocation=int(root.findtext("allocation", "0")),
         changed_at=float(root.findtext("target/timestamps/mtime", "0")) or None,
     )
