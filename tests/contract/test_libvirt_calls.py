@@ -27,7 +27,7 @@ from vmwright.backends.host import Backend, Host
 from vmwright.backends.hypervisor import Nic
 from vmwright.backends.network import Subnet
 from vmwright.backends.volumes import Base
-from vmwright.errors import Cancelled, Unavailable
+from vmwright.errors import Cancelled
 from vmwright.ids import Mark, pool_name
 from vmwright.waiting import Wait
 
@@ -162,37 +162,6 @@ def test_pool_that_somebody_put_away_is_there_again(
     names = {stored.name for stored in host.volumes.volumes(wait)}
     kept = {blank(marks.ours, role).name for role in ("data", "config")}
     assert kept <= names
-
-
-def test_busy_host_is_given_more_connections_and_no_more_than_that(
-    libvirt_host: PrivateHost, host: Host, marks: Marks, wait: Wait
-) -> None:
-    """Of one connection libvirtd works on five calls; the others would wait."""
-    running_guest(host, marks.ours, wait)
-    libvirt_host.freeze_libvirtd()
-    with counted() as calls, ThreadPoolExecutor(24) as pool:
-        asked = [pool.submit(host.hypervisor.domains, wait) for _ in range(24)]
-        until(lambda: calls["virConnectOpen"] > 0)
-        assert not any(future.done() for future in asked)
-        libvirt_host.thaw_libvirtd()
-        assert {future.result()[0].mark for future in asked} == {marks.ours}
-    assert 1 <= calls["virConnectOpen"] <= 3
-
-
-def test_host_that_hangs_rests_although_it_has_several_connections(
-    libvirt_host: PrivateHost, backend: Backend, host: Host, wait: Wait
-) -> None:
-    with opened(libvirt_host.uri, backend.deployment, call_deadline=1.0) as hasty:
-        place = hasty.host(libvirt_host.uri)
-        place.hypervisor.domains(wait)
-        libvirt_host.freeze_libvirtd()
-        with ThreadPoolExecutor(12) as pool:
-            asked = [pool.submit(place.hypervisor.domains, wait) for _ in range(12)]
-            errors = [future.exception() for future in asked]
-        assert {type(error) for error in errors} == {Unavailable}
-        with pytest.raises(Unavailable, match="rests"):
-            place.hypervisor.domains(wait)
-        libvirt_host.thaw_libvirtd()
 
 
 def test_guests_are_started_so_many_at_once_and_others_can_be_called_off(
