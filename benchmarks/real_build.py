@@ -5,8 +5,9 @@
 Each round builds one guest by each of them, in turn, on one private libvirtd without KVM, from
 nothing but an image and a network that are there to a guest that libvirt says runs: with an
 address reserved, a root disk on the image, a data volume and a config drive. It is removed before
-the next one is built. Then ten builds want one new image at once, and its uploads are counted.
-Prints one JSON object a line; needs root and what scripts/private-host asks for.
+the next one is built. Then ten are built at once, by vmwright and by ten threads of the script; at
+last ten builds want one new image at once, and its uploads are counted. Prints one JSON object a
+line; needs root and what scripts/private-host asks for.
 """
 
 import json
@@ -16,6 +17,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -50,8 +52,10 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="vmw-") as directory:
         place = Path(directory)
         with private_host(place / "host") as machine, deployment(place, machine) as controller:
-            compare(controller, place, rounds)
-            crowd(controller, place)
+            model = model_of(controller)
+            compare(controller, model, place, rounds)
+            compare_crowds(controller, model, max(1, rounds // 3))
+            crowd_wants_a_new_image(controller, place)
     return 0
 
 
@@ -79,9 +83,8 @@ def deployment(place: Path, machine: PrivateHost) -> Iterator[Controller]:
         yield controller
 
 
-def compare(controller: Controller, place: Path, rounds: int) -> None:
-    """Each of them builds a guest a round, in an order that turns."""
-    model = model_of(controller)
+def compare(controller: Controller, model: Model, place: Path, rounds: int) -> None:
+    """Each of them builds a guest a round."""
     bare, others = Bare(model), {}
     if shutil.which("virt-install"):
         others["virt-install"] = VirtInstall(model, place)
@@ -92,20 +95,39 @@ def compare(controller: Controller, place: Path, rounds: int) -> None:
         "bare": lambda: by_script(bare),
         **{name: partial(by_script, script) for name, script in others.items()},
     }
+    alternate(contest, rounds, warm_up=1)
+
+
+def alternate(contest: dict[str, Callable[[], float]], rounds: int, warm_up: int = 0) -> None:
+    """Have each measured once a round, in an order that turns."""
     seconds: dict[str, list[float]] = {variant: [] for variant in contest}
-    for number in range(rounds + 1):
-        turn = list(contest) if number % 2 else list(reversed(contest))
-        for variant in turn:
+    for number in range(rounds + warm_up):
+        for variant in list(contest) if number % 2 else list(reversed(contest)):
             took = contest[variant]()
-            if number:  # the first one warms up
+            if number >= warm_up:
                 seconds[variant].append(took)
-    for variant, took_all in seconds.items():
-        say(
-            variant,
-            rounds=rounds,
-            p50_s=round(statistics.median(took_all), 4),
-            seconds=[round(took, 4) for took in took_all],
-        )
+    for variant, all_took in seconds.items():
+        p50 = round(statistics.median(all_took), 4)
+        say(variant, rounds=rounds, p50_s=p50, seconds=[round(took, 4) for took in all_took])
+
+
+def compare_crowds(controller: Controller, model: Model, rounds: int) -> None:
+    """Ten builds at once: vmwright's, and ten threads of the script, each with a connection."""
+    scripts = [Bare(model) for _ in range(BUILDS)]
+
+    def by_scripts() -> float:
+        names = [Names.next() for _ in scripts]
+        with ThreadPoolExecutor(BUILDS) as threads:
+            begun = perf_counter()
+            list(threads.map(lambda pair: pair[0].build(pair[1]), zip(scripts, names, strict=True)))
+            took = perf_counter() - begun
+        for name in names:
+            scripts[0].remove(name)
+        return took
+
+    alternate(
+        {"ten by vmwright": lambda: crowd(controller, "demo"), "ten by bare": by_scripts}, rounds
+    )
 
 
 def model_of(controller: Controller) -> Model:
@@ -144,21 +166,26 @@ def by_script(script: Bare) -> float:
     return took
 
 
-def crowd(controller: Controller, place: Path) -> None:
+def crowd(controller: Controller, image: str) -> float:
+    """Seconds from the first request to the last guest that runs."""
+    begun = perf_counter()
+    names = [f"crowd{number}" for number in range(BUILDS)]
+    for operation in [controller.create(request(name, image)) for name in names]:
+        ended(controller, operation)
+    took = perf_counter() - begun
+    for operation in [controller.delete(name) for name in names]:
+        ended(controller, operation)
+    return took
+
+
+def crowd_wants_a_new_image(controller: Controller, place: Path) -> None:
     """Builds that want one image at once, which the host has not seen: it is uploaded once."""
     source = place / "new.raw"
     source.write_bytes(os.urandom(IMAGE_MIB << 20))
     controller.inventory.create_image("new", source, "raw", wait=Wait(TIMEOUT))
     with uploads_counted() as uploads:
-        begun = perf_counter()
-        names = [f"crowd{number}" for number in range(BUILDS)]
-        operations = [controller.create(request(name, "new")) for name in names]
-        for operation in operations:
-            ended(controller, operation)
-        took = perf_counter() - begun
+        took = crowd(controller, "new")
     sent = sum(length for _name, length in uploads)
-    for operation in [controller.delete(name) for name in names]:
-        ended(controller, operation)
     say("ten", builds=BUILDS, uploads=round(sent / (IMAGE_MIB << 20), 2), p50_s=round(took, 4))
 
 

@@ -2,7 +2,7 @@
 
 import base64
 import uuid
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any, NewType, Self
 
@@ -24,6 +24,9 @@ ServerGroupId = NewType("ServerGroupId", str)
 
 _SNAPSHOT = "snapshot"
 """The role of a snapshot in `volume_name`. No other volume has it."""
+
+_REMEMBERED = 1024
+"""Ids whose labels are known: a build writes and reads the same few again and again."""
 
 
 def new_id() -> str:
@@ -195,13 +198,13 @@ def mark_of_reservation(name: str) -> Mark | None:
     return Mark.from_token(".".join(labels[2:6]))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(_REMEMBERED)
 def _packed(identifier: str) -> str:
     """A uuid in 26 letters and digits."""
     return base64.b32encode(uuid.UUID(identifier).bytes).decode().rstrip("=").lower()
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(_REMEMBERED)
 def _unpacked(label: str) -> str | None:
     try:
         return str(uuid.UUID(bytes=base64.b32decode(label.upper() + "======")))

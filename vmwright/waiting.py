@@ -76,6 +76,15 @@ class Wait:
             guard=self._guard,
         )
 
+    def heard_by(self, report: Report) -> "Wait":
+        """The same patience; what it reports is told to `report` first."""
+
+        def both(fraction: float, note: str) -> None:
+            report(fraction, note)
+            self._report(fraction, note)
+
+        return Wait(self.remaining(), cancelled=self._cancelled, report=both, guard=self._guard)
+
     def progress(self, fraction: float, note: str) -> None:
         """Tell whoever watches how far this call is."""
         self._report(fraction, note)

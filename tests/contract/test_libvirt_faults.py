@@ -370,9 +370,13 @@ def test_image_that_does_not_fit_before_a_hole_is_a_fault_of_the_host(
     upload.put_blank()
     libvirt_host.run("fallocate", "--offset", str(end), "--length", str(room), upload.path)
     sent: list[float] = []
-    watched = Wait(120, report=lambda fraction, _note: sent.append(fraction))
+
+    def report(fraction: float, note: str) -> None:
+        if note.endswith("MiB sent"):
+            sent.append(fraction)
+
     with pytest.raises(HostFault, match=FULL):
-        host.volumes.ensure_base(upload.base, source, watched)
+        host.volumes.ensure_base(upload.base, source, Wait(120, report=report))
     assert len(sent) == 1
     assert not upload.is_called_whole()
 

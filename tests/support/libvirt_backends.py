@@ -19,24 +19,28 @@ def opened(
     state_dir: Path | None = None,
     virt_type: str = "qemu",
     call_deadline: float = 60.0,
+    starts_per_host: int = 4,
 ) -> Iterator[Backend]:
     """A backend whose default host is this one."""
+    libvirt = LibvirtSettings(
+        connection_uri=uri,
+        virt_type=virt_type,
+        call_deadline=call_deadline,
+        starts_per_host=starts_per_host,
+    )
     with tempfile.TemporaryDirectory(prefix="vmw-") as own:
-        settings = _settings(uri, state_dir or Path(own), virt_type, call_deadline)
-        backend = open_backend(settings, deployment)
+        backend = open_backend(_settings(libvirt, state_dir or Path(own)), deployment)
         try:
             yield backend
         finally:
             backend.close()
 
 
-def _settings(uri: str, state_dir: Path, virt_type: str, call_deadline: float) -> Settings:
+def _settings(libvirt: LibvirtSettings, state_dir: Path) -> Settings:
     return Settings(
         backend="libvirt",
         state_dir=state_dir,
         database=DatabaseSettings(connection=""),
         simulated=SimulatedSettings(world_dir=Path()),
-        libvirt=LibvirtSettings(
-            connection_uri=uri, virt_type=virt_type, call_deadline=call_deadline
-        ),
+        libvirt=libvirt,
     )

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
-from pathlib import Path
 
 import libvirt
 
+from tests.support.libvirt_backends import opened
 from tests.support.private_host import PrivateHost
 from vmwright.backends.host import Backend, Host
-from vmwright.backends.libvirt import open_backend
 from vmwright.ids import (
     DeploymentId,
     InstanceId,
@@ -24,7 +23,6 @@ from vmwright.ids import (
     pool_name,
     volume_name,
 )
-from vmwright.settings import DatabaseSettings, LibvirtSettings, Settings, SimulatedSettings
 from vmwright.waiting import Wait
 
 _CHUNK = 1 << 18
@@ -44,21 +42,13 @@ class LibvirtPlace:
     @contextmanager
     def at(cls, machine: PrivateHost) -> Iterator["LibvirtPlace"]:
         """The libvirt of this host; what was made on it is gone afterwards."""
-        settings = Settings(
-            backend="libvirt",
-            state_dir=Path(),
-            database=DatabaseSettings(connection=""),
-            simulated=SimulatedSettings(world_dir=Path()),
-            libvirt=LibvirtSettings(connection_uri=machine.uri, virt_type="qemu"),
-        )
-        backend = open_backend(settings, DeploymentId(new_id()))
-        place = cls(backend, libvirt.open(machine.uri), machine)
-        try:
-            yield place
-        finally:
-            place.clean()
-            place.backend.close()
-            place.connection.close()
+        with opened(machine.uri, DeploymentId(new_id())) as backend:
+            place = cls(backend, libvirt.open(machine.uri), machine)
+            try:
+                yield place
+            finally:
+                place.clean()
+                place.connection.close()
 
     @property
     def host(self) -> Host:

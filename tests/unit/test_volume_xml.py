@@ -36,6 +36,14 @@ def test_storage_is_described_as_in_the_golden_file(golden: str, xml: str) -> No
     assert xml + "\n" == (GOLDEN / golden).read_text()
 
 
+def test_names_and_paths_may_hold_whatever_a_file_system_bears() -> None:
+    path, odd = "/pools/<R&D> \"a\" 'b'/base", "a<b>&amp;'\""
+    facts = facts_of(
+        volume_xml(odd, odd, 7, (path, odd)).replace("<target>", "<target><path>p</path>")
+    )
+    assert (facts.backing, facts.disk_format) == (path, odd)
+
+
 def test_pool_of_a_deployment_always_has_the_same_uuid() -> None:
     assert pool_uuid(DEPLOYMENT) == pool_uuid(DEPLOYMENT)
     assert pool_uuid(DEPLOYMENT) != pool_uuid(DeploymentId(new_id()))

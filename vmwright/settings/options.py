@@ -75,6 +75,19 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
             help="Seconds a host that did not answer is left alone; up to six times that if it "
             "goes on.",
         ),
+        cfg.IntOpt(
+            "connections_per_host",
+            default=4,
+            min=1,
+            help="Connections that a process opens to one host, each as soon as four calls are "
+            "under way on every other one.",
+        ),
+        cfg.IntOpt(
+            "starts_per_host",
+            default=4,
+            min=1,
+            help="Guests that a process starts on one host at once; other tasks go on meanwhile.",
+        ),
     ],
     "simulated": [
         cfg.StrOpt(

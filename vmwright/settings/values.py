@@ -22,6 +22,8 @@ class LibvirtSettings:
     pool_dir: str = "/var/lib/libvirt/vmwright"
     call_deadline: float = 60.0
     circuit_rest: float = 5.0
+    connections_per_host: int = 4
+    starts_per_host: int = 4
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from vmwright.backends.libvirt.connection import HostConnection
 from vmwright.backends.libvirt.hypervisor import LibvirtHypervisor
 from vmwright.backends.libvirt.network import LibvirtNetwork
 from vmwright.backends.libvirt.pool import Pool
+from vmwright.backends.libvirt.uploads import Uploads
 from vmwright.backends.libvirt.virt_type import VirtType
 from vmwright.backends.libvirt.volumes import LibvirtVolumes
 from vmwright.ids import DeploymentId
@@ -45,7 +46,11 @@ class LibvirtBackend:
     def _connection(self, uri: str) -> HostConnection:
         settings = self._settings.libvirt
         return HostConnection(
-            uri, settings.call_deadline, settings.circuit_rest, self._board.teller(uri)
+            uri,
+            settings.call_deadline,
+            settings.circuit_rest,
+            self._board.teller(uri),
+            connections=settings.connections_per_host,
         )
 
     def _host(self, connection: HostConnection) -> Host:
@@ -53,7 +58,11 @@ class LibvirtBackend:
             connection, self._pool, self._settings.libvirt.virt_type, self._settings.state_dir
         )
         return Host(
-            hypervisor=LibvirtHypervisor(connection, self._pool, virt_type),
+            hypervisor=LibvirtHypervisor(
+                connection, self._pool, virt_type, starts=self._settings.libvirt.starts_per_host
+            ),
             network=LibvirtNetwork(connection, self.deployment),
-            volumes=LibvirtVolumes(connection, self._pool),
+            volumes=LibvirtVolumes(
+                connection, self._pool, Uploads(self._settings.state_dir, connection.uri)
+            ),
         )

@@ -1,12 +1,14 @@
 """Images as a host caches them: uploaded once, however many builds and processes want them.
 
+Of one machine one process uploads an image, and the others wait for it (`uploads`). A process of
+another machine is seen by what it does: the volume grows.
+
 A volume cannot be renamed, and a half upload looks like a whole one. So a second, tiny volume
 beside the image says that the image is whole; it is made after the last byte has arrived.
 """
 
 import contextlib
 import os
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,24 +18,30 @@ from vmwright.backends.libvirt.in_use import guest_naming
 from vmwright.backends.libvirt.line import Connect, Line
 from vmwright.backends.libvirt.pool import Pool
 from vmwright.backends.libvirt.streams import File, upload
+from vmwright.backends.libvirt.uploads import Uploads
 from vmwright.backends.volumes import Base
 from vmwright.errors import HostFault, Refused
 from vmwright.waiting import Wait
+
+_SILENT_SECONDS = 2.0
+"""How long nothing comes to a half image before whoever is at it, if anybody, is not waited for."""
+_POLL_SECONDS = 0.2
 
 
 class Bases:
     """The cached images of one host.
 
-    Two processes may upload the same image at once: they write the same bytes to the same
-    places, and whoever has written all of them says so. The other one goes on to its end all the
-    same, for that word may be a late one, about an image that has been removed since.
+    Two processes that know nothing of each other may still upload an image at once: they write
+    the same bytes to the same places, and whoever has written all of them says so. The other one
+    goes on to its end all the same, for that word may be a late one, about an image that has been
+    removed since.
     """
 
-    def __init__(self, connection: HostConnection, pool: Pool) -> None:
+    def __init__(self, connection: HostConnection, pool: Pool, uploads: Uploads) -> None:
         self._connection = connection
         self._host = connection.host
         self._pool = pool
-        self._turns: dict[str, threading.Lock] = {}
+        self._uploads = uploads
 
     def backing(self, connection: Connect, base: Base) -> tuple[str, str] | None:
         """Path and format of the image, for an overlay; None unless it is whole."""
@@ -50,14 +58,14 @@ class Bases:
         if self._is_whole(base, wait):
             return
         name = self._name(base)
-        with self._turn(name, wait):
-            if not self._is_whole(base, wait):
-                with self._opened(base, source) as file:
-                    self._connection.session(
-                        f"upload image {name}",
-                        lambda line: self._upload(line, base, file, wait),
-                        wait,
-                    )
+        what = f"{self._host}: image {name} is being uploaded"
+        with self._uploads.turn(name, what, wait) as sheet:
+            whole = self._is_whole(base, wait)
+            if not whole and not sheet.follows_a_failure:
+                whole = self._becomes_whole(base, what, wait)
+            if not whole:
+                self._send(base, source, wait.heard_by(sheet.tell))
+            sheet.end()
 
     def ensure_no(self, base: Base, wait: Wait) -> None:
         """As `Volumes.ensure_no_base`."""
@@ -72,15 +80,36 @@ class Bases:
         what = f"look up image {self._name(base)}"
         return self._connection.ask(what, lambda c: self.backing(c, base), wait) is not None
 
-    @contextlib.contextmanager
-    def _turn(self, name: str, wait: Wait) -> Iterator[None]:
-        lock = self._turns.setdefault(name, threading.Lock())
-        while not lock.acquire(timeout=0.1):
-            wait.check(f"{self._host}: image {name} is being uploaded")
-        try:
-            yield
-        finally:
-            lock.release()
+    def _becomes_whole(self, base: Base, what: str, wait: Wait) -> bool:
+        """Wait while somebody on another machine uploads the image; False if nobody does."""
+        seen, since = self._progress(base, wait), wait.remaining()
+        while seen is not None:
+            if since - wait.remaining() > _SILENT_SECONDS:
+                return False
+            wait.progress(min(1.0, seen[0] / max(1, base.size_bytes)), what)
+            wait.pause(_POLL_SECONDS, what)
+            if self._is_whole(base, wait):
+                return True
+            now = self._progress(base, wait)
+            if now != seen:
+                seen, since = now, wait.remaining()
+        return False
+
+    def _progress(self, base: Base, wait: Wait) -> tuple[int, float | None] | None:
+        """What changes with every byte that comes to the image; None if there is none."""
+        name = self._name(base)
+        facts = self._connection.ask(
+            f"look up image {name}", lambda c: self._pool.facts(c, name), wait
+        )
+        return None if facts is None else (facts.allocation, facts.changed_at)
+
+    def _send(self, base: Base, source: Path, wait: Wait) -> None:
+        with self._opened(base, source) as file:
+            self._connection.session(
+                f"upload image {self._name(base)}",
+                lambda line: self._upload(line, base, file, wait),
+                wait,
+            )
 
     @contextlib.contextmanager
     def _opened(self, base: Base, source: Path) -> Iterator[File]:

@@ -1,14 +1,14 @@
-"""A host's address and the connection to it: made when needed, made anew when lost."""
+"""A host's address and the connections to it: made when needed, made anew when lost."""
 
-import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TypeVar
 
 from vmwright.backends.circuit import Circuit, Tell, unheard
-from vmwright.backends.libvirt.calls import LostCalls
+from vmwright.backends.libvirt.calls import LostCalls, Threads
 from vmwright.backends.libvirt.failures import fault_of, reason_of
 from vmwright.backends.libvirt.line import Connect, Line, LineLost, LineSilent
+from vmwright.backends.libvirt.turns import turn
 from vmwright.errors import Unavailable
 from vmwright.waiting import Wait
 
@@ -17,23 +17,34 @@ T = TypeVar("T")
 _PAUSES = (0.1, 0.4, 1.0, 2.0)
 """Seconds before each new connection: a daemon that is restarted is back by then."""
 _MOST_LOST_CALLS = 32
+_CALLS_AT_ONCE = 4
+"""Of one connection: libvirtd works on five by default, and reads no more from it meanwhile."""
 
 
 class HostConnection:
-    """The way to one host. Thread-safe.
+    """The way to one host: one connection, and up to so many while those are busy. Thread-safe.
 
     Each call has a deadline of its own, besides the patience of its caller. One that passes it
-    keeps its thread; it is counted, its connection is given up, and the host's circuit opened.
+    keeps its thread; it is counted, its connection is given up, and the host's circuit opened:
+    then the other connections are given up as well, as soon as their calls are answered.
     """
 
     def __init__(
-        self, uri: str, call_deadline: float, rest: float = 5.0, tell: Tell = unheard
+        self,
+        uri: str,
+        call_deadline: float,
+        rest: float = 5.0,
+        tell: Tell = unheard,
+        *,
+        connections: int = 1,
     ) -> None:
         self.uri = uri
         self.host = f"host {uri}"
         self._deadline = call_deadline
+        self._most = connections
+        self._threads = Threads()
         self._lost = LostCalls()
-        self._line: Line | None = None
+        self._lines: tuple[Line, ...] = ()
         self._opening = threading.Lock()
         self._circuit = Circuit(self.host, rest, tell)
 
@@ -84,24 +95,44 @@ class HostConnection:
             wait.pause(0.05, f"{self.host}: a call about {thing} goes on")
 
     def close(self) -> None:
-        line, self._line = self._line, None
-        if line is not None:
-            line.retire()
+        self._retire()
+        self._threads.close()
         self._circuit.end()
 
     def _usable_line(self, what: str, wait: Wait) -> Line:
-        line = self._line
-        if line is not None and line.is_usable():
+        line, busy = self._least_busy()
+        if line is not None and (not busy or self._opening.locked()):
             return line
-        with self._circuit.admitted(what) as probing, self._turn_to_open(what, wait):
-            if self._line is line or self._line is None:
+        with (
+            self._circuit.admitted(what) as probing,
+            turn(self._opening, f"{self.host}: {what}", wait),
+        ):
+            line, busy = self._least_busy()
+            if line is not None and not busy:
+                return line
+            try:
                 opened = self._new_line(what, wait)
-                if probing:
-                    # A daemon whose threads all hang still lets callers in.
-                    opened.ask(f"{what}: probe", lambda c: str(c.getHostname()), wait)
-                self._line = opened
-                self._circuit.answered()
-            return self._line
+            except LineLost:
+                if line is None:
+                    raise
+                return line  # a host may let no more of them in
+            if probing:
+                # A daemon whose threads all hang still lets callers in.
+                opened.ask(f"{what}: probe", lambda c: str(c.getHostname()), wait)
+            self._lines = (*self._usable(), opened)
+            self._circuit.answered()
+            return opened
+
+    def _usable(self) -> list[Line]:
+        return [line for line in self._lines if line.is_usable()]
+
+    def _least_busy(self) -> tuple[Line | None, bool]:
+        """The connection with the fewest calls, and whether one more is wanted beside it."""
+        usable = self._usable()
+        line = min(usable, key=lambda line: line.users, default=None)
+        if line is None:
+            return None, True
+        return line, line.users >= _CALLS_AT_ONCE and len(usable) < self._most
 
     def _new_line(self, what: str, wait: Wait) -> Line:
         if len(self._lost) >= _MOST_LOST_CALLS:
@@ -109,21 +140,17 @@ class HostConnection:
                 f"{self.host}: {what}: {len(self._lost)} earlier calls were never answered",
                 hint="restart libvirtd on the host",
             )
-        line = Line(self.host, self._deadline, self._lost)
+        line = Line(self.host, self._deadline, self._threads, self._lost)
         line.open(self.uri, f"connect to {what}", wait)
         return line
 
-    @contextlib.contextmanager
-    def _turn_to_open(self, what: str, wait: Wait) -> Iterator[None]:
-        """One thread opens; the others wait for it, each with its own patience."""
-        while not self._opening.acquire(timeout=0.1):
-            wait.check(f"{self.host}: {what}")
-        try:
-            yield
-        finally:
-            self._opening.release()
-
     def _gave_no_answer(self, line: Line | None, reason: str) -> None:
         # Somebody may have found the host well on a newer connection meanwhile.
-        if line is None or line is self._line:
+        if line is None or line in self._lines:
+            self._retire()
             self._circuit.silent(reason, len(self._lost))
+
+    def _retire(self) -> None:
+        lines, self._lines = self._lines, ()
+        for line in lines:
+            line.retire()

@@ -1,5 +1,6 @@
 """One host's guests, through libvirt."""
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 
 from vmwright.backends.hypervisor import Domain, Guest, HostFacts, unfit_disk
@@ -10,6 +11,7 @@ from vmwright.backends.libvirt.domain_xml import ARCH, domain_xml
 from vmwright.backends.libvirt.line import Connect
 from vmwright.backends.libvirt.network_xml import is_mac
 from vmwright.backends.libvirt.pool import Pool
+from vmwright.backends.libvirt.turns import turn
 from vmwright.backends.libvirt.virt_type import VirtType
 from vmwright.backends.volumes import Volume
 from vmwright.errors import HostFault, Refused
@@ -30,11 +32,14 @@ killed just when it starts QEMU: libvirt 9 then takes it for running, and no cal
 class LibvirtHypervisor:
     """Guests as domains of QEMU."""
 
-    def __init__(self, connection: HostConnection, pool: Pool, virt_type: VirtType) -> None:
+    def __init__(
+        self, connection: HostConnection, pool: Pool, virt_type: VirtType, *, starts: int
+    ) -> None:
         self._connection = connection
         self._host = connection.host
         self._pool = pool
         self._virt_type = virt_type
+        self._starts = threading.BoundedSemaphore(starts)
 
     def facts(self, wait: Wait) -> HostFacts:
         virt_type = self._virt_type.of_host(wait)
@@ -94,9 +99,10 @@ class LibvirtHypervisor:
         what = f"start guest {instance}"
         off, patience = 0, wait.within(_PAUSED_SECONDS)
         while True:
-            state = self._connection.ask(
-                what, lambda c: guests.switch_on(c, self._host, instance, mark), wait, instance
-            )
+            with turn(self._starts, f"{self._host}: {what}: others are being started", wait):
+                state = self._connection.ask(
+                    what, lambda c: guests.switch_on(c, self._host, instance, mark), wait, instance
+                )
             if state is PowerState.RUNNING:
                 return state
             off += state in {PowerState.SHUTDOWN, PowerState.CRASHED}

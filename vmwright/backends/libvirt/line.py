@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import libvirt
 
 from vmwright.backends.libvirt import event_loop
-from vmwright.backends.libvirt.calls import Call, LostCalls, Unanswered
+from vmwright.backends.libvirt.calls import Call, LostCalls, Threads, Unanswered
 from vmwright.backends.libvirt.failures import (
     FROM_RPC,
     Code,
@@ -64,9 +64,10 @@ class Opened:
 class Line:
     """A connection that is given up as soon as it seems broken."""
 
-    def __init__(self, host: str, deadline: float, lost: LostCalls) -> None:
+    def __init__(self, host: str, deadline: float, threads: Threads, lost: LostCalls) -> None:
         self.host = host
         self._deadline = deadline
+        self._threads = threads
         self._lost = lost
         self._connection: Connect = None
         self._users = 0
@@ -130,7 +131,7 @@ class Line:
                 raise LineLost(_GIVEN_UP)
             self._users += 1
         try:
-            return call.answer(seconds)
+            return call.answer(self._threads, seconds)
         except Unanswered:
             self._lost.add(call, about)
             raise self._unanswered(what, seconds, slow=slow) from None

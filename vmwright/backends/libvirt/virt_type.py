@@ -1,12 +1,10 @@
 """Whether guests of a host run by KVM or by emulation, tried out once and remembered."""
 
-import contextlib
 import json
 import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from vmwright.backends.libvirt import capabilities
@@ -14,6 +12,7 @@ from vmwright.backends.libvirt.connection import HostConnection
 from vmwright.backends.libvirt.guest_probe import guest_runs
 from vmwright.backends.libvirt.line import Connect
 from vmwright.backends.libvirt.pool import Pool
+from vmwright.backends.libvirt.turns import turn
 from vmwright.private_files import make_directories, new_file
 from vmwright.waiting import Wait
 
@@ -47,7 +46,7 @@ class VirtType:
     def of_host(self, wait: Wait) -> str:
         """``kvm`` or ``qemu``."""
         if self._known is None:
-            with self._turn(wait):
+            with turn(self._trial, f"{self._connection.host}: try a guest", wait):
                 self._known = self._known or self._found_out(wait)
         return self._known
 
@@ -62,15 +61,6 @@ class VirtType:
             known = "kvm" if works else "qemu"
             _remember(file, versions, known)
         return known
-
-    @contextlib.contextmanager
-    def _turn(self, wait: Wait) -> Iterator[None]:
-        while not self._trial.acquire(timeout=0.1):
-            wait.check(f"{self._connection.host}: try a guest")
-        try:
-            yield
-        finally:
-            self._trial.release()
 
 
 def _identity(connection: Connect) -> tuple[str, str | None]:

@@ -14,6 +14,7 @@ from vmwright.backends.libvirt.in_use import guest_with_file
 from vmwright.backends.libvirt.line import Connect, Line
 from vmwright.backends.libvirt.pool import Pool
 from vmwright.backends.libvirt.streams import Content, Piece, download, upload
+from vmwright.backends.libvirt.uploads import Uploads
 from vmwright.backends.libvirt.volume_xml import VolumeFacts
 from vmwright.backends.volumes import Base, Stored, Volume
 from vmwright.errors import Refused, Unavailable
@@ -29,11 +30,11 @@ _QCOW2_MAGIC = b"QFI\xfb"
 class LibvirtVolumes:
     """Volumes as files of the deployment's pool."""
 
-    def __init__(self, connection: HostConnection, pool: Pool) -> None:
+    def __init__(self, connection: HostConnection, pool: Pool, uploads: Uploads) -> None:
         self._connection = connection
         self._host = connection.host
         self._pool = pool
-        self._bases = Bases(connection, pool)
+        self._bases = Bases(connection, pool, uploads)
         self._copies = Copies(connection, pool)
 
     def volumes(self, wait: Wait) -> Sequence[Stored]:

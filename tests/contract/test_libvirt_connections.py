@@ -1,0 +1,95 @@
+"""Connections to one host: more while it is busy, and none of them once it hangs.
+
+What hangs here are the questions.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tests.support.attempts import until
+from tests.support.private_host import PrivateHost
+from vmwright.backends.libvirt.connection import HostConnection
+from vmwright.errors import Unavailable
+from vmwright.waiting import Wait
+
+pytestmark = pytest.mark.libvirt
+
+AT_ONCE = 4
+"""Calls under way on a connection before another one is opened."""
+
+Ask = Callable[[], "Future[Any]"]
+
+
+@contextmanager
+def held(connection: HostConnection) -> Iterator[tuple[list[Any], Ask, threading.Event]]:
+    """The connections of questions that came to the host and wait there, how to ask one more, and
+    what lets them be answered."""
+    came, go_on = list[Any](), threading.Event()
+
+    def question(reached: Any) -> Any:
+        came.append(reached)
+        go_on.wait()
+
+    with ThreadPoolExecutor(16) as pool:
+        try:
+            yield came, lambda: pool.submit(connection.ask, "wait", question, Wait(60)), go_on
+        finally:
+            go_on.set()
+            connection.close()
+
+
+def test_connection_is_shared_until_it_is_busy_and_then_another_is_opened(
+    libvirt_host: PrivateHost,
+) -> None:
+    with held(HostConnection(libvirt_host.uri, 60.0, connections=2)) as (came, ask, _):
+        for asked in range(1, AT_ONCE + 1):
+            ask()
+            until(lambda: len(came) == asked)  # noqa: B023
+        assert len({id(reached) for reached in came}) == 1
+        ask()
+        until(lambda: len(came) == AT_ONCE + 1)
+        assert came[-1] is not came[0]
+
+
+def test_host_has_no_more_connections_than_were_allowed(libvirt_host: PrivateHost) -> None:
+    with held(HostConnection(libvirt_host.uri, 60.0, connections=2)) as (came, ask, go_on):
+        asked = [ask() for _ in range(3 * AT_ONCE)]
+        until(lambda: len(came) == len(asked))
+        go_on.set()
+        assert {future.result() for future in asked} == {None}
+    assert len({id(reached) for reached in came}) <= 2
+
+
+def test_call_that_hangs_opens_the_circuit_although_another_connection_answers(
+    libvirt_host: PrivateHost,
+) -> None:
+    """Law 11: nobody asks the host for a while, on whichever connection."""
+    hasty = HostConnection(libvirt_host.uri, 0.5, rest=60.0, connections=2)
+    with held(hasty) as (came, ask, _):
+        asked = [ask() for _ in range(AT_ONCE)]
+        until(lambda: len(came) == AT_ONCE)
+        # On a connection of its own, which answers.
+        assert hasty.ask("look", lambda reached: reached is not came[0], Wait(60))
+        errors = [str(future.exception()) for future in asked]
+        assert any("no answer within 0.5 s" in error for error in errors)
+        with pytest.raises(Unavailable, match="rests"):
+            hasty.ask("look", lambda _: None, Wait(60))
+
+
+def test_connection_that_is_given_up_is_closed_after_its_last_call(
+    libvirt_host: PrivateHost,
+) -> None:
+    connection = HostConnection(libvirt_host.uri, 60.0, connections=2)
+    with held(connection) as (came, ask, go_on):
+        asked = ask()
+        until(lambda: len(came) == 1)
+        connection.close()
+        assert came[0].isAlive()
+        go_on.set()
+        assert asked.result() is None
+        until(lambda: not came[0].pools)
