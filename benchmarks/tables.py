@@ -168,6 +168,7 @@ def others(results: Results) -> Table:
     """What is one figure each."""
     lines = (
         ("first of many interrupted runs again, ms", "recovery/many/first", "first_ms"),
+        ("the same, from the start of the process, ms", "recovery/many/cold", "first_ms"),
         ("first of few, ms", "recovery/few/first", "first_ms"),
         ("peak memory with many interrupted, MiB", "recovery/many/memory", "peak_mib"),
         ("peak memory with few, MiB", "recovery/few/memory", "peak_mib"),
