@@ -131,7 +131,7 @@ def startup(bench: Bench) -> None:
 
 def libvirt(bench: Bench) -> None:
     """Real guests on a private libvirtd, beside a script with the same calls."""
-    for line in run(*_script("real_build.py", bench.sizes.rounds)).lines:
+    for line in run(*_script("real_build.py", bench.sizes.guests)).lines:
         if "why_not" in line:
             bench.results.missing[f"libvirt/{line['variant']}"] = line["why_not"]
             if line["variant"] != "virt-install":
