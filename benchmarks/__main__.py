@@ -85,7 +85,7 @@ def written(document: dict[str, object], output: Path | None) -> Path:
     """Where it was written to."""
     file = output or RESULTS / f"{str(document['facts']['made_at']).replace(' ', '-')}.json"  # type: ignore[index]
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
+    file.write_text(json.dumps(document, indent=1) + "\n")
     return file
 
 

@@ -1,22 +1,25 @@
 """How soon work that somebody left goes on after a start, and what memory that takes.
 
-    python -m benchmarks.resume URL STATE_DIR [--until ENDED]
+    python -m benchmarks.resume URL STATE_DIR [--until ENDED] [--cold]
 
 A service opens a store whose operations nobody runs, and goes on until so many have ended; 0 stops
 it at the first. Prints one JSON line. `first_ms` is from before the store is opened until the
-first task is under way, durably; modules are loaded before.
+first task is under way, durably; a request was accepted in another store before, which loads what
+is loaded when it is needed. With `--cold` nothing is, and the clock begins with the process.
 """
 
 import argparse
 import json
+import os
 import threading
 import time
 from pathlib import Path
 
 import sqlalchemy as sa
 
-from benchmarks.deployment import settings_of
-from benchmarks.meter import cpu_seconds, resident_mib
+from benchmarks.deployment import opened, request, settings_of
+from benchmarks.meter import Figures, cpu_seconds, resident_mib
+from benchmarks.processes import directory
 from vmwright import Controller
 from vmwright.settings import Settings
 from vmwright.states import ENDED
@@ -40,10 +43,12 @@ class First:
             self.came.set()
 
 
-def main(settings: Settings, until: int) -> dict[str, object]:
+def main(settings: Settings, until: int, *, cold: bool = False) -> Figures:
     first, stop = First(), threading.Event()
+    if not cold:
+        _load_everything()
     before, ended_before = resident_mib(), ended(settings)
-    cpu, began = cpu_seconds(), time.perf_counter()
+    cpu, began = cpu_seconds(), _began_at() if cold else time.perf_counter()
     with Controller(settings, watch=Watcher(first.visit).watch) as controller:
         opened = time.perf_counter()
         service = threading.Thread(target=controller.serve_until, args=[stop])
@@ -66,6 +71,18 @@ def main(settings: Settings, until: int) -> dict[str, object]:
         "before_mib": round(before, 1),
         "peak_mib": round(peak, 1),
     }
+
+
+def _load_everything() -> None:
+    with directory() as place, opened(settings_of(f"sqlite:///{place / 'store.db'}", place)) as one:
+        one.submit(request())
+
+
+def _began_at() -> float:
+    """When this process was started, on the clock of `time.perf_counter`."""
+    ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+    age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    return time.perf_counter() - age
 
 
 def _wait(settings: Settings, until: int, before: int) -> tuple[int, float]:
@@ -95,5 +112,7 @@ if __name__ == "__main__":
     parser.add_argument("url")
     parser.add_argument("state_dir", type=Path)
     parser.add_argument("--until", type=int, default=0, metavar="ENDED")
+    parser.add_argument("--cold", action="store_true")
     chosen = parser.parse_args()
-    print(json.dumps(main(settings_of(chosen.url, chosen.state_dir), chosen.until)))
+    settings = settings_of(chosen.url, chosen.state_dir)
+    print(json.dumps(main(settings, chosen.until, cold=chosen.cold)))

@@ -27,6 +27,8 @@ class Sizes:
     starts: int
     builds: int
     """Of each number of workers."""
+    guests: int
+    """Real ones, by each of those that build them."""
 
 
 FULL = Sizes(
@@ -44,6 +46,7 @@ FULL = Sizes(
     waiting=10_000,
     starts=7,
     builds=400,
+    guests=7,
 )
 
 TINY = Sizes(
@@ -61,5 +64,6 @@ TINY = Sizes(
     waiting=100,
     starts=1,
     builds=4,
+    guests=1,
 )
 """To see that it runs; its figures mean nothing."""

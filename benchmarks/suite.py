@@ -58,7 +58,8 @@ def engine(bench: Bench) -> None:
     for stores in bench.stores():
         alternate(bench.results, "engine", stores, contestants, sizes.rounds)
         for one in contestants:
-            counted = stores.counted(one.command, min(sizes.counted, one.alone))
+            # Those that are slow are counted with fewer.
+            counted = stores.counted(one.command, min(sizes.counted, max(1, one.alone // 3)))
             bench.results.add(f"engine/{stores.kind}/{one.name}/counted", counted)
 
 
@@ -106,8 +107,9 @@ def recovery(bench: Bench) -> None:
             _history(places[name], "--interrupted", number)
         for _ in range(sizes.rounds):
             for name, place in places.items():
-                first = run(*module("resume", _url(place), place)).line
-                bench.results.add(f"recovery/{name}/first", first)
+                for how, options in (("first", []), ("cold", ["--cold"])):
+                    words = module("resume", _url(place), place, *options)
+                    bench.results.add(f"recovery/{name}/{how}", run(*words).line)
         for name, place in places.items():
             words = module("resume", _url(place), place, "--until", sizes.ended)
             bench.results.add(f"recovery/{name}/memory", run(*words).line)
@@ -129,7 +131,7 @@ def startup(bench: Bench) -> None:
 
 def libvirt(bench: Bench) -> None:
     """Real guests on a private libvirtd, beside a script with the same calls."""
-    for line in run(*_script("real_build.py", bench.sizes.rounds)).lines:
+    for line in run(*_script("real_build.py", bench.sizes.guests)).lines:
         if "why_not" in line:
             bench.results.missing[f"libvirt/{line['variant']}"] = line["why_not"]
             if line["variant"] != "virt-install":

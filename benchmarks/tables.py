@@ -68,7 +68,7 @@ def engines(results: Results) -> Table:
         if mode == "alone":
             rows.append([f"{TITLES[who]}, {TITLES[database]}", *_engine(results, database, who)])
     head = ["engine, store", "alone/s", "p50 ms", "50 at once/s", "CPU ms", "CPU ms, 50"]
-    more = ["statements", "durable commits", "ours alone", "ours, 50", "our CPU"]
+    more = ["server's CPU ms", "statements", "durable commits", "ours alone", "ours, 50", "our CPU"]
     return Table(title="Six tasks that do nothing", head=[*head, *more], rows=rows)
 
 
@@ -81,6 +81,7 @@ def _engine(results: Results, database: str, who: str) -> list[str]:
         number(results.value(f"{here}/crowd", "per_second")),
         number(results.value(f"{here}/alone", "cpu_ms")),
         number(results.value(f"{here}/crowd", "cpu_ms")),
+        number(results.value(f"{here}/counted", "server_cpu_ms")),
         number(results.value(f"{here}/alone", "statements")),
         number(results.value(f"{here}/counted", "commits")),
         *(
@@ -103,9 +104,9 @@ def creates(results: Results) -> Table:
             rows.append([f"{TITLES[who]}, {TITLES[database]}", *_create(results, name)])
     if rows:
         recorded = [number(nova.BUILDS_PER_SECOND), number(nova.CPU_MS)]
-        rows.append(["Nova, recorded", _NONE, _NONE, *recorded, *[_NONE] * 5])
-    head = ["", "alone/s", "p50 ms", "50 at once/s", "CPU ms", "statements", "durable commits"]
-    more = ["of the floor", "times Nova's rate", "of Nova's CPU"]
+        rows.append(["Nova, recorded", _NONE, _NONE, *recorded, *[_NONE] * 6])
+    head = ["", "alone/s", "p50 ms", "50 at once/s", "CPU ms", "server's CPU ms"]
+    more = ["statements", "durable commits", "of the floor", "times Nova's rate", "of Nova's CPU"]
     return Table(title="Whole creates", head=[*head, *more], rows=rows)
 
 
@@ -123,6 +124,7 @@ def _create(results: Results, name: str) -> list[str]:
         number(results.value(name, "p50_ms")),
         number(rate),
         number(cpu),
+        number(results.value(f"{here}/counted", "server_cpu_ms")),
         number(results.value(name, "statements")),
         number(commits),
         _NONE if share is None else f"{share:.0%}",
@@ -144,9 +146,10 @@ def histories(results: Results) -> Table:
                 times(results.ratio(there, beside, "cpu_ms")),
                 number(results.value(there, "p50_ms")),
                 number(results.value(beside, "p50_ms")),
+                times(results.ratio(there, beside, "p50_ms")),
             ]
         )
-    head = ["", "CPU ms", "CPU ms, none", "ratio", "ms", "ms, none"]
+    head = ["", "CPU ms", "CPU ms, none", "ratio", "ms", "ms, none", "ratio"]
     return Table(title="With a history", head=head, rows=rows)
 
 
@@ -165,6 +168,7 @@ def others(results: Results) -> Table:
     """What is one figure each."""
     lines = (
         ("first of many interrupted runs again, ms", "recovery/many/first", "first_ms"),
+        ("the same, from the start of the process, ms", "recovery/many/cold", "first_ms"),
         ("first of few, ms", "recovery/few/first", "first_ms"),
         ("peak memory with many interrupted, MiB", "recovery/many/memory", "peak_mib"),
         ("peak memory with few, MiB", "recovery/few/memory", "peak_mib"),

@@ -50,12 +50,14 @@ def worst(*ratios: Measured) -> Measured:
 
 
 def longest_over_none(verb: str) -> Measured:
-    """CPU with the longest history that was measured, over that beside it."""
+    """With the longest history that was measured, over that beside it: CPU or time, whichever
+    has grown more."""
 
     def measured(results: Results) -> float | None:
         sizes = [int(name.split("/")[1]) for name in results.names("history/")]
         longest = max(sizes, default=0)
-        return results.ratio(f"history/{longest}/{verb}", f"beside/{longest}/{verb}", "cpu_ms")
+        there, beside = (f"{where}/{longest}/{verb}" for where in ("history", "beside"))
+        return worst(*(ratio(there, beside, what) for what in ("cpu_ms", "p50_ms")))(results)
 
     return measured
 
@@ -106,7 +108,7 @@ def _create() -> Iterator[Target]:
 
 def _history() -> Iterator[Target]:
     for verb, what in (("created", "a create"), ("listed", "a list"), ("resumed", "a resume")):
-        words = f"CPU of {what} with the longest history, over none"
+        words = f"CPU and time of {what} with the longest history, over none"
         yield Target(f"history_{verb}", words, "<=", 1.1, longest_over_none(verb))
 
 

@@ -80,7 +80,7 @@ def test_what_was_interrupted_goes_on_and_is_timed(url: str, tmp_path: Path) -> 
     def work() -> Iterable[Figures]:
         history.add_interrupted(settings, 5)
         yield resume.main(settings, 0)
-        yield resume.main(settings, 2)
+        yield resume.main(settings, 2, cold=True)
 
     first, more = child(work, tmp_path / "said")
     assert 0 < first["opened_ms"] < first["first_ms"]

@@ -3,6 +3,7 @@
 import sqlite3
 import sys
 from pathlib import Path
+from shutil import which
 
 import psycopg
 import pytest
@@ -17,6 +18,7 @@ from benchmarks.results import Results
 from benchmarks.syncs import count, traced
 from benchmarks.tables import Table, number, report
 from benchmarks.targets import TARGETS, is_missed, verdicts
+from tests.support.databases import missing
 from tests.support.xml_reader import read
 
 WANTED = {
@@ -98,6 +100,7 @@ def test_results_survive_json() -> None:
     assert results.to_json()["medians"] == {"waiting": {"kib_each": 2.0}}
 
 
+@pytest.mark.skipif(which("strace") is None, reason="strace is missing: apt install strace")
 @pytest.mark.parametrize("commits", [10, 60])
 def test_commits_are_those_that_sqlite_made(commits: int, tmp_path: Path) -> None:
     """Checkpoints sync the log too, and are not taken for commits."""
@@ -126,6 +129,8 @@ def test_a_call_that_another_thread_interrupts_is_counted_once() -> None:
 @pytest.mark.slow
 @pytest.mark.postgresql
 def test_syncs_of_postgresql_are_its_commits() -> None:
+    if reason := missing("postgresql"):
+        pytest.skip(reason)
     with postgresql.serving() as server:
         url = server.database()
         before = server.counters(url)
