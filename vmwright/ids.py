@@ -2,7 +2,7 @@
 
 import base64
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NewType, Self
 
