@@ -129,6 +129,7 @@ class Schema(OwnedTables):
             self._index("debts", "instance_id"),
             self._index("debts", "operation_id"),
             self._index("debts", "reason", "host_id"),
+            self._index("debts", "kind", "key"),
         )
         self.tombstones = self._table(
             "tombstones",

@@ -1,5 +1,4 @@
-"""What was costs nothing: an index for every question that is asked of what is, and a small table
-for what is left of things whose history was removed."""
+"""An index for every question, and a small table for what is left of things long gone."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,7 +15,7 @@ index."""
 _INDEXES: dict[str, list[tuple[str, ...]]] = {
     "operations": [("project_id", "seq")],
     "attempts": [("outcome", "ended_at", "host_id")],
-    "debts": [("operation_id",), ("reason", "host_id")],
+    "debts": [("operation_id",), ("reason", "host_id"), ("kind", "key")],
     "instances": [("deleted_at", "seq"), ("project_id", "deleted_at", "seq")],
     "secrets": [("erased_at",)],
     "volumes": [
