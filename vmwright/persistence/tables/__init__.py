@@ -23,6 +23,7 @@ class Schema(OwnedTables):
         self._operations()
         self._runs()
         self._outside()
+        self._remains()
 
     def _operations(self) -> None:
         self.operations = self._table(
@@ -131,6 +132,8 @@ class Schema(OwnedTables):
             self._index("debts", "reason", "host_id"),
             self._index("debts", "kind", "key"),
         )
+
+    def _remains(self) -> None:
         self.tombstones = self._table(
             "tombstones",
             uuid("id"),
