@@ -91,7 +91,12 @@ class Controller(Reader):
         with self._making:
             if self._made is None:
                 self._made = Workshop(
-                    self._means, self.deployment, self.settings, self._caller, self._end
+                    self._means,
+                    self.deployment,
+                    self.settings,
+                    self._caller,
+                    self._end,
+                    self._news,
                 )
                 if self._closed.is_set():
                     self._made.worker.close()
@@ -103,7 +108,7 @@ class Controller(Reader):
 
     def close(self) -> None:
         """Put down what runs, and let go of threads, hosts and the database."""
-        self._closed.set()
+        self._stop_waiting()
         with self._making:
             made = self._made
         if made is not None:

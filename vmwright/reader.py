@@ -13,6 +13,7 @@ from vmwright.admission import Caller
 from vmwright.descriptions import Descriptions
 from vmwright.errors import NotFound
 from vmwright.ids import InstanceId, OperationId
+from vmwright.news import News
 from vmwright.persistence import schema_version
 from vmwright.persistence.database import Database
 from vmwright.persistence.deployment import deployment_of
@@ -57,7 +58,9 @@ class Reader:
         schema_version.make_ready(self._database)
         self.deployment = deployment_of(self._database)
         self._stores = Stores.of(self._database, settings.state_dir / "key")
-        self._watch = Watch(self._stores, self.operation, self._closed, settings.operations.lease)
+        self._news = News()
+        lease = settings.operations.lease
+        self._watch = Watch(self._stores, self.operation, self._closed, lease, self._news)
         self._describe = Descriptions(self._stores)
 
     def __enter__(self) -> Self:
@@ -73,8 +76,12 @@ class Reader:
 
     def close(self) -> None:
         """Let go of the store."""
-        self._closed.set()
+        self._stop_waiting()
         self._opened.close()
+
+    def _stop_waiting(self) -> None:
+        self._closed.set()
+        self._news.tell_all()
 
     def wait(self, operation: str, timeout: float | None = None) -> Operation:
         """Return once nothing more happens to it by itself; `DeadlinePassed` at the timeout."""

@@ -159,7 +159,7 @@ def rounds(lab: Lab, controller: Controller) -> None:
     waiting.start()
     controller.serve_until(stop)
     waiting.join()
-    worker = controller._worker
+    worker = controller._shop.worker
     for turn in (worker._sync_power_states, worker._keep_clean, worker._ownership.forget_the_dead):
         turn()
     controller.audit()
