@@ -202,8 +202,8 @@ class Resume(Lister):
             self.session.pay_debts(),
             len(controller.operations([OperationState.STUCK, OperationState.PARKED])),
         )
-        known = (controller.operation(operation.id) for operation in operations)
-        return [controller.describe_operation(operation) for operation in known]
+        known = [controller.operation(operation.id) for operation in operations]
+        return controller.describe_operations(known)
 
     def _tell_what_remains(self, debts: int, halted: int) -> None:
         tell = self.session.tell
