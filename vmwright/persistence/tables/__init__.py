@@ -108,7 +108,7 @@ class Schema(OwnedTables):
             number("memory_mib"),
             number("disk_gib"),
             self._unique("claims", "instance_id", "operation_id", "attempt"),
-            self._index("claims", "host_id"),
+            self._index("claims", "host_id", "vcpus", "memory_mib", "disk_gib"),
         )
         self.debts = self._table(
             "debts",
