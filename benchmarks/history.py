@@ -97,49 +97,55 @@ class _Sample:
     @classmethod
     def of(cls, controller: Controller, instance: InstanceId) -> "_Sample":
         stores = controller._stores
-        schema, book = stores.database.schema, stores.database.schema.logbook
-        found: list[tuple[sa.Table, list[dict[str, Any]]]] = []
-        ids: set[str] = set()
+        taken = _Taken(stores.database.schema)
         with stores.database.read() as connection:
-
-            def take(table: sa.Table, condition: sa.ColumnElement[bool], *names: str) -> set[str]:
-                key = next(iter(table.primary_key.columns))
-                rows = (
-                    connection.execute(sa.select(table).where(condition).order_by(key))
-                    .mappings()
-                    .all()
-                )
-                found.append((table, [dict(row) for row in rows]))
-                taken = {row[name] for row in rows for name in names}
-                ids.update(taken)
-                return taken
-
-            take(schema.instances, schema.instances.c.id == instance, "id")
-            runs = take(schema.operations, schema.operations.c.instance_id == instance, "id")
-            flows = set(
-                connection.execute(
-                    sa.select(schema.operations.c.flow_detail_id).where(
-                        schema.operations.c.instance_id == instance
-                    )
-                ).scalars()
-            )
-            books = connection.execute(
-                sa.select(book.flowdetails.c.parent_uuid).where(book.flowdetails.c.uuid.in_(flows))
-            ).scalars()
-            take(book.logbooks, book.logbooks.c.uuid.in_(list(books)), "uuid")
-            take(book.flowdetails, book.flowdetails.c.uuid.in_(flows), "uuid")
-            take(book.atomdetails, book.atomdetails.c.parent_uuid.in_(flows), "uuid")
-            take(schema.attempts, schema.attempts.c.operation_id.in_(runs))
-            take(schema.events, schema.events.c.operation_id.in_(runs))
-            take(schema.secrets, schema.secrets.c.instance_id == instance, "id")
-            take(schema.volumes, schema.volumes.c.made_for == instance, "id")
-            asked = connection.execute(
-                sa.select(schema.instances.c.request).where(schema.instances.c.id == instance)
-            ).scalar_one()
+            taken.take_all(connection, instance)
+            asked = stores.instances.get(connection, instance).request
         # What is made only later has its id in the request.
-        ids |= {nic["port"] for nic in asked["nics"]}
-        ids |= {volume["volume"] for volume in asked["volumes"]}
-        return cls(schema, found, frozenset(ids))
+        taken.ids |= {nic["port"] for nic in asked["nics"]}
+        taken.ids |= {volume["volume"] for volume in asked["volumes"]}
+        return cls(taken.schema, taken.rows, frozenset(taken.ids))
+
+
+class _Taken:
+    """Rows that were read, and the ids in them."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+        self.rows: list[tuple[sa.Table, list[dict[str, Any]]]] = []
+        self.ids: set[str] = set()
+
+    def take_all(self, connection: sa.Connection, instance: InstanceId) -> None:
+        schema, book = self.schema, self.schema.logbook
+        self._take(connection, schema.instances, "id", [instance], "id")
+        operations = self._take(connection, schema.operations, "instance_id", [instance], "id")
+        runs = [row["id"] for row in operations]
+        flows = [row["flow_detail_id"] for row in operations]
+        books = connection.execute(
+            sa.select(book.flowdetails.c.parent_uuid).where(book.flowdetails.c.uuid.in_(flows))
+        ).scalars()
+        self._take(connection, book.logbooks, "uuid", list(books), "uuid")
+        self._take(connection, book.flowdetails, "uuid", flows, "uuid")
+        self._take(connection, book.atomdetails, "parent_uuid", flows, "uuid")
+        self._take(connection, schema.attempts, "operation_id", runs)
+        self._take(connection, schema.events, "operation_id", runs)
+        self._take(connection, schema.secrets, "instance_id", [instance], "id")
+        self._take(connection, schema.volumes, "made_for", [instance], "id")
+
+    def _take(
+        self,
+        connection: sa.Connection,
+        table: sa.Table,
+        column: str,
+        values: list[Any],
+        *ids: str,
+    ) -> list[dict[str, Any]]:
+        key = next(iter(table.primary_key.columns))
+        query = sa.select(table).where(table.c[column].in_(values)).order_by(key)
+        rows = [dict(row) for row in connection.execute(query).mappings()]
+        self.rows.append((table, rows))
+        self.ids.update(row[name] for row in rows for name in ids)
+        return rows
 
 
 def _multiply(connection: sa.Connection, sample: _Sample, copies: int) -> None:

@@ -93,7 +93,12 @@ class Controller(Reader):
         with self._making:
             if self._made is None:
                 self._made = Workshop(
-                    self._means, self.deployment, self.settings, self._caller, self._end
+                    self._means,
+                    self.deployment,
+                    self.settings,
+                    self._caller,
+                    self._end,
+                    self._news,
                 )
                 if self._closed.is_set():
                     self._made.worker.close()
@@ -105,7 +110,7 @@ class Controller(Reader):
 
     def close(self) -> None:
         """Put down what runs, and let go of threads, hosts and the database."""
-        self._closed.set()
+        self._stop_waiting()
         with self._making:
             made = self._made
         if made is not None:
@@ -173,9 +178,14 @@ class Controller(Reader):
                 self._shop.upkeep.refuse_to_touch_guest(known)
                 self._move(known, OperationState.INTERRUPTED)
             return [self._begin(self.operation(operation))]
-        found = list(self._unfinished())
-        self.inventory.rights.run(*{known.project_id for known in found})
-        self._shop.worker.see_through(known.id for known in found)
+        with self._database.read() as connection:
+            whose = self._stores.lists.projects(connection, CLAIMABLE, self._caller.sees)
+        self.inventory.rights.run(*sorted(whose))
+        found: list[Operation] = []
+        for page in self._unfinished():
+            # The first ones begin while the others are still read.
+            self._shop.worker.see_through(known.id for known in page)
+            found += page
         return found
 
     def retry(self, operation: str) -> Operation:
@@ -316,7 +326,7 @@ class Controller(Reader):
             if not self._stores.operations.move_as_read(connection, operation, state, **values):
                 raise Conflict(f"operation {operation.id} is {operation.state} no more")
 
-    def _unfinished(self) -> Iterator[Operation]:
+    def _unfinished(self) -> Iterator[Sequence[Operation]]:
         after = 0
         while True:
             with self._database.read() as connection:
@@ -327,9 +337,9 @@ class Controller(Reader):
                     after=after,
                     limit=_PAGE,
                 )
-            yield from page
-            if len(page) < _PAGE:
+            if not page:
                 return
+            yield page
             after = page[-1].seq
 
 

@@ -1,11 +1,21 @@
 """Instances and operations as users see them: plain values, the same for every way out."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from vmwright.persistence.records import Instance, Operation
+from vmwright.ids import HostId, OperationId
+from vmwright.persistence.lists import Attached
+from vmwright.persistence.records import (
+    Attempt,
+    Debt,
+    HostRecord,
+    Instance,
+    Operation,
+    Port,
+)
 from vmwright.persistence.stores import Stores
 from vmwright.states import ENDED, PowerState
 
@@ -17,110 +27,150 @@ class Descriptions:
         self._stores = stores
 
     def instance(self, connection: sa.Connection, instance: Instance) -> dict[str, Any]:
-        stores, spec = self._stores, _request_of(instance)
-        hosts = stores.registries.hosts
-        host = hosts.get(connection, instance.host_id) if instance.host_id else None
-        operations = stores.operations.of_instance(connection, instance.id)
-        return {
-            "id": instance.id,
-            "name": instance.name,
-            "vm_state": str(instance.vm_state),
-            "task_state": None if instance.task_state is None else str(instance.task_state),
-            "power_state": _power(instance),
-            "host": host.name if host else None,
-            "addresses": self._addresses(connection, instance),
-            "volumes": self._volumes(connection, instance),
-            "fault": instance.fault,
-            "operation_id": operations[-1].id if operations else None,
-            "image": (spec.get("image") or {}).get("name"),
-            "flavor": {
-                "vcpus": spec.get("vcpus"),
-                "ram": spec.get("ram_mib"),
-                "disk": spec.get("root_gib"),
-            },
-            "hostname": spec.get("hostname", instance.hostname),
-            "metadata": spec.get("metadata"),
-            "tags": spec.get("tags", []),
-            **_as_asked(spec),
-            "availability_zone": host.zone if host else spec.get("placement", {}).get("zone"),
-            "project_id": instance.project_id,
-            "user_id": instance.user_id,
-            "reservation_id": instance.reservation_id,
-            "created_at": moment(instance.created_at),
-            "launched_at": moment(instance.launched_at),
-            "deleted_at": moment(instance.deleted_at),
-        }
+        (described,) = self.instances(connection, [instance])
+        return described
+
+    def instances(
+        self, connection: sa.Connection, instances: Sequence[Instance]
+    ) -> list[dict[str, Any]]:
+        """Each of a page, in as many statements as for one."""
+        lists, ids = self._stores.lists, [one.id for one in instances]
+        hosts = lists.hosts(connection, {one.host_id for one in instances if one.host_id})
+        latest = lists.latest_of(connection, ids)
+        ports = lists.ports_of(connection, ids)
+        volumes = lists.volumes_of(connection, ids)
+        return [
+            _instance(
+                one,
+                hosts.get(one.host_id) if one.host_id else None,
+                latest.get(one.id),
+                ports[one.id],
+                volumes[one.id],
+            )
+            for one in instances
+        ]
 
     def operation(self, connection: sa.Connection, operation: Operation) -> dict[str, Any]:
-        debts = self._stores.debts.of_operation(connection, operation.id)
-        return {
-            "id": operation.id,
-            "kind": operation.kind,
-            "state": str(operation.state),
-            "instance_id": operation.instance_id,
-            "attempt": operation.attempt,
-            "attempts": self._attempts(connection, operation),
-            "error": operation.error,
-            "owes": [
-                {
-                    "id": debt.id,
-                    "kind": debt.kind,
-                    "key": debt.key,
-                    "host": self._host_name(connection, debt.host_id),
-                    "reason": debt.reason,
-                    "not_before": moment(debt.not_before),
-                    "error": debt.last_error,
-                }
-                for debt in debts
-            ],
-            "undo_tries": operation.undo_tries,
-            "not_before": moment(operation.not_before or None),
-            "cancel_reason": operation.cancel_reason,
-            "ended": operation.state in ENDED,
-            "created_at": moment(operation.created_at),
-            "started_at": moment(operation.started_at),
-            "finished_at": moment(operation.finished_at),
+        (described,) = self.operations(connection, [operation])
+        return described
+
+    def operations(
+        self, connection: sa.Connection, operations: Sequence[Operation]
+    ) -> list[dict[str, Any]]:
+        """Each of a page, in as many statements as for one."""
+        lists, ids = self._stores.lists, [one.id for one in operations]
+        attempts, debts = lists.attempts_of(connection, ids), lists.debts_of(connection, ids)
+        named = {try_.host_id for tries in attempts.values() for try_ in tries if try_.host_id}
+        named |= {debt.host_id for owed in debts.values() for debt in owed}
+        hosts = {host.id: host.name for host in lists.hosts(connection, named).values()}
+        return [_operation(one, attempts[one.id], debts[one.id], hosts) for one in operations]
+
+
+def _instance(
+    instance: Instance,
+    host: HostRecord | None,
+    operation: OperationId | None,
+    ports: Sequence[Port],
+    volumes: Sequence[Attached],
+) -> dict[str, Any]:
+    spec = _request_of(instance)
+    return {
+        "id": instance.id,
+        "name": instance.name,
+        "vm_state": str(instance.vm_state),
+        "task_state": None if instance.task_state is None else str(instance.task_state),
+        "power_state": _power(instance),
+        "host": host.name if host else None,
+        "addresses": _addresses(spec, ports),
+        "volumes": _volumes(volumes),
+        "fault": instance.fault,
+        "operation_id": operation,
+        "image": (spec.get("image") or {}).get("name"),
+        "flavor": {
+            "vcpus": spec.get("vcpus"),
+            "ram": spec.get("ram_mib"),
+            "disk": spec.get("root_gib"),
+        },
+        "hostname": spec.get("hostname", instance.hostname),
+        "metadata": spec.get("metadata"),
+        "tags": spec.get("tags", []),
+        **_as_asked(spec),
+        "availability_zone": host.zone if host else spec.get("placement", {}).get("zone"),
+        "project_id": instance.project_id,
+        "user_id": instance.user_id,
+        "reservation_id": instance.reservation_id,
+        "created_at": moment(instance.created_at),
+        "launched_at": moment(instance.launched_at),
+        "deleted_at": moment(instance.deleted_at),
+    }
+
+
+def _operation(
+    operation: Operation,
+    attempts: Sequence[Attempt],
+    debts: Sequence[Debt],
+    hosts: Mapping[HostId, str],
+) -> dict[str, Any]:
+    return {
+        "id": operation.id,
+        "kind": operation.kind,
+        "state": str(operation.state),
+        "instance_id": operation.instance_id,
+        "attempt": operation.attempt,
+        "attempts": [_attempt(one, hosts) for one in attempts],
+        "error": operation.error,
+        "owes": [_debt(one, hosts) for one in debts],
+        "undo_tries": operation.undo_tries,
+        "not_before": moment(operation.not_before or None),
+        "cancel_reason": operation.cancel_reason,
+        "ended": operation.state in ENDED,
+        "created_at": moment(operation.created_at),
+        "started_at": moment(operation.started_at),
+        "finished_at": moment(operation.finished_at),
+    }
+
+
+def _attempt(attempt: Attempt, hosts: Mapping[HostId, str]) -> dict[str, Any]:
+    return {
+        "number": attempt.number,
+        "host": attempt.host_id and hosts.get(attempt.host_id, attempt.host_id),
+        "outcome": attempt.outcome,
+        "fault": attempt.fault,
+        "ended_at": moment(attempt.ended_at),
+    }
+
+
+def _debt(debt: Debt, hosts: Mapping[HostId, str]) -> dict[str, Any]:
+    return {
+        "id": debt.id,
+        "kind": debt.kind,
+        "key": debt.key,
+        "host": hosts.get(debt.host_id, debt.host_id),
+        "reason": debt.reason,
+        "not_before": moment(debt.not_before),
+        "error": debt.last_error,
+    }
+
+
+def _addresses(spec: dict[str, Any], ports: Sequence[Port]) -> list[dict[str, Any]]:
+    names = {nic["network"]: nic["network_name"] for nic in spec.get("nics", [])}
+    return [
+        # A store that was mended by hand may bind what the request never named.
+        {"network": names.get(port.network_id, port.network_id), "ip": port.ip, "mac": port.mac}
+        for port in ports
+    ]
+
+
+def _volumes(volumes: Sequence[Attached]) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": volume.id,
+            "name": volume.name,
+            "size": volume.size_gib,
+            "delete_on_termination": attachment.delete_on_termination,
         }
-
-    def _attempts(self, connection: sa.Connection, operation: Operation) -> list[dict[str, Any]]:
-        return [
-            {
-                "number": attempt.number,
-                "host": attempt.host_id and self._host_name(connection, attempt.host_id),
-                "outcome": attempt.outcome,
-                "fault": attempt.fault,
-                "ended_at": moment(attempt.ended_at),
-            }
-            for attempt in self._stores.attempts.of_operation(connection, operation.id)
-        ]
-
-    def _host_name(self, connection: sa.Connection, host: str) -> str:
-        known = self._stores.registries.hosts.get(connection, host)
-        return known.name if known else host
-
-    def _addresses(self, connection: sa.Connection, instance: Instance) -> list[dict[str, Any]]:
-        nics = _request_of(instance).get("nics", [])
-        names = {nic["network"]: nic["network_name"] for nic in nics}
-        return [
-            # A store that was mended by hand may bind what the request never named.
-            {
-                "network": names.get(port.network_id, port.network_id),
-                "ip": port.ip,
-                "mac": port.mac,
-            }
-            for port in self._stores.ports.of_instance(connection, instance.id)
-        ]
-
-    def _volumes(self, connection: sa.Connection, instance: Instance) -> list[dict[str, Any]]:
-        return [
-            {
-                "id": volume.id,
-                "name": volume.name,
-                "size": volume.size_gib,
-                "delete_on_termination": attachment.delete_on_termination,
-            }
-            for attachment, volume in self._stores.volumes.attached(connection, instance.id)
-        ]
+        for attachment, volume in volumes
+    ]
 
 
 def _request_of(instance: Instance) -> dict[str, Any]:

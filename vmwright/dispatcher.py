@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from vmwright.backlog import Sweep
 from vmwright.claims import Claims
@@ -48,13 +48,16 @@ class Dispatcher:
         pools: Pools,
         *,
         is_sound: Callable[[], bool],
+        tell: Callable[[OperationId], None],
     ) -> None:
-        """`is_sound` says whether what the store says may be gone by."""
+        """`is_sound` says whether what the store says may be gone by. `tell` is told of each
+        operation that has come to an end here, or is found to be over."""
         self._stores = means.stores
         self._settings = settings
         self._ownership = ownership
         self._pools = pools
         self._is_sound = is_sound
+        self._tell = tell
         self._claims = Claims(means.stores, settings, ownership)
         self._stopping = threading.Event()
         self._runs = Runs(
@@ -130,6 +133,11 @@ class Dispatcher:
         """Take nothing more from the store but what `see_through` names; what runs goes on."""
         with self._lock:
             self._sweep, self._poll = None, None
+
+    def sees_through(self, operation: OperationId) -> bool:
+        """Whether `tell` will hear of its end."""
+        with self._lock:
+            return operation in self._wanted or operation in self._active
 
     def running(self) -> int:
         """How many operations run here now."""
@@ -253,7 +261,7 @@ class Dispatcher:
         return sum(self._begin(operation) for operation in plan.claim[: self._room()])
 
     def _forget(
-        self, operations: Iterable[OperationId], wanted: Mapping[OperationId, object]
+        self, operations: Collection[OperationId], wanted: Mapping[OperationId, object]
     ) -> None:
         """`wanted` is what was wanted before they were looked at: somebody may have had one of
         them go on since, and wants it anew."""
@@ -261,6 +269,8 @@ class Dispatcher:
             for operation in operations:
                 if self._wanted.get(operation) is wanted.get(operation):
                     self._wanted.pop(operation, None)
+        for operation in operations:
+            self._tell(operation)
 
     def _begin(self, operation: Operation) -> bool:
         """Claim it, if it can be, and run it; a broken one must not keep the others waiting."""
@@ -334,6 +344,7 @@ class Dispatcher:
         finally:
             with self._lock:
                 self._active.pop(operation.id, None)
+            self._tell(operation.id)
             self._bell.set()
 
 

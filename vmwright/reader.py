@@ -11,7 +11,9 @@ import sqlalchemy as sa
 
 from vmwright.admission import Caller
 from vmwright.descriptions import Descriptions
-from vmwright.ids import OperationId
+from vmwright.errors import NotFound
+from vmwright.ids import InstanceId, OperationId
+from vmwright.news import News
 from vmwright.persistence import schema_version
 from vmwright.persistence.database import Database
 from vmwright.persistence.deployment import deployment_of
@@ -56,7 +58,9 @@ class Reader:
         schema_version.make_ready(self._database)
         self.deployment = deployment_of(self._database)
         self._stores = Stores.of(self._database, settings.state_dir / "key")
-        self._watch = Watch(self._stores, self.operation, self._closed, settings.operations.lease)
+        self._news = News()
+        lease = settings.operations.lease
+        self._watch = Watch(self._stores, self.operation, self._closed, lease, self._news)
         self._describe = Descriptions(self._stores)
 
     def __enter__(self) -> Self:
@@ -72,8 +76,12 @@ class Reader:
 
     def close(self) -> None:
         """Let go of the store."""
-        self._closed.set()
+        self._stop_waiting()
         self._opened.close()
+
+    def _stop_waiting(self) -> None:
+        self._closed.set()
+        self._news.tell_all()
 
     def wait(self, operation: str, timeout: float | None = None) -> Operation:
         """Return once nothing more happens to it by itself; `DeadlinePassed` at the timeout."""
@@ -95,12 +103,22 @@ class Reader:
             )
 
     def operations(
-        self, states: Iterable[OperationState] = tuple(OperationState)
+        self,
+        states: Iterable[OperationState] = tuple(OperationState),
+        *,
+        before: str | None = None,
+        limit: int = 1000,
     ) -> Sequence[Operation]:
-        """Operations in these states, oldest first; the newest thousand."""
+        """Operations in these states, oldest first: the newest `limit` of them, or of those that
+        were submitted before the operation with the id `before`."""
+        known = None if before is None else self.operation(before)
         with self._database.read() as connection:
             return self._stores.lists.newest_operations(
-                connection, project=self._caller.sees, states=states
+                connection,
+                project=self._caller.sees,
+                states=states,
+                before=None if known is None else known.seq,
+                limit=limit,
             )
 
     def instance(self, name_or_id: str) -> Instance:
@@ -112,44 +130,77 @@ class Reader:
         with self._database.read() as connection:
             return self._stores.instances.get(connection, operation.instance_id)
 
-    def instances(self, reservation: str | None = None) -> Sequence[Instance]:
-        """Every living instance that the caller may see, or those of one request, oldest first."""
-        found: list[Instance] = []
+    def instances(
+        self, reservation: str | None = None, *, after: str | None = None, limit: int | None = None
+    ) -> Sequence[Instance]:
+        """Every living instance that the caller may see, or those of one request, oldest first;
+        with a limit so many of them, after the one with the id `after`."""
+        return [one for page in self.pages(reservation, after=after, limit=limit) for one in page]
+
+    def pages(
+        self, reservation: str | None = None, *, after: str | None = None, limit: int | None = None
+    ) -> Iterator[Sequence[Instance]]:
+        """As `instances`, a few hundred at a time."""
+        last, left = 0 if after is None else self._place_of(after), limit
+        while left is None or left > 0:
+            wanted = _PAGE if left is None else min(_PAGE, left)
+            with self._database.read() as connection:
+                page = self._stores.instances.page(
+                    connection,
+                    project=self._caller.sees,
+                    reservation=reservation,
+                    after=last,
+                    limit=wanted,
+                )
+            if page:
+                yield page
+            if len(page) < wanted:
+                return
+            last, left = page[-1].seq, None if left is None else left - len(page)
+
+    def _place_of(self, instance: str) -> int:
+        """Where lists go on behind an instance, also a deleted one."""
         with self._database.read() as connection:
-            while page := self._stores.instances.page(
-                connection,
-                project=self._caller.sees,
-                reservation=reservation,
-                after=found[-1].seq if found else 0,
-                limit=_PAGE,
-            ):
-                found += page
-        return found
+            known = self._stores.instances.get(connection, InstanceId(instance))
+        if self._caller.sees not in (None, known.project_id):
+            raise NotFound(f"no instance {instance!r}", hint="see: vmwright list")
+        return known.seq
 
     def describe_instance(self, instance: Instance) -> dict[str, Any]:
         """An instance with everything that belongs to it, as users see it."""
+        (described,) = self.describe_instances([instance])
+        return described
+
+    def describe_instances(self, instances: Sequence[Instance]) -> list[dict[str, Any]]:
+        """A page of them, in a fixed number of statements; and what those hold that wait for an
+        operation that stands still."""
         with self._database.read() as connection:
-            held = self._held_by(connection, instance)
-            return self._describe.instance(connection, instance) | {"held": held}
+            described = self._describe.instances(connection, instances)
+            running = {one.operation_id for one in instances if one.operation_id is not None}
+            known = self._stores.operations.several(connection, running) if running else {}
+            for one, told in zip(instances, described, strict=True):
+                operation = known.get(one.operation_id) if one.operation_id else None
+                told["held"] = [] if operation is None else self._held(connection, operation)
+        return described
 
     def describe_operation(self, operation: Operation) -> dict[str, Any]:
         """An operation, what it owes, and what it holds if it stands still, as users see it."""
+        (described,) = self.describe_operations([operation])
+        return described
+
+    def describe_operations(self, operations: Sequence[Operation]) -> list[dict[str, Any]]:
+        """As `describe_instances`."""
         with self._database.read() as connection:
-            held = self._held(connection, operation)
-            return self._describe.operation(connection, operation) | {"held": held}
+            described = self._describe.operations(connection, operations)
+            for one, told in zip(operations, described, strict=True):
+                told["held"] = self._held(connection, one)
+        return described
 
     def _held(self, connection: sa.Connection, operation: Operation) -> list[dict[str, Any]]:
         """What an operation that stands still holds; see `GivingUp.held`."""
         if operation.state not in STANDING_STILL:
             return []
         return self._giving_up.held(connection, operation)
-
-    def _held_by(self, connection: sa.Connection, instance: Instance) -> list[dict[str, Any]]:
-        """The same of the operation that an instance waits for."""
-        if instance.operation_id is None:
-            return []
-        operation = self._stores.operations.get(connection, instance.operation_id)
-        return self._held(connection, operation)
 
     @cached_property
     def _giving_up(self) -> "GivingUp":

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from vmwright.errors import Conflict, DeadlinePassed
 from vmwright.ids import OperationId
+from vmwright.news import News
 from vmwright.persistence.records import Event, Operation
 from vmwright.persistence.retrying import while_away
 from vmwright.persistence.stores import Stores
@@ -16,6 +17,9 @@ from vmwright.states import CLAIMABLE
 T = TypeVar("T")
 
 _POLL = 0.1
+"""Seconds between two looks at what others may be running."""
+_SELDOM = 1.0
+"""Seconds until one looks again although one would be told."""
 _PAGE = 500
 
 
@@ -28,17 +32,19 @@ class Watch:
         look: Callable[[str], Operation],
         closed: threading.Event,
         patience: float,
+        news: News,
     ) -> None:
         """`look` finds an operation, or says that the caller may not. A store that does not
-        answer is asked again for `patience` seconds."""
+        answer is asked again for `patience` seconds. `news` are of what this process runs."""
         self._stores = stores
         self._look = look
         self._closed = closed
         self._patience = patience
+        self._news = news
 
     def wait(self, operation: str, timeout: float | None) -> Operation:
         """As `Controller.wait`."""
-        for _ in self._ticks(operation, timeout):
+        for _ in self._ticks(operation, timeout, _SELDOM):
             known = self._patiently(lambda: self._look(operation))
             if known.state not in CLAIMABLE:
                 return known
@@ -46,7 +52,7 @@ class Watch:
 
     def events(self, operation: str, *, after: int, timeout: float | None) -> Iterator[Event]:
         """As `Controller.watch`."""
-        for _ in self._ticks(operation, timeout):
+        for _ in self._ticks(operation, timeout, _POLL):
             # The state first: what is written before an end is then not missed.
             known = self._patiently(lambda: self._look(operation))
             over = known.state not in CLAIMABLE
@@ -66,17 +72,24 @@ class Watch:
         """Runs of this process outlive an absence of the store that is no longer."""
         return while_away(look, self._patience, self._closed)
 
-    def _ticks(self, operation: str, timeout: float | None) -> Iterator[None]:
+    def _ticks(self, operation: str, timeout: float | None, seldom: float) -> Iterator[None]:
+        """When to look: at once, whenever there is news, every `seldom` seconds where news will
+        come, and often where others may run it."""
         ends = None if timeout is None else time.monotonic() + timeout
-        while True:
-            yield
-            if ends is not None and time.monotonic() >= ends:
-                raise DeadlinePassed(
-                    f"operation {operation} has not ended within {timeout:g} seconds",
-                    hint=f"it goes on; see: vmwright operation show {operation}",
-                )
-            if self._closed.wait(_POLL):
-                raise Conflict(
-                    f"operation {operation} is waited for no more: this controller was closed",
-                    hint="any other controller on its store goes on with it",
-                )
+        with self._news.bell(OperationId(operation)) as bell:
+            while True:
+                bell.clear()
+                yield
+                if ends is not None and time.monotonic() >= ends:
+                    raise DeadlinePassed(
+                        f"operation {operation} has not ended within {timeout:g} seconds",
+                        hint=f"it goes on; see: vmwright operation show {operation}",
+                    )
+                pause = seldom if self._news.comes_of(OperationId(operation)) else _POLL
+                left = pause if ends is None else max(0.0, ends - time.monotonic())
+                bell.wait(min(pause, left))
+                if self._closed.is_set():
+                    raise Conflict(
+                        f"operation {operation} is waited for no more: this controller was closed",
+                        hint="any other controller on its store goes on with it",
+                    )

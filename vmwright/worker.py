@@ -9,6 +9,7 @@ from vmwright.admission.rows import Build
 from vmwright.dispatcher import Dispatcher
 from vmwright.errors import Conflict, StoreRestored, StoreUnavailable, Unavailable
 from vmwright.ids import DeploymentId, InstanceId, OperationId
+from vmwright.news import News
 from vmwright.ownership import Ownership
 from vmwright.pools import Pools
 from vmwright.reconcilers.audit import keep_clean
@@ -47,8 +48,10 @@ class Worker:
         settings: Settings,
         end: Callable[[InstanceId], object],
         upkeep: Upkeep,
+        news: News,
     ) -> None:
-        """`end` has an instance deleted that has powered itself off and asked for that."""
+        """`end` has an instance deleted that has powered itself off and asked for that. `news`
+        are for those who wait here."""
         operations = settings.operations
         self._means = means
         self._settings = settings
@@ -69,7 +72,9 @@ class Worker:
             self._ownership,
             self._pools,
             is_sound=lambda: upkeep.history.is_kept,
+            tell=news.tell,
         )
+        news.comes_of = self._dispatcher.sees_through
         self._end = end
         self._upkeep = upkeep
         self._rounds = Rounds(self._closing)

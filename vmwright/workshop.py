@@ -10,6 +10,7 @@ from collections.abc import Callable
 from vmwright.admission import Caller, Door
 from vmwright.graphs import Graphs
 from vmwright.ids import DeploymentId, InstanceId
+from vmwright.news import News
 from vmwright.operator import Operator
 from vmwright.planning import Planner
 from vmwright.reconcilers.upkeep import Upkeep
@@ -28,11 +29,12 @@ class Workshop:
         settings: Settings,
         caller: Caller,
         end: Callable[[InstanceId], object],
+        news: News,
     ) -> None:
-        """`end` as in `Worker`."""
+        """`end` and `news` as in `Worker`."""
         self.upkeep = Upkeep(means, deployment, settings)
         self.door = Door(means, settings, time.time)
         self.planner = Planner(means, deployment, self.door)
-        self.worker = Worker(means, deployment, settings, end, self.upkeep)
+        self.worker = Worker(means, deployment, settings, end, self.upkeep, news)
         self.operator = Operator(means, deployment, settings, caller, self.upkeep)
         self.graphs = Graphs(means)

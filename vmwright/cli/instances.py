@@ -54,10 +54,15 @@ class List(Lister):
         parser.add_argument(
             "--reservation", metavar="ID", help="only those of the request with this reservation"
         )
+        parser.add_argument("--limit", type=parsing.count, metavar="N", help="no more than these")
+        parser.add_argument(
+            "--marker", metavar="ID", help="only those after this one: the last of a page before"
+        )
 
     def describe(self, arguments: argparse.Namespace) -> Iterable[Mapping[str, Any]]:
         reader = self.session.reader
-        return map(reader.describe_instance, reader.instances(arguments.reservation))
+        pages = reader.pages(arguments.reservation, after=arguments.marker, limit=arguments.limit)
+        return (one for page in pages for one in reader.describe_instances(page))
 
 
 class Show(ShowOne):

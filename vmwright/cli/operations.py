@@ -38,11 +38,20 @@ class List(Lister):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--all", action="store_true", help="also those that have ended")
+        parser.add_argument(
+            "--limit",
+            type=parsing.count,
+            default=1000,
+            metavar="N",
+            help="the newest of them (default: 1000)",
+        )
+        parser.add_argument("--before", metavar="ID", help="only those submitted before this one")
 
     def describe(self, arguments: argparse.Namespace) -> Iterable[Mapping[str, Any]]:
         reader = self.session.reader
         states = [state for state in OperationState if arguments.all or state not in ENDED]
-        return map(reader.describe_operation, reader.operations(states))
+        found = reader.operations(states, before=arguments.before, limit=arguments.limit)
+        return reader.describe_operations(found)
 
 
 class Show(ShowOne):
@@ -193,8 +202,8 @@ class Resume(Lister):
             self.session.pay_debts(),
             len(controller.operations([OperationState.STUCK, OperationState.PARKED])),
         )
-        known = (controller.operation(operation.id) for operation in operations)
-        return [controller.describe_operation(operation) for operation in known]
+        known = [controller.operation(operation.id) for operation in operations]
+        return controller.describe_operations(known)
 
     def _tell_what_remains(self, debts: int, halted: int) -> None:
         tell = self.session.tell

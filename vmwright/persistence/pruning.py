@@ -138,14 +138,14 @@ class PruneStore:
     def _note_pruned(self, connection: sa.Connection, runs: Sequence[str]) -> None:
         """Up to which event some may be missing; see `History`."""
         event, deployment = self._schema.events.c, self._schema.deployment
+        # Of each: for one of all, PostgreSQL may go back through every event since.
         highest = connection.execute(
-            sa.select(sa.func.max(event.seq)).where(event.operation_id.in_(runs))
-        ).scalar()
-        if highest is not None:
-            known = sa.func.coalesce(deployment.c.pruned_to, 0)
-            connection.execute(
-                sa.update(deployment).where(known < highest).values(pruned_to=highest)
-            )
+            sa.select(sa.func.max(event.seq))
+            .where(event.operation_id.in_(runs))
+            .group_by(event.operation_id)
+        ).scalars()
+        latest, known = max(highest, default=0), sa.func.coalesce(deployment.c.pruned_to, 0)
+        connection.execute(sa.update(deployment).where(known < latest).values(pruned_to=latest))
 
     def _delete(
         self, connection: sa.Connection, table: sa.Table, column: str, values: Sequence[str]

@@ -23,6 +23,7 @@ class Schema(OwnedTables):
         self._operations()
         self._runs()
         self._outside()
+        self._remains()
 
     def _operations(self) -> None:
         self.operations = self._table(
@@ -107,7 +108,7 @@ class Schema(OwnedTables):
             number("memory_mib"),
             number("disk_gib"),
             self._unique("claims", "instance_id", "operation_id", "attempt"),
-            self._index("claims", "host_id"),
+            self._index("claims", "host_id", "vcpus", "memory_mib", "disk_gib"),
         )
         self.debts = self._table(
             "debts",
@@ -129,7 +130,10 @@ class Schema(OwnedTables):
             self._index("debts", "instance_id"),
             self._index("debts", "operation_id"),
             self._index("debts", "reason", "host_id"),
+            self._index("debts", "kind", "key"),
         )
+
+    def _remains(self) -> None:
         self.tombstones = self._table(
             "tombstones",
             uuid("id"),

@@ -14,6 +14,7 @@ from vmwright.persistence.tables.columns import (
 )
 from vmwright.persistence.tables.registered import RegisteredTables
 
+BUILDING = "vm_state = 'building'"
 LIVING = "deleted_at IS NULL"
 KEPT = "erased_at IS NULL"
 """Which secrets an index holds: those of builds, not of all that ever were."""
@@ -61,6 +62,7 @@ class OwnedTables(RegisteredTables):
             self._unique("instances", "id"),
             self._index("instances", "deleted_at", "name"),
             self._index("instances", "deleted_at", "seq"),
+            self._index("instances", "vm_state", "host_id", only=BUILDING),
             self._index("instances", "reservation_id"),
             self._index("instances", "host_id"),
             self._index("instances", "project_id", "deleted_at", "seq"),

@@ -1,5 +1,4 @@
-"""What was costs nothing: an index for every question that is asked of what is, and a small table
-for what is left of things whose history was removed."""
+"""An index for every question, and a small table for what is left of things long gone."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,8 +15,13 @@ index."""
 _INDEXES: dict[str, list[tuple[str, ...]]] = {
     "operations": [("project_id", "seq")],
     "attempts": [("outcome", "ended_at", "host_id")],
-    "debts": [("operation_id",), ("reason", "host_id")],
-    "instances": [("deleted_at", "seq"), ("project_id", "deleted_at", "seq")],
+    "claims": [("host_id", "vcpus", "memory_mib", "disk_gib")],
+    "debts": [("operation_id",), ("reason", "host_id"), ("kind", "key")],
+    "instances": [
+        ("deleted_at", "seq"),
+        ("project_id", "deleted_at", "seq"),
+        ("vm_state", "host_id"),
+    ],
     "secrets": [("erased_at",)],
     "volumes": [
         ("deleted_at", "seq"),
@@ -30,12 +34,14 @@ _INDEXES: dict[str, list[tuple[str, ...]]] = {
 _ONLY = {
     ("outcome", "ended_at", "host_id"): "outcome = 'failed'",
     ("erased_at",): "erased_at IS NULL",
+    ("vm_state", "host_id"): "vm_state = 'building'",
     ("made_by",): "deleted_at IS NULL",
 }
 """Which rows an index holds, where the database has such indexes."""
 
 _NO_MORE: dict[str, list[tuple[str, ...]]] = {
     "attempts": [("host_id", "ended_at")],
+    "claims": [("host_id",)],
     "events": [("instance_id", "seq")],
     "instances": [("project_id", "deleted_at")],
     "volumes": [("project_id", "deleted_at")],
