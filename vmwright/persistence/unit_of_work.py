@@ -237,7 +237,10 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
 
     def _is_new(self, fenced: Fenced, task_state: TaskState) -> bool:
         """Whether the attempt before has left the instance in this state."""
-        return not self._stores.operations.has_entered(
+        told = any(
+            event.kind == "instance" and event.state == task_state for event in fenced.events
+        )
+        return not told and not self._stores.operations.has_entered(
             fenced.connection, self.operation.id, self.attempt, task_state
         )
 
