@@ -278,3 +278,17 @@ def test_remark_on_a_task_stays_whatever_taskflow_writes_of_it(stores, unit, flo
     unit.update_atom_details(task)
     unit.commit(nothing)
     assert atom(stored(stores, unit), "task").meta == {"late": 1}
+
+
+def test_tasks_that_begin_together_in_another_attempt_tell_their_state_once(stores, unit, flow):
+    def both(fenced):
+        unit.enter(fenced, TaskState.BLOCK_DEVICE_MAPPING)
+        unit.enter(fenced, TaskState.BLOCK_DEVICE_MAPPING)
+
+    unit.commit(both)
+    next_attempt(unit, flow)
+    unit.commit(both)
+    with stores.database.read() as connection:
+        found = stores.operations.events(connection, unit.operation.id)
+    states = [(event.attempt, event.state) for event in found if event.kind == "instance"]
+    assert states == [(1, "block_device_mapping"), (2, "block_device_mapping")]

@@ -231,6 +231,8 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
     def enter(self, fenced: Fenced, task_state: TaskState | None) -> None:
         """Move the instance's task state, with its event, unless this attempt has been there."""
         instances = self._stores.instances
+        if any(event.kind == "instance" and event.state == task_state for event in fenced.events):
+            return  # a task that begins together with this one has
         moved = instances.enter(fenced.connection, self.operation.instance_id, task_state)
         if moved or (self.attempt > 1 and task_state and self._is_new(fenced, task_state)):
             fenced.events.append(self.event("instance", task_state or "none"))

@@ -4,6 +4,7 @@ import dataclasses
 import logging
 from collections.abc import Callable, Sequence
 from concurrent import futures
+from contextlib import nullcontext
 from typing import Any, TypeVar
 
 from taskflow.persistence import models
@@ -19,7 +20,7 @@ from vmwright.errors import (
     VmwrightError,
 )
 from vmwright.persistence.pending import Fenced
-from vmwright.pools import Pools
+from vmwright.pools import Places, Pools
 from vmwright.runner import taskflow_internals as internals
 from vmwright.runner.assignment import Assignment
 from vmwright.runner.job import Answer, Job
@@ -100,9 +101,9 @@ class Executor:
             if isinstance(job.task, StoreTask):
                 self._answer(job, lambda job=job: self._in_store(job))  # type: ignore[misc]
         begun = self._announced([job for job in jobs if not isinstance(job.task, StoreTask)])
-        if alone and len(begun) == len(jobs) == 1 and self._here(begun[0]):
-            return []
-        return [future for job in begun if (future := self._submit(job)) is not None]
+        here = alone and len(begun) == len(jobs) == 1
+        under_way = [self._set_off(job, here=here) for job in begun]
+        return [future for future in under_way if future is not None]
 
     def _run_of(self, task: Task, direction: Direction) -> Run:
         """What this task may know: the attempt that it belongs to, and its own patience."""
@@ -186,17 +187,24 @@ class Executor:
         self._done(job, ended)
         return False
 
-    def _here(self, job: Job) -> bool:
-        """Carry it out in this thread; False if all places on its host are taken."""
-        with self._pools.of(job.host.get("id")).here() as taken:
+    def _set_off(self, job: Job, *, here: bool) -> "futures.Future[None] | None":
+        """Have it carried out: in this thread if it may be `here` and its host has a place free.
+        What is done already, or cannot be done, has ended; else its future is returned."""
+        try:
+            places = self._pools.of(job.host.get("id"))
+        except Exception as error:  # noqa: BLE001 - its host is no host: it is the engine's to raise
+            self._done(job, error)
+            return None
+        with places.here() if here else nullcontext(False) as taken:
             if taken:
                 self._perform(job, self._assignment.hands_over(job.task.name))
-        return taken
+                return None
+        return self._submit(job, places)
 
-    def _submit(self, job: Job) -> "futures.Future[None] | None":
+    def _submit(self, job: Job, places: Places) -> "futures.Future[None] | None":
         back = self._assignment.hands_over(job.task.name)
         try:
-            future = self._pools.of(job.host.get("id")).submit(self._perform, job, back)
+            future = places.submit(self._perform, job, back)
         except RuntimeError:  # no thread is to be had, as when the interpreter ends
             back(None)
             self._done(job, None)
