@@ -28,7 +28,7 @@ from vmwright.ownership import Ownership
 from vmwright.persistence import schema_version
 from vmwright.persistence.database import Database
 from vmwright.persistence.deployment import deployment_of
-from vmwright.persistence.logbook import new_flow_rows
+from vmwright.persistence.new_runs import NewRun, NewRunStore, kind_of
 from vmwright.persistence.records import Event, Instance, Operation
 from vmwright.persistence.stores import Stores
 from vmwright.pools import Pools
@@ -109,27 +109,25 @@ class Bench:
             self._pools,
             is_sound=lambda: True,
         )
+        self._new_runs = NewRunStore(self.database.schema)
         self._ownership.start(self._dispatcher.beat)
         self._dispatcher.start()
 
     def workflow(self) -> None:
         """One from its submission to its end."""
         spec, operation = _SPEC, _operation()
-        atoms = atoms_of(shared_flow(RECIPE, self.means, NO_HOOKS))
+        atoms = map(kind_of, atoms_of(shared_flow(RECIPE, self.means, NO_HOOKS)))
+        run = NewRun(
+            flow_name=operation.flow_name, detail_id=operation.flow_detail_id, atoms=tuple(atoms)
+        )
         with self.database.write() as connection:
             self.stores.instances.add(connection, _instance(operation, spec))
             self.stores.operations.add(connection, operation)
-            self.stores.attempts.begin(connection, operation.id, 1)
-            detail = new_flow_rows(
-                connection,
-                self.stores,
-                flow_name=operation.flow_name,
-                detail_id=operation.flow_detail_id,
-                atoms=atoms,
-            )
+            self.stores.attempts.add_first(connection, [operation.id])
+            self._new_runs.add(connection, [run])
             self.stores.operations.append(connection, [_submitted(operation)])
         ended = self._dispatcher.ended[operation.id] = threading.Event()
-        accepted = Accepted(operation=operation, spec=spec, detail=lambda: detail)
+        accepted = Accepted(operation=operation, spec=spec, detail=run.detail)
         self._dispatcher.see_through([operation.id], [accepted])
         ended.wait()
 
