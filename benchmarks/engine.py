@@ -99,7 +99,6 @@ class Bench:
             FileImageStore(images_of(home, deployment), 1 << 30),
             Placement(self.stores, settings.scheduler),
         )
-        self._new_runs = NewRunStore(self.database.schema)
         self._pools = Pools(parallel=parallel, tasks_per_host=parallel)
         self._ownership = Ownership(self.stores, home, settings.operations.lease)
         self._dispatcher = _Told(
@@ -110,16 +109,16 @@ class Bench:
             self._pools,
             is_sound=lambda: True,
         )
+        self._new_runs = NewRunStore(self.database.schema)
         self._ownership.start(self._dispatcher.beat)
         self._dispatcher.start()
 
     def workflow(self) -> None:
         """One from its submission to its end."""
         spec, operation = _SPEC, _operation()
+        atoms = map(kind_of, atoms_of(shared_flow(RECIPE, self.means, NO_HOOKS)))
         run = NewRun(
-            flow_name=operation.flow_name,
-            detail_id=operation.flow_detail_id,
-            atoms=[kind_of(atom) for atom in atoms_of(shared_flow(RECIPE, self.means, NO_HOOKS))],
+            flow_name=operation.flow_name, detail_id=operation.flow_detail_id, atoms=tuple(atoms)
         )
         with self.database.write() as connection:
             self.stores.instances.add(connection, _instance(operation, spec))
@@ -287,7 +286,7 @@ def main(arguments: list[str]) -> None:
     url = arguments[0]
     alone, concurrent = (int(number) for number in [*arguments[1:], "100", "300"][:2])
     with tempfile.TemporaryDirectory(prefix="vmwright-bench-") as home:
-        bench = Bench(Path(home), url, parallel=AT_ONCE)
+        bench = Bench(Path(home), url, parallel=8)
         for _ in range(_WARM_UP):
             bench.workflow()
         for count, threads in ((alone, 1), (concurrent, AT_ONCE)):

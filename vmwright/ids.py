@@ -1,6 +1,7 @@
 """Names of things. One type per kind of thing, and every outside name derived from ids."""
 
 import base64
+import os
 import uuid
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,6 +23,9 @@ SecurityGroupId = NewType("SecurityGroupId", str)
 ServerGroupId = NewType("ServerGroupId", str)
 
 
+_VARIANTS = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
+"""What a random digit becomes where a uuid says which kind it is of."""
+
 _SNAPSHOT = "snapshot"
 """The role of a snapshot in `volume_name`. No other volume has it."""
 
@@ -31,7 +35,10 @@ _REMEMBERED = 1024
 
 def new_id() -> str:
     """A fresh uuid. Made at the door only: whatever derives from it can be found again."""
-    return str(uuid.uuid4())
+    # As `uuid.uuid4` makes them, for a third of the time: a build needs twenty.
+    made = os.urandom(16).hex()
+    variant = _VARIANTS[made[16]]
+    return f"{made[:8]}-{made[8:12]}-4{made[13:16]}-{variant}{made[17:20]}-{made[20:]}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,6 +38,13 @@ hostnames = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", fullmatch=True)
 MAC = "52:54:00:61:07:0a"
 
 
+def test_fresh_ids_are_random_uuids_and_none_is_made_twice() -> None:
+    made = [uuid.UUID(ids.new_id()) for _ in range(1000)]
+    assert {(one.version, one.variant) for one in made} == {(4, uuid.RFC_4122)}
+    assert {str(one)[19] for one in made} == set("89ab")
+    assert len(set(made)) == len(made)
+
+
 def fresh_mark() -> Mark:
     return Mark(
         deployment=DeploymentId(ids.new_id()),

@@ -1,6 +1,6 @@
 """What a deployment has for those who ask for instances, as one transaction sees it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -28,7 +28,7 @@ class Catalogue:
         self.caller = caller
         self.settings = settings
         self._known: dict[tuple[Any, ...], Any] = {}
-        self._groups: dict[tuple[str, ...], tuple[SecurityGroupSpec, ...]] = {}
+        self._groups: dict[str, SecurityGroupSpec | None] = {}
 
     def flavor(self, name: str) -> Flavor:
         return self._once("flavor", name, self.stores.registries.flavors.find)
@@ -40,16 +40,21 @@ class Catalogue:
     def network(self, name: str) -> NetworkRecord:
         return self._once("network", name, self.stores.registries.networks.find)
 
-    def security_groups(self, names: tuple[str, ...]) -> tuple[SecurityGroupSpec, ...]:
-        """In the order of the names, with their rules as they are now. `NotFound`, but for the
-        default one: that is made with the first instance of a project, and may not be there yet."""
-        if names not in self._groups:
-            self._groups[names] = tuple(self._read_groups(names))
-        return self._groups[names]
+    def security_groups(self, names: Iterable[str]) -> tuple[SecurityGroupSpec, ...]:
+        """Each once, with its rules as they are now. `NotFound`, but for the default one: that is
+        made with the first instance of a project, and may not be there yet."""
+        found = {}
+        for name in names:
+            group = self._group(name)
+            if group is not None:
+                found[group.id] = group
+            elif name != DEFAULT:
+                raise self.stores.security_groups.not_found(self.caller.project, name)
+        return tuple(found.values())
 
     def make_default_group(self) -> None:
         """Have the project's default group be there for `security_groups`."""
-        if DEFAULT not in {group.name for group in self.security_groups((DEFAULT,))}:
+        if self._group(DEFAULT) is None:
             self.stores.security_groups.ensure_default(self.connection, self.caller.project)
             self._groups.clear()
 
@@ -59,23 +64,16 @@ class Catalogue:
         own = self.stores.quotas.limits(self.connection, self.caller.project)
         return self.settings.quota.overridden(own) if own else self.settings.quota
 
-    def _read_groups(self, names: tuple[str, ...]) -> Iterator[SecurityGroupSpec]:
-        project = self.caller.project
-        found = self.stores.security_groups.rules_of_several(self.connection, project, names)
-        ids = {group.id: (group, rules) for group, rules in found}
-        by_name = {group.name: (group, rules) for group, rules in found} | ids
-        given: set[str] = set()
-        for name in names:
-            if name not in by_name:
-                if name != DEFAULT:
-                    raise self.stores.security_groups.not_found(project, name)
-                continue
-            group, rules = by_name[name]
-            if group.id not in given:
-                yield SecurityGroupSpec(
-                    id=group.id, name=group.name, rules=tuple(_rule(*rule) for rule in rules)
-                )
-            given.add(group.id)
+    def _group(self, name: str) -> SecurityGroupSpec | None:
+        if name not in self._groups:
+            groups, project = self.stores.security_groups, self.caller.project
+            known = groups.with_rules(self.connection, project, name)
+            self._groups[name] = known and SecurityGroupSpec(
+                id=known[0].id,
+                name=known[0].name,
+                rules=tuple(_rule(*rule) for rule in known[1]),
+            )
+        return self._groups[name]
 
     def _once(self, kind: str, name: str, find: Callable[[sa.Connection, str], T]) -> T:
         if (kind, name) not in self._known:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from vmwright.admission.guest_data import packed_files
 from vmwright.admission.quota import Amounts
-from vmwright.flows import NO_HOOKS, atoms_of, newest
+from vmwright.flows import NO_HOOKS, atoms_of, newest, shared_flow
 from vmwright.ids import ImageId, InstanceId, OperationId, ServerGroupId, new_id
 from vmwright.persistence.new_runs import AtomKind, NewRun, NewRunStore, kind_of
 from vmwright.persistence.records import Event, Instance, Operation
@@ -118,7 +118,7 @@ class Rows:
         recipe = newest(kind)
         key = (recipe.name, recipe.version, hooks)
         if key not in self._atoms:
-            flow = recipe.make(self._means, hooks)
+            flow = shared_flow(recipe, self._means, hooks)
             self._atoms[key] = tuple(kind_of(atom) for atom in atoms_of(flow))
         return self._atoms[key]
 

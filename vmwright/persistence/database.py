@@ -256,11 +256,11 @@ def _engine(
     engine = facade.writer.get_engine()
     assert isinstance(engine, sa.Engine)
     # oslo.db hands it on to PostgreSQL alone, which lets no such text in.
-    setattr(engine.dialect, "_json_deserializer", _json_or_text)  # noqa: B010
+    setattr(engine.dialect, "_json_deserializer", json_or_text)  # noqa: B010
     return engine
 
 
-def _json_or_text(stored: str) -> object:
+def json_or_text(stored: str) -> object:
     """What a column of JSON holds. Text that is none is handed on as it is, so that one damaged
     row does not hide those that are read with it: whoever needs an object sees that it is none."""
     try:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from vmwright.errors import Conflict, NotFound
 from vmwright.persistence.database import now
 from vmwright.persistence.failures import Dangling, Duplicate
+from vmwright.persistence.reading import Reading, meant
 from vmwright.persistence.records import Record
 
 R = TypeVar("R", bound=Record)
@@ -27,11 +28,12 @@ class OwnedStore(Generic[R]):
         self._owner = owner
 
     @cached_property
-    def _finding(self) -> sa.Select[Any]:
+    def _finding(self) -> Reading[R]:
         key: sa.BindParameter[str] = sa.bindparam("key", type_=sa.String)
         column = self._table.c
         owned = column[self._owner] == sa.bindparam("owner", type_=sa.String)
-        return sa.select(self._table).where(owned, (column.id == key) | (column.name == key))
+        named = (column.id == key) | (column.name == key)
+        return Reading(self._table, self._record, sa.select(self._table).where(owned, named))
 
     def find(self, connection: sa.Connection, owner: str, name_or_id: str) -> R:
         """The owner's one with this name or id, or `NotFound`."""
@@ -49,9 +51,8 @@ class OwnedStore(Generic[R]):
 
     def known(self, connection: sa.Connection, owner: str, name_or_id: str) -> R | None:
         """As `find`, or None. An id wins over a name that looks like one."""
-        rows = connection.execute(self._finding, {"owner": owner, "key": name_or_id}).all()
-        named_so = next((row for row in rows if row.id == name_or_id), rows[0] if rows else None)
-        return None if named_so is None else self._record.of(named_so)
+        found = self._finding.all(connection, {"owner": owner, "key": name_or_id})
+        return meant(found, name_or_id)
 
     def add(self, connection: sa.Connection, record: R) -> None:
         """Store a new one. `Conflict` if its owner has one of this name."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from vmwright.persistence.prepared import Prepared
 from vmwright.persistence.tables import Schema
 from vmwright.states import VmState
 
@@ -37,8 +38,7 @@ class QuotaStore:
 
     def limits(self, connection: sa.Connection, project: str) -> dict[str, int]:
         """The limits that were set for this project, by resource; -1 is unlimited."""
-        rows = connection.execute(self._reading, {"project": project})
-        return {row.resource: row.hard_limit for row in rows}
+        return dict(self._reading.select(connection, {"project": project}))
 
     def set(self, connection: sa.Connection, project: str, resource: str, hard_limit: int) -> None:
         """Let this limit stand for the configured one."""
@@ -70,7 +70,7 @@ class QuotaStore:
         Of an instance that is being built all that its request asks for counts, and no row that
         was made for it does: such rows come and go with its attempts.
         """
-        parts = connection.execute(self._counting, {"project": project}).all()
+        parts = self._counting.select(connection, {"project": project})
         # Sums of big integers come as decimals.
         return Usage(*(sum(map(int, numbers)) for numbers in zip(*parts, strict=True)))
 
@@ -99,37 +99,34 @@ class QuotaStore:
                 return mysql.insert(table).values(first).on_duplicate_key_update(again)
 
     def _take(self, connection: sa.Connection, project: str) -> bool:
-        return connection.execute(self._taking, {"project": project}).rowcount == 1
+        return self._taking.one(connection, {"project": project}) == 1
 
     @cached_property
-    def _taking(self) -> sa.Update:
+    def _taking(self) -> Prepared:
         column = self._projects.c
         mine = column.id == _PROJECT
-        return sa.update(self._projects).where(mine).values(serial=column.serial + 1)
+        return Prepared(sa.update(self._projects).where(mine).values(serial=column.serial + 1))
 
     @cached_property
-    def _reading(self) -> sa.Select[Any]:
+    def _reading(self) -> Prepared:
         column = self._quotas.c
-        return (
+        return Prepared(
             sa.select(column.resource, column.hard_limit)
             .where(column.project_id == _PROJECT)
             .order_by(column.seq)
         )
 
     @cached_property
-    def _counting(self) -> sa.CompoundSelect[Any]:
+    def _counting(self) -> Prepared:
         """All of it in one statement: a row for each kind of thing, to be added up."""
-        project = sa.bindparam("project", type_=sa.String)
-        return sa.union_all(
-            *(
-                select.where(table.c.project_id == project)
-                for select, table in (
-                    (self._counted_instances(), self._instances),
-                    (self._counted_volumes(), self._volumes),
-                    (self._counted_snapshots(), self._snapshots),
-                    (self._counted_ports(), self._ports),
-                )
-            )
+        parts = (
+            (self._counted_instances(), self._instances),
+            (self._counted_volumes(), self._volumes),
+            (self._counted_snapshots(), self._snapshots),
+            (self._counted_ports(), self._ports),
+        )
+        return Prepared(
+            sa.union_all(*(part.where(table.c.project_id == _PROJECT) for part, table in parts))
         )
 
     def _counted_instances(self) -> sa.Select[Any]:

@@ -11,6 +11,8 @@ from vmwright.errors import Conflict, NotFound
 from vmwright.ids import HostId, NetworkId
 from vmwright.persistence.database import now
 from vmwright.persistence.failures import Dangling, Duplicate
+from vmwright.persistence.prepared import Prepared
+from vmwright.persistence.reading import Reading, meant
 from vmwright.persistence.records import Flavor, HostRecord, Image, NetworkRecord, Record
 from vmwright.persistence.tables import Schema
 
@@ -27,16 +29,19 @@ class Registry(Generic[R]):
         self._table = table
         self._record = record
         self._noun = noun
-        self._having: dict[str, sa.Select[Any]] = {}
+        self._having: dict[str, Prepared] = {}
 
     @cached_property
-    def _finding(self) -> sa.Select[Any]:
+    def _finding(self) -> Reading[R]:
+        return Reading(self._table, self._record, self._named())
+
+    @cached_property
+    def _pinning(self) -> Reading[R]:
+        return Reading(self._table, self._record, self._named().with_for_update(read=True))
+
+    def _named(self) -> sa.Select[Any]:
         column = self._table.c
         return sa.select(self._table).where((column.id == _KEY) | (column.name == _KEY))
-
-    @cached_property
-    def _pinning(self) -> sa.Select[Any]:
-        return self._finding.with_for_update(read=True)
 
     def add(self, connection: sa.Connection, record: R) -> None:
         """Store a new one. `Conflict` if its name, or another unique property, is taken."""
@@ -69,10 +74,8 @@ class Registry(Generic[R]):
         """The one with this name or id, or None. An id wins over a name that looks like one."""
         return self._one(connection, self._finding, name_or_id)
 
-    def _one(self, connection: sa.Connection, query: sa.Select[Any], name_or_id: str) -> R | None:
-        rows = connection.execute(query, {"key": name_or_id}).all()
-        named_so = next((row for row in rows if row.id == name_or_id), rows[0] if rows else None)
-        return None if named_so is None else self._record.of(named_so)
+    def _one(self, connection: sa.Connection, reading: Reading[R], name_or_id: str) -> R | None:
+        return meant(reading.all(connection, {"key": name_or_id}), name_or_id)
 
     def _found(self, found: R | None, name_or_id: str) -> R:
         if found is None:
@@ -85,8 +88,8 @@ class Registry(Generic[R]):
         """Whether there is one with this value in this column."""
         if column not in self._having:
             asked = self._table.c[column] == sa.bindparam("value", type_=sa.String)
-            self._having[column] = sa.select(sa.literal_column("1")).where(asked).limit(1)
-        return connection.execute(self._having[column], {"value": value}).first() is not None
+            self._having[column] = Prepared(sa.select(self._table.c.seq).where(asked).limit(1))
+        return bool(self._having[column].select(connection, {"value": value}))
 
     def where(self, connection: sa.Connection, **values: object) -> Sequence[R]:
         """Those with these values, oldest first."""

@@ -1,8 +1,8 @@
 """Security groups: what may reach an instance, as its project says."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -10,8 +10,12 @@ from vmwright.errors import Conflict, NotFound
 from vmwright.ids import SecurityGroupId, new_id
 from vmwright.persistence.database import now
 from vmwright.persistence.owned import OwnedStore
-from vmwright.persistence.records import SecurityGroup, SecurityGroupRule
+from vmwright.persistence.prepared import Prepared
+from vmwright.persistence.reading import meant
+from vmwright.persistence.records import Record, SecurityGroup, SecurityGroupRule
 from vmwright.persistence.tables import Schema
+
+R = TypeVar("R", bound=Record)
 
 DEFAULT = "default"
 """The group that every project has, and that instances are in unless their request says more."""
@@ -112,45 +116,35 @@ class SecurityGroupStore(OwnedStore[SecurityGroup]):
             .where(self._table.c.project_id == project)
         ).scalar_one()
 
-    def rules_of_several(
-        self, connection: sa.Connection, project: str, names_or_ids: Iterable[str]
-    ) -> Sequence[tuple[SecurityGroup, Sequence[tuple[SecurityGroupRule, str | None]]]]:
-        """The groups of a project that have one of these names or ids, oldest first, each with
-        its rules, oldest first, and the name of the group that a rule refers to."""
-        rows = connection.execute(
-            self._reading, {"project": project, "keys": list(names_or_ids)}
-        ).all()
-        groups: dict[str, SecurityGroup] = {}
-        rules: dict[str, list[tuple[SecurityGroupRule, str | None]]] = {}
-        for row in rows:
-            values = row._mapping
-            if row.id not in groups:
-                groups[row.id] = SecurityGroup.of(row)
-                rules[row.id] = []
-            if row.rule_id is not None:
-                rule = {name: values[f"rule_{name}"] for name in self._rule_names}
-                rules[row.id].append((SecurityGroupRule(**rule), row.remote_group))
-        return [(group, rules[group.id]) for group in groups.values()]
+    def with_rules(
+        self, connection: sa.Connection, project: str, name_or_id: str
+    ) -> tuple[SecurityGroup, Sequence[tuple[SecurityGroupRule, str | None]]] | None:
+        """The project's group with this name or id, or None; with its rules, oldest first, and
+        the name of the group that a rule refers to."""
+        rows = self._reading.select(connection, {"project": project, "key": name_or_id})
+        width, rules = len(self._table.c), len(self._rules.c)
+        groups = {row[:width]: _of(SecurityGroup, self._table, row[:width]) for row in rows}
+        group = meant(list(groups.values()), name_or_id)
+        if group is None:
+            return None
+        found = [row[width:] for row in rows if groups[row[:width]] is group]
+        return group, [
+            (_of(SecurityGroupRule, self._rules, row[:rules]), row[rules])
+            for row in found
+            if row[0] is not None
+        ]
 
     @cached_property
-    def _rule_names(self) -> list[str]:
-        return [column.name for column in self._rules.c]
-
-    @cached_property
-    def _reading(self) -> sa.Select[Any]:
+    def _reading(self) -> Prepared:
         group, rule, remote = self._table, self._rules, self._table.alias("remote")
-        keys: sa.BindParameter[Any] = sa.bindparam("keys", expanding=True, type_=sa.String)
-        return (
-            sa.select(
-                group,
-                *(column.label(f"rule_{column.name}") for column in rule.c),
-                remote.c.name.label("remote_group"),
-            )
+        key: sa.BindParameter[str] = sa.bindparam("key", type_=sa.String)
+        return Prepared(
+            sa.select(group, *rule.c, remote.c.name)
             .outerjoin(rule, rule.c.group_id == group.c.id)
             .outerjoin(remote, remote.c.id == rule.c.remote_group_id)
             .where(
                 group.c.project_id == sa.bindparam("project", type_=sa.String),
-                group.c.id.in_(keys) | group.c.name.in_(keys),
+                (group.c.id == key) | (group.c.name == key),
             )
             .order_by(group.c.seq, rule.c.seq)
         )
@@ -170,6 +164,10 @@ class SecurityGroupStore(OwnedStore[SecurityGroup]):
             self._of(project).where(self._table.c.name == DEFAULT).with_for_update(read=True)
         ).one()
         return SecurityGroup.of(row)
+
+
+def _of(record: type[R], table: sa.Table, values: Sequence[Any]) -> R:
+    return record(**{column.name: value for column, value in zip(table.c, values, strict=True)})
 
 
 def egress_rules(group: SecurityGroupId) -> Sequence[SecurityGroupRule]:
