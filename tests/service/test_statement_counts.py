@@ -79,6 +79,10 @@ class Counted:
 def builds_and_deletes(controller: Controller, volumes: int) -> None:
     counted = Counted()
     wish = labs.request(volumes=[{"size": 1}] * volumes)
+    # What a process reads once, it has read then.
+    controller.wait(controller.create(wish).id, timeout=60)
+    controller.wait(controller.delete("vm1").id, timeout=60)
+    counted.statements.clear()
     controller.wait(controller.create(wish).id, timeout=60)
     counted.tell()
     controller.wait(controller.delete("vm1").id, timeout=60)
