@@ -15,10 +15,10 @@ from vmwright.ids import DeploymentId, Mark, new_id
 from vmwright.states import Direction
 
 
-def put(lab: Lab, mark: Mark | None) -> Path:
+def put(lab: Lab, mark: Mark | None, host: str = "host1") -> Path:
     """Have a guest that runs under the uuid of the only instance; returns its file."""
     (instance,) = lab.rows("SELECT id FROM vmwright_instances")
-    path = lab.home / "world" / "hosts" / "host1" / "domains" / f"{instance['id']}.json"
+    path = lab.home / "world" / "hosts" / host / "domains" / f"{instance['id']}.json"
     record = {
         "uuid": instance["id"],
         "name": "somebody-elses",
@@ -49,4 +49,27 @@ def test_spawn_takes_no_guest_of_others_for_its_own(lab: Lab, mark: Mark | None)
     (domain,) = lab.things("domains")
     assert domain["name"] == "somebody-elses"
     assert len(lab.world()) == 1
+    assert_nothing_held(lab)
+
+
+@pytest.mark.parametrize("hosts", [3, 12])
+def test_a_guest_of_others_on_any_host_ends_a_build_before_it_has_made_anything(
+    lab: Lab, hosts: int
+) -> None:
+    """Few hosts are asked in turn, many at the same time."""
+
+    def builds(controller: Controller) -> None:
+        for number in range(2, hosts + 1):
+            controller.inventory.create_host(f"host{number}", f"simulated:///host{number}")
+        last = f"host{hosts}"
+        meet("check_not_created", Direction.EXECUTE, lambda: put(lab, None, last), after=False)
+        labs.create(controller)
+
+    ended = lab.child(builds)
+
+    assert ended.output.split() == ["undone"], ended.output
+    told = fault(lab)
+    assert told["task"] == "check_not_created"
+    assert f"host host{hosts} has a guest 'somebody-elses'" in told["message"]
+    assert len(lab.things("domains")) == 1
     assert_nothing_held(lab)

@@ -10,6 +10,7 @@ from vmwright.errors import Damaged, NoValidHost
 from vmwright.ids import HostId, OperationId
 from vmwright.persistence.database import now
 from vmwright.persistence.inserting import insertion
+from vmwright.persistence.prepared import Prepared
 from vmwright.persistence.records import Attempt
 from vmwright.persistence.tables import Schema
 from vmwright.states import AttemptOutcome
@@ -44,7 +45,7 @@ class AttemptStore:
         self, connection: sa.Connection, operation: OperationId, number: int, host: HostId
     ) -> None:
         """It is made on this host."""
-        connection.execute(self._place, {"whose": operation, "which": number, "host": host})
+        self._place.one(connection, {"whose": operation, "which": number, "host": host})
 
     def end(
         self,
@@ -56,7 +57,18 @@ class AttemptStore:
     ) -> None:
         """It is over; told again, the later word counts."""
         ending = {"whose": operation, "which": number, "how": outcome, "why": fault}
-        connection.execute(self._end, ending)
+        self._end.one(connection, ending)
+
+    def placed(self, connection: sa.Connection, operation: OperationId) -> Sequence[Attempt]:
+        """As `of_operation`, if any of them came to a host; else none."""
+        hosts = self._hosts.select(connection, {"operation": operation})
+        return self.of_operation(connection, operation) if any(host for (host,) in hosts) else []
+
+    @cached_property
+    def _hosts(self) -> Prepared:
+        column = self._attempts.c
+        whose = column.operation_id == sa.bindparam("operation")
+        return Prepared(sa.select(column.host_id).where(whose))
 
     def of_operation(self, connection: sa.Connection, operation: OperationId) -> Sequence[Attempt]:
         """Every attempt of an operation, the first one first."""
@@ -70,13 +82,15 @@ class AttemptStore:
         return sa.select(self._attempts).where(wanted).order_by(column.number)
 
     @cached_property
-    def _place(self) -> sa.Update:
-        return self._changing.values(host_id=sa.bindparam("host"))
+    def _place(self) -> Prepared:
+        return Prepared(self._changing.values(host_id=sa.bindparam("host")))
 
     @cached_property
-    def _end(self) -> sa.Update:
+    def _end(self) -> Prepared:
         fault = sa.bindparam("why", type_=self._attempts.c.fault.type)
-        return self._changing.values(outcome=sa.bindparam("how"), fault=fault, ended_at=now())
+        return Prepared(
+            self._changing.values(outcome=sa.bindparam("how"), fault=fault, ended_at=now())
+        )
 
     @property
     def _changing(self) -> sa.Update:

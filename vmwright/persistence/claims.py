@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
 
 from vmwright.ids import HostId, InstanceId, OperationId
+from vmwright.persistence.prepared import Prepared
 from vmwright.persistence.tables import Schema
 
 _AMOUNTS = {"vcpus": "vcpu_ratio", "memory_mib": "memory_ratio", "disk_gib": "disk_ratio"}
@@ -41,7 +42,8 @@ class ClaimStore:
     ) -> HostId | None:
         """The host that this operation has claimed for the instance in this attempt."""
         whose = {"instance": instance, "operation": operation, "attempt": attempt}
-        return connection.execute(self._held, whose).scalar()
+        held = self._held.select(connection, whose)
+        return HostId(held[0][0]) if held else None
 
     def hosts_of(self, connection: sa.Connection, instance: InstanceId) -> Sequence[str]:
         """The names of the hosts that the instance has room on, in the order of its claims."""
@@ -76,9 +78,9 @@ class ClaimStore:
         with ExitStack() as stack:
             lets_go = not last and connection.dialect.name != "sqlite"
             attempted = stack.enter_context(connection.begin_nested()) if lets_go else None
-            connection.execute(self._take_turn, {"host": host})
+            self._take_turn.one(connection, {"host": host})
             claim = self._claim_forced if forced else self._claim
-            claimed = connection.execute(claim, row | asdict(demand)).rowcount == 1
+            claimed = claim.one(connection, row | vars(demand)) == 1
             if attempted is not None and not claimed:
                 attempted.rollback()
         return claimed
@@ -107,12 +109,14 @@ class ClaimStore:
         connection.execute(releasing, {"instance": instance})
 
     @cached_property
-    def _held(self) -> sa.Select[Any]:
+    def _held(self) -> Prepared:
         column = self._claims.c
-        return sa.select(column.host_id).where(
-            column.instance_id == sa.bindparam("instance"),
-            column.operation_id == sa.bindparam("operation"),
-            column.attempt == sa.bindparam("attempt"),
+        return Prepared(
+            sa.select(column.host_id).where(
+                column.instance_id == sa.bindparam("instance"),
+                column.operation_id == sa.bindparam("operation"),
+                column.attempt == sa.bindparam("attempt"),
+            )
         )
 
     @cached_property
@@ -120,21 +124,21 @@ class ClaimStore:
         return sa.delete(self._claims).where(self._claims.c.instance_id == sa.bindparam("instance"))
 
     @cached_property
-    def _take_turn(self) -> sa.Update:
+    def _take_turn(self) -> Prepared:
         column = self._hosts.c
-        return (
+        return Prepared(
             sa.update(self._hosts)
             .where(column.id == sa.bindparam("host"))
             .values(claim_serial=column.claim_serial + 1)
         )
 
     @cached_property
-    def _claim(self) -> sa.Insert:
-        return self._claiming(self._hosts.c.enabled, ~self._hosts.c.draining)
+    def _claim(self) -> Prepared:
+        return Prepared(self._claiming(self._hosts.c.enabled, ~self._hosts.c.draining))
 
     @cached_property
-    def _claim_forced(self) -> sa.Insert:
-        return self._claiming()
+    def _claim_forced(self) -> Prepared:
+        return Prepared(self._claiming())
 
     def _claiming(self, *conditions: sa.ColumnElement[bool]) -> sa.Insert:
         host, used = self._hosts.c, self._sums.subquery("used")

@@ -11,6 +11,7 @@ from vmwright.errors import NotFound
 from vmwright.ids import HostId, InstanceId, OperationId, new_id
 from vmwright.persistence.database import now
 from vmwright.persistence.failures import Duplicate
+from vmwright.persistence.prepared import Prepared
 from vmwright.persistence.records import Debt
 from vmwright.persistence.tables import Schema
 
@@ -151,23 +152,25 @@ class DebtStore:
 
     def kept_for(self, connection: sa.Connection, instance: InstanceId) -> KeptFor:
         """All three of it, in one look."""
-        rows = connection.execute(self._owed_of, {"instance": instance}).all()
+        owed = self._owed_of.select(connection, {"instance": instance})
         return KeptFor(
-            addresses=any(row.kind in _USE_ADDRESSES for row in rows),
-            room=any(row.kind in _USE_ROOM and row.reason == GIVEN_UP for row in rows),
-            volumes=any(row.kind in _USE_VOLUMES for row in rows),
+            addresses=any(kind in _USE_ADDRESSES for kind, _ in owed),
+            room=any(kind in _USE_ROOM and reason == GIVEN_UP for kind, reason in owed),
+            volumes=any(kind in _USE_VOLUMES for kind, _ in owed),
         )
 
     @cached_property
-    def _owed_of(self) -> sa.Select[Any]:
+    def _owed_of(self) -> Prepared:
         column = self._table.c
         whose = column.instance_id == sa.bindparam("instance")
-        return sa.select(column.kind, column.reason).where(whose)
+        return Prepared(sa.select(column.kind, column.reason).where(whose))
 
     @cached_property
-    def _adopt(self) -> sa.Update:
+    def _adopt(self) -> Prepared:
         whose = self._table.c.instance_id == sa.bindparam("instance")
-        return sa.update(self._table).where(whose).values(operation_id=sa.bindparam("adopter"))
+        return Prepared(
+            sa.update(self._table).where(whose).values(operation_id=sa.bindparam("adopter"))
+        )
 
     def left_while_away(self, connection: sa.Connection, host: HostId) -> int:
         """How many things are surely still there: the host was away when they were to go."""
@@ -221,7 +224,7 @@ class DebtStore:
         self, connection: sa.Connection, instance: InstanceId, operation: OperationId
     ) -> None:
         """From now on they are this operation's: a delete answers for what a create left."""
-        connection.execute(self._adopt, {"instance": instance, "adopter": operation})
+        self._adopt.one(connection, {"instance": instance, "adopter": operation})
 
     def paid(self, connection: sa.Connection, debt: Debt) -> bool:
         """It is settled. False if somebody else settled or renewed it meanwhile."""

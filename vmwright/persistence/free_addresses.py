@@ -3,12 +3,12 @@
 import secrets
 import threading
 from functools import cached_property
-from typing import Any
 
 import sqlalchemy as sa
 
 from vmwright.ids import NetworkId
 from vmwright.networks import Addresses
+from vmwright.persistence.prepared import Prepared
 
 _POLITE_TRIES = 8
 """After so many the lowest free address is fought over: then one somewhat higher is taken."""
@@ -64,7 +64,7 @@ class FreeAddresses:
             if first < mark or first == gateway or first not in choice:
                 continue
             asked = {"network": network, "first": first}
-            free = int(connection.execute(self._gap, asked).scalar_one())
+            free = int(self._gap.select(connection, asked)[0][0])
             if free in choice and free != gateway:
                 return free
         return None
@@ -75,11 +75,11 @@ class FreeAddresses:
         """Whether it pays to look from the start: counting is much cheaper than looking."""
         choice, gateway = addresses.choice, addresses.offset_of(addresses.gateway)
         asked = {"network": network, "first": choice.start, "last": choice.stop - 1}
-        held = connection.execute(self._count, asked | {"gateway": gateway}).scalar_one()
+        held = self._count.select(connection, asked | {"gateway": gateway})[0][0]
         return int(held) < len(choice) - (gateway in choice)
 
     @cached_property
-    def _gap(self) -> sa.Select[Any]:
+    def _gap(self) -> Prepared:
         held, after, there = (self._ports.alias(name) for name in ("held", "after", "there"))
         network: sa.BindParameter[str] = sa.bindparam("network")
         first = sa.bindparam("first", type_=sa.BigInteger())
@@ -97,13 +97,15 @@ class FreeAddresses:
             .scalar_subquery()
         )
         is_held = sa.exists().where(there.c.network_id == network, there.c.ip_offset == first)
-        return sa.select(sa.case((is_held, gap), else_=first))
+        return Prepared(sa.select(sa.case((is_held, gap), else_=first)))
 
     @cached_property
-    def _count(self) -> sa.Select[Any]:
+    def _count(self) -> Prepared:
         column = self._ports.c
-        return sa.select(sa.func.count()).where(
-            column.network_id == sa.bindparam("network"),
-            column.ip_offset.between(sa.bindparam("first"), sa.bindparam("last")),
-            column.ip_offset != sa.bindparam("gateway"),
+        return Prepared(
+            sa.select(sa.func.count()).where(
+                column.network_id == sa.bindparam("network"),
+                column.ip_offset.between(sa.bindparam("first"), sa.bindparam("last")),
+                column.ip_offset != sa.bindparam("gateway"),
+            )
         )

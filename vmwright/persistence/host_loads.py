@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from vmwright.ids import HostId, InstanceId, NetworkId, VolumeId
 from vmwright.persistence.database import now
 from vmwright.persistence.debts import HOST_AWAY
+from vmwright.persistence.prepared import Prepared
 from vmwright.persistence.tables import Schema
 from vmwright.states import AttemptOutcome, VmState
 
@@ -51,8 +52,8 @@ class HostLoadStore:
         """The load of every host that has one; failures of the last so many seconds."""
         loads: defaultdict[str, dict[str, int]] = defaultdict(dict)
         # Sums of big integers come as decimals.
-        for what, host, number, *amounts in connection.execute(
-            self._all, {"window": failure_window}
+        for what, host, number, *amounts in self._all.select(
+            connection, {"window": failure_window}
         ):
             load = loads[host]
             load[what] = int(number)
@@ -78,22 +79,23 @@ class HostLoadStore:
         self, connection: sa.Connection, networks: Collection[NetworkId]
     ) -> Mapping[NetworkId, frozenset[HostId]]:
         """The hosts of those that are bound to some; the others are everywhere."""
-        rows = connection.execute(self._bound, {"networks": list(networks)}).all()
-        return {
-            NetworkId(network): frozenset(HostId(host) for bound, host in rows if bound == network)
-            for network, _ in rows
-        }
+        found = {}
+        for network in networks:
+            hosts = self._bound.select(connection, {"network": network})
+            if hosts:
+                found[network] = frozenset(HostId(host) for (host,) in hosts)
+        return found
 
     @cached_property
-    def _bound(self) -> sa.Select[Any]:
+    def _bound(self) -> Prepared:
         column = self._network_hosts.c
-        wanted = column.network_id.in_(sa.bindparam("networks", expanding=True))
-        return sa.select(column.network_id, column.host_id).where(wanted)
+        bound = column.network_id == sa.bindparam("network")
+        return Prepared(sa.select(column.host_id).where(bound))
 
     @cached_property
-    def _all(self) -> sa.CompoundSelect[Any]:
+    def _all(self) -> Prepared:
         """One statement. What chooses rows stands in it literally, as their indexes say it."""
-        return sa.union_all(self._claimed, self._building, self._failed, self._uncleaned)
+        return Prepared(sa.union_all(self._claimed, self._building, self._failed, self._uncleaned))
 
     @property
     def _claimed(self) -> sa.Select[Any]:

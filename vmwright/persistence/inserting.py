@@ -18,21 +18,20 @@ class NewRow:
 
     def __init__(self, table: sa.Table) -> None:
         self._plain = sa.insert(table)
-        # Else SQLAlchemy forgets how many rows an INSERT made, except on SQLite.
-        counted = {"preserve_rowcount": True}
+        there = [column.name for column in table.c if column.name != "seq"]
         self._at_once = {
-            "sqlite": sqlite.insert(table).on_conflict_do_nothing().execution_options(**counted),
-            "postgresql": postgresql.insert(table)
-            .on_conflict_do_nothing()
-            .inline()
-            .execution_options(**counted),
+            name: Prepared(inserting.execution_options(preserve_rowcount=True), *there)
+            for name, inserting in {
+                "sqlite": sqlite.insert(table).on_conflict_do_nothing().inline(),
+                "postgresql": postgresql.insert(table).on_conflict_do_nothing().inline(),
+            }.items()
         }
 
     def insert(self, connection: sa.Connection, values: dict[str, object]) -> bool:
         """False if it is barred. `Dangling` if it refers to what is not there."""
         at_once = self._at_once.get(connection.dialect.name)
         if at_once is not None:
-            return connection.execute(at_once, values).rowcount == 1
+            return at_once.one(connection, values) == 1
         try:
             with connection.begin_nested():
                 connection.execute(self._plain, values)

@@ -11,6 +11,7 @@ from vmwright.errors import Conflict, Damaged, NotFound
 from vmwright.ids import HostId, ImageId, InstanceId, OperationId
 from vmwright.persistence.database import now
 from vmwright.persistence.inserting import insertion
+from vmwright.persistence.prepared import Prepared
 from vmwright.persistence.records import Instance
 from vmwright.persistence.tables import Schema
 from vmwright.states import PowerState, TaskState, VmState
@@ -175,7 +176,7 @@ class InstanceStore:
 
     def hold(self, connection: sa.Connection, instance: InstanceId) -> None:
         """Keep the row from others until our transaction has ended."""
-        connection.execute(self._hold, {"instance_id": instance})
+        self._hold.one(connection, {"instance_id": instance})
 
     def refuse_taken(
         self, connection: sa.Connection, instance: InstanceId, operation: OperationId
@@ -194,14 +195,14 @@ class InstanceStore:
     def let_go(
         self, connection: sa.Connection, instance: InstanceId, operation: OperationId
     ) -> None:
-        connection.execute(self._let_go, {"instance_id": instance, "operation": operation})
+        self._let_go.one(connection, {"instance_id": instance, "operation": operation})
 
     def enter(
         self, connection: sa.Connection, instance: InstanceId, task_state: TaskState | None
     ) -> bool:
         """Move the task state, unless the instance is being deleted. True if it moved."""
         entering = {"instance_id": instance, "entered": task_state}
-        return connection.execute(self._enter, entering).rowcount == 1
+        return self._enter.one(connection, entering) == 1
 
     def mark_deleting(self, connection: sa.Connection, instance: InstanceId) -> None:
         connection.execute(
@@ -233,7 +234,7 @@ class InstanceStore:
         """As `activate` and `enter` of no task state, in one move. False, and nothing moved, if
         the instance is not in a task of its build."""
         launched = {"instance_id": instance, "power": power_state, "host": launched_on}
-        return connection.execute(self._finish_building, launched).rowcount == 1
+        return self._finish_building.one(connection, launched) == 1
 
     def was_launched(self, connection: sa.Connection, instance: InstanceId) -> None:
         """Its guest has been active, although nobody wrote down when."""
@@ -245,7 +246,7 @@ class InstanceStore:
         )
 
     def place(self, connection: sa.Connection, instance: InstanceId, host: HostId | None) -> None:
-        connection.execute(self._place, {"instance_id": instance, "host": host})
+        self._place.one(connection, {"instance_id": instance, "host": host})
 
     def fail(self, connection: sa.Connection, instance: InstanceId, fault: dict[str, Any]) -> None:
         """The build was taken back: error, with the reason. A delete under way keeps its mark,
@@ -289,7 +290,7 @@ class InstanceStore:
 
     def bury(self, connection: sa.Connection, instance: InstanceId) -> None:
         """Leave a tombstone, so that what is found outside can be told from what is unknown."""
-        connection.execute(self._bury, {"instance_id": instance})
+        self._bury.one(connection, {"instance_id": instance})
 
     # Statements that every operation makes.
 
@@ -302,23 +303,23 @@ class InstanceStore:
         return sa.update(self._table).where(self._table.c.id == sa.bindparam("instance_id"))
 
     @cached_property
-    def _hold(self) -> sa.Update:
-        return self._one.values(name=self._table.c.name)
+    def _hold(self) -> Prepared:
+        return Prepared(self._one.values(name=self._table.c.name))
 
     @cached_property
-    def _let_go(self) -> sa.Update:
+    def _let_go(self) -> Prepared:
         held = self._table.c.operation_id == sa.bindparam("operation")
-        return self._one.where(held).values(operation_id=None)
+        return Prepared(self._one.where(held).values(operation_id=None))
 
     @cached_property
-    def _place(self) -> sa.Update:
-        return self._one.values(host_id=sa.bindparam("host"))
+    def _place(self) -> Prepared:
+        return Prepared(self._one.values(host_id=sa.bindparam("host")))
 
     @cached_property
-    def _enter(self) -> sa.Update:
+    def _enter(self) -> Prepared:
         column, entered = self._table.c.task_state, sa.bindparam("entered", type_=sa.String())
         elsewhere = column.is_distinct_from(entered)
-        return self._one.where(self._kept, elsewhere).values(task_state=entered)
+        return Prepared(self._one.where(self._kept, elsewhere).values(task_state=entered))
 
     @cached_property
     def _activate(self) -> sa.Update:
@@ -326,10 +327,12 @@ class InstanceStore:
         return self._launching.where(reached)
 
     @cached_property
-    def _finish_building(self) -> sa.Update:
+    def _finish_building(self) -> Prepared:
         column = self._table.c
-        return self._launching.where(
-            column.vm_state == VmState.BUILDING, column.task_state.is_not(None)
+        return Prepared(
+            self._launching.where(
+                column.vm_state == VmState.BUILDING, column.task_state.is_not(None)
+            )
         )
 
     @property
@@ -344,13 +347,15 @@ class InstanceStore:
         )
 
     @cached_property
-    def _bury(self) -> sa.Update:
-        return self._one.where(self._table.c.deleted_at.is_(None)).values(
-            vm_state=VmState.DELETED,
-            task_state=None,
-            power_state=PowerState.NOSTATE,
-            host_id=None,
-            deleted_at=now(),
+    def _bury(self) -> Prepared:
+        return Prepared(
+            self._one.where(self._table.c.deleted_at.is_(None)).values(
+                vm_state=VmState.DELETED,
+                task_state=None,
+                power_state=PowerState.NOSTATE,
+                host_id=None,
+                deleted_at=now(),
+            )
         )
 
     @property

@@ -168,20 +168,30 @@ class HostRegistry(Registry[HostRecord]):
 
     def __init__(self, schema: Schema) -> None:
         super().__init__(schema.hosts, HostRecord, "host")
+        self._known: tuple[Sequence[Any], Sequence[HostRecord]] = ([], [])
 
-    def rows(self, connection: sa.Connection) -> Sequence[sa.Row[Any]]:
-        """As `all`, each as `HostRecord.of` takes it."""
-        return connection.execute(self._all).all()
+    def current(self, connection: sa.Connection) -> Sequence[HostRecord]:
+        """As `all`, but for their `claim_serial`: the same records as long as nothing else of any
+        of them changes."""
+        said = self._said.select(connection, {})
+        if said != self._known[0]:
+            self._known = said, self.all(connection)
+        return self._known[1]
 
     def enabled(self, connection: sa.Connection) -> Sequence[Address]:
         """Where those are that instances may be on."""
-        return [Address(row.name, row.connection_uri) for row in connection.execute(self._enabled)]
+        return [Address(*row) for row in self._enabled.select(connection, {})]
 
     @cached_property
-    def _enabled(self) -> sa.Select[Any]:
+    def _said(self) -> Prepared:
+        told = [column for column in self._table.c if column.name != "claim_serial"]
+        return Prepared(sa.select(*told).order_by(self._table.c.seq))
+
+    @cached_property
+    def _enabled(self) -> Prepared:
         column = self._table.c
         query = sa.select(column.name, column.connection_uri)
-        return query.where(column.enabled).order_by(column.seq)
+        return Prepared(query.where(column.enabled).order_by(column.seq))
 
 
 class Registries:

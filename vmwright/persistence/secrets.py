@@ -17,6 +17,7 @@ from vmwright.errors import NotFound, Unavailable
 from vmwright.ids import InstanceId
 from vmwright.persistence.database import now
 from vmwright.persistence.inserting import insertion
+from vmwright.persistence.prepared import Prepared
 from vmwright.persistence.tables import Schema
 from vmwright.private_files import make_directories
 
@@ -72,8 +73,7 @@ class SecretStore:
 
     def sealed(self, connection: sa.Connection, instance: InstanceId) -> Mapping[str, str | None]:
         """Every secret of the instance as it is stored, by id: for `opened`."""
-        rows = connection.execute(self._of_instance, {"instance": instance})
-        return {row.id: row.ciphertext for row in rows}
+        return dict(self._of_instance.select(connection, {"instance": instance}))
 
     def opened(self, sealed: Mapping[str, str | None]) -> dict[str, bytes]:
         """The contents of these. Raises as `reveal` does."""
@@ -120,7 +120,7 @@ class SecretStore:
 
     def erase(self, connection: sa.Connection, instance: InstanceId) -> None:
         """Forget every secret of the instance."""
-        connection.execute(self._erase, {"whose": instance})
+        self._erase.one(connection, {"whose": instance})
 
     @cached_property
     def _one(self) -> sa.Select[Any]:
@@ -128,15 +128,15 @@ class SecretStore:
         return sa.select(column.ciphertext).where(column.id == sa.bindparam("secret"))
 
     @cached_property
-    def _of_instance(self) -> sa.Select[Any]:
+    def _of_instance(self) -> Prepared:
         column = self._table.c
         whose = column.instance_id == sa.bindparam("instance")
-        return sa.select(column.id, column.ciphertext).where(whose)
+        return Prepared(sa.select(column.id, column.ciphertext).where(whose))
 
     @cached_property
-    def _erase(self) -> sa.Update:
+    def _erase(self) -> Prepared:
         column = self._table.c
-        return (
+        return Prepared(
             sa.update(self._table)
             .where(column.instance_id == sa.bindparam("whose"), column.erased_at.is_(None))
             .values(ciphertext=None, erased_at=now())

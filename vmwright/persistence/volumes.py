@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from vmwright.errors import Conflict, NotFound
 from vmwright.ids import HostId, ImageId, InstanceId, OperationId, SnapshotId, VolumeId
 from vmwright.persistence.database import now
-from vmwright.persistence.inserting import NewRow
+from vmwright.persistence.inserting import NewRow, insertion
+from vmwright.persistence.prepared import Prepared
 from vmwright.persistence.records import Attachment, VolumeRecord
 from vmwright.persistence.tables import Schema
 
@@ -51,6 +52,9 @@ class VolumeStore:
         ]
 
     def _known(self, connection: sa.Connection, volumes: Sequence[VolumeId]) -> set[str]:
+        if len(volumes) == 1:
+            found = self._id.select(connection, {"volume": volumes[0]})
+            return {volume for (volume,) in found}
         return set(connection.execute(self._ids, {"volumes": list(volumes)}).scalars())
 
     def _add_attached(
@@ -69,9 +73,9 @@ class VolumeStore:
             if one.new is not None
         ]
         if records:
-            connection.execute(self._insert, [_new_row(record) for record in records])
+            self._insert.many(connection, [_new_row(record) for record in records])
             rows = [one.attachment.values() for one in wanted]
-            connection.execute(sa.insert(self._attachments), rows)
+            self._attach.many(connection, rows)
         return records
 
     def _map(self, connection: sa.Connection, wanted: WantedVolume, host: HostId) -> VolumeRecord:
@@ -92,7 +96,7 @@ class VolumeStore:
         again with the same id, do nothing."""
         known = self.get(connection, volume.id)
         if known is None:
-            connection.execute(self._insert, _new_row(volume))
+            self._insert.one(connection, _new_row(volume))
         elif known.deleted_at is not None:
             connection.execute(
                 sa.update(self._volumes)
@@ -216,7 +220,7 @@ class VolumeStore:
         )
 
     def _count_use(self, connection: sa.Connection, volume: VolumeId) -> None:
-        connection.execute(self._one_use_more, {"volume": volume})
+        self._one_use_more.one(connection, {"volume": volume})
 
     def keep_living(self, connection: sa.Connection, volume: VolumeId) -> None:
         """Hold the row, so that nobody deletes or attaches the volume before our transaction has
@@ -236,7 +240,7 @@ class VolumeStore:
     ) -> VolumeRecord:
         """Write down where the volume is about to be made, unless it is on a host already."""
         place = {"host": host, "place": location, "maker": made_by}
-        connection.execute(self._put, {"volume": volume} | place)
+        self._put.one(connection, {"volume": volume} | place)
         record = self.get(connection, volume)
         if record is None or record.deleted_at is not None:
             raise NotFound(f"volume {volume} was deleted")
@@ -314,7 +318,7 @@ class VolumeStore:
 
     def bury(self, connection: sa.Connection, *volumes: VolumeId) -> None:
         if volumes:
-            connection.execute(self._bury, [{"volume": volume} for volume in volumes])
+            self._bury.many(connection, [{"volume": volume} for volume in volumes])
 
     # Statements that every build or delete makes.
 
@@ -323,13 +327,22 @@ class VolumeStore:
         return sa.select(self._volumes).where(self._volumes.c.id == sa.bindparam("volume"))
 
     @cached_property
+    def _id(self) -> Prepared:
+        column = self._volumes.c
+        return Prepared(sa.select(column.id).where(column.id == sa.bindparam("volume")))
+
+    @cached_property
     def _ids(self) -> sa.Select[Any]:
         column = self._volumes.c
         return sa.select(column.id).where(column.id.in_(sa.bindparam("volumes", expanding=True)))
 
     @cached_property
-    def _insert(self) -> sa.Insert:
-        return sa.insert(self._volumes).values(created_at=now())
+    def _insert(self) -> Prepared:
+        return insertion(self._volumes, created_at=now())
+
+    @cached_property
+    def _attach(self) -> Prepared:
+        return insertion(self._attachments)
 
     @cached_property
     def _living(self) -> sa.Select[Any]:
@@ -349,21 +362,21 @@ class VolumeStore:
         )
 
     @cached_property
-    def _one_use_more(self) -> sa.Update:
+    def _one_use_more(self) -> Prepared:
         column = self._volumes.c
         used = sa.update(self._volumes).where(column.id == sa.bindparam("volume"))
-        return used.values(uses=column.uses + 1)
+        return Prepared(used.values(uses=column.uses + 1))
 
     @cached_property
-    def _bury(self) -> sa.Update:
+    def _bury(self) -> Prepared:
         column = self._volumes.c
         buried = column.id == sa.bindparam("volume"), column.deleted_at.is_(None)
-        return sa.update(self._volumes).where(*buried).values(deleted_at=now())
+        return Prepared(sa.update(self._volumes).where(*buried).values(deleted_at=now()))
 
     @cached_property
-    def _put(self) -> sa.Update:
+    def _put(self) -> Prepared:
         column = self._volumes.c
-        return (
+        return Prepared(
             sa.update(self._volumes)
             .where(column.id == sa.bindparam("volume"), column.location.is_(None))
             .values(

@@ -28,7 +28,7 @@ class ClaimHost(StoreTask):
 
     def execute(self, run: Run, spec: Spec) -> dict[str, Any]:
         stores, group = self._means.stores, spec.placement.group
-        attempts = stores.attempts.of_operation(run.connection, run.operation)
+        attempts = stores.attempts.placed(run.connection, run.operation)
         held = self._held(run, attempts)
         if held is not None:
             return host_value(stores.registries.hosts.find(run.connection, held))

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from ipaddress import ip_network
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import sqlalchemy as sa
 
@@ -36,7 +36,7 @@ _MIB_PER_GIB = 1024
 class _Known(NamedTuple):
     """A host as the store said it last, and what was made of that."""
 
-    row: sa.Row[Any]
+    host: HostRecord
     load: HostLoad
     state: HostState
 
@@ -95,13 +95,13 @@ class Placement:
             neighbours[place].add(instance)
         known, self._known = self._known, {}
         states = []
-        for row in self._stores.registries.hosts.rows(connection):
-            load = loads.get(row.id, UNUSED)
-            kept = known.get(row.id)
-            if kept is None or kept.row != row or kept.load != load:
-                kept = _Known(row, load, host_state(HostRecord.of(row), load))
-            self._known[row.id] = kept
-            near = neighbours.get(row.id)
+        for host in self._stores.registries.hosts.current(connection):
+            load = loads.get(host.id, UNUSED)
+            kept = known.get(host.id)
+            if kept is None or kept.host is not host or kept.load != load:
+                kept = _Known(host, load, host_state(host, load))
+            self._known[host.id] = kept
+            near = neighbours.get(host.id)
             state = kept.state
             states.append(replace(state, neighbours=frozenset(near)) if near else state)
         return states

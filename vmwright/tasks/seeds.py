@@ -16,6 +16,7 @@ from vmwright.backends.guest_data import (
     SeedNic,
 )
 from vmwright.ids import InstanceId
+from vmwright.networks import subnet_of
 from vmwright.persistence.secrets import SecretStore
 from vmwright.spec import NicSpec, SecurityGroupSpec, Spec
 from vmwright.tasks.guest_parts import serial
@@ -80,7 +81,7 @@ def seed_of(
 
 
 def _nic(wish: NicSpec, port: dict[str, Any]) -> SeedNic:
-    prefix = ipaddress.IPv4Network(wish.cidr).prefixlen
+    prefix = subnet_of(wish.cidr).prefixlen
     return SeedNic(
         port=wish.port,
         mac=port["mac"],

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
 
 from vmwright import ids
@@ -20,6 +19,7 @@ from vmwright.backends.simulated.records import covered, mark_of
 from vmwright.backends.simulated.world import Folder, HostFiles, Record
 from vmwright.errors import HostFault, Refused
 from vmwright.ids import DeploymentId, Mark, NetworkId, Whose
+from vmwright.networks import subnet_of
 from vmwright.waiting import Wait
 
 _MAC = re.compile(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}")
@@ -204,15 +204,10 @@ def _give_back(files: HostFiles, record: Record) -> None:
         files.remove(folder, key)
 
 
-@lru_cache(maxsize=256)
-def _subnet(cidr: str) -> IPv4Network:
-    return IPv4Network(cidr)
-
-
 def _is_guest_address(ip: str, cidr: str, gateway: str) -> bool:
     """Whether a machine of this subnet, other than the gateway, may have the address."""
     try:
-        subnet, address = _subnet(cidr), IPv4Address(ip)
+        subnet, address = subnet_of(cidr), IPv4Address(ip)
     except ValueError:
         return False
     edges = (subnet.network_address, subnet.broadcast_address)
