@@ -26,10 +26,15 @@ class Sweep:
     It holds a page of ids of each state and where it has come to, however much there is.
     """
 
-    def __init__(self, stores: Stores) -> None:
+    def __init__(self, stores: Stores, me: OwnerId | None = None) -> None:
+        """Of what has not begun, `me` and the others that live come to different ones first: two
+        that begin the same have one of them load it for nothing."""
         self._stores = stores
+        self._me = me
         self._after = dict.fromkeys(_ORDER, 0)
         self._read: deque[OperationId] = deque()
+        self._left: list[OperationId] = []
+        """What others come to first, of the page that was read."""
 
     def take(
         self,
@@ -59,12 +64,31 @@ class Sweep:
     def _read_on(self, left_to: Collection[OwnerId]) -> None:
         operations = self._stores.operations
         with self._stores.database.read() as connection:
+            if self._left:
+                states, left = operations.states(connection, self._left), self._left
+                self._left = []
+                self._read.extend(one for one in left if states.get(one) == OperationState.QUEUED)
+                if self._read:
+                    return
             for state, after in self._after.items():
                 page = operations.waiting(
                     connection, state, left_to=left_to, after=after, limit=_PAGE
                 )
-                self._read.extend(operation for _, operation in page)
+                found = [operation for _, operation in page]
+                if state is OperationState.QUEUED:
+                    found, self._left = self._dealt(found, left_to)
+                self._read.extend(found)
                 self._after[state] = page[-1][0] if len(page) == _PAGE else 0
+
+    def _dealt(
+        self, found: list[OperationId], others: Collection[OwnerId]
+    ) -> tuple[list[OperationId], list[OperationId]]:
+        """What this one comes to first, and what is for later: by turns, as if cards were dealt."""
+        if self._me is None or not others:
+            return found, []
+        players = sorted([self._me, *others])
+        place, count = players.index(self._me), len(players)
+        return found[place::count], [one for n, one in enumerate(found) if n % count != place]
 
 
 def candidates(connection: Any, stores: Stores, wanted: Sequence[OperationId]) -> list[Candidate]:

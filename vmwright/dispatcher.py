@@ -122,7 +122,7 @@ class Dispatcher:
         """Run whatever the store has that may be run, whoever submitted it; look for it at least
         every `poll` seconds."""
         with self._lock:
-            self._sweep, self._poll = Sweep(self._stores), poll
+            self._sweep, self._poll = Sweep(self._stores, self._ownership.id), poll
         self._bell.set()
 
     def look_now(self) -> None:

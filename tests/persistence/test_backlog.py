@@ -43,6 +43,25 @@ def test_what_nobody_runs_is_found_left_things_first(database: Database, stores:
     assert found(stores, active=(mine,)) == [orphan, undoing, interrupted, queued]
 
 
+def test_those_that_live_come_to_different_ones_first(database: Database, stores: Stores) -> None:
+    """And then to what the others have not begun of theirs."""
+    queued = [stored(database, stores) for _ in range(7)]
+    owners = sorted([ME, OTHER])
+    first, second = (Sweep(stores, owner) for owner in owners)
+
+    def take(sweep: Sweep) -> list[OperationId]:
+        return sweep.take(7, left_to=lambda: set(owners) - {sweep._me}, active=())
+
+    assert take(first) == queued[0::2]
+    assert take(second) == queued[1::2]
+    with database.write() as connection:
+        begun = {"state": OperationState.RUNNING, "owner_id": owners[1]}
+        stores.operations.change(connection, queued[1], **begun)
+    assert take(first) == [queued[3], queued[5]]
+    # Nobody has begun any other one: they come again, dealt anew.
+    assert take(first) == [queued[0], queued[3], queued[5]]
+
+
 def test_what_must_wait_is_not_found(database: Database, stores: Stores) -> None:
     for state in set(OperationState) - CLAIMABLE:
         stored(database, stores, state=state)
