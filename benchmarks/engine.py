@@ -32,7 +32,7 @@ from vmwright.persistence.new_runs import NewRun, NewRunStore, kind_of
 from vmwright.persistence.records import Event, Instance, Operation
 from vmwright.persistence.stores import Stores
 from vmwright.pools import Pools
-from vmwright.runs import Accepted, Begun
+from vmwright.runs import Accepted
 from vmwright.settings import DatabaseSettings, OperationSettings, Settings, SimulatedSettings
 from vmwright.spec import HooksSpec, Spec
 from vmwright.states import OperationState, PowerState, TaskState, VmState
@@ -65,18 +65,6 @@ def _six_steps(means: Means, _hooks: HooksSpec) -> linear_flow.Flow:
 RECIPE = Recipe(name="bench", version=1, kind="create", written=_six_steps)
 
 
-class _Told(Dispatcher):
-    """Tells whoever waits that an operation has ended."""
-
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self.ended: dict[OperationId, threading.Event] = {}
-
-    def _run(self, begun: Begun, wanted: object) -> None:
-        super()._run(begun, wanted)
-        self.ended.pop(begun.operation.id).set()
-
-
 class Bench:
     """A store, and a dispatcher on it."""
 
@@ -101,13 +89,15 @@ class Bench:
         )
         self._pools = Pools(parallel=parallel, tasks_per_host=parallel)
         self._ownership = Ownership(self.stores, home, settings.operations.lease)
-        self._dispatcher = _Told(
+        self._ended: dict[OperationId, threading.Event] = {}
+        self._dispatcher = Dispatcher(
             self.means,
             deployment,
             settings.operations,
             self._ownership,
             self._pools,
             is_sound=lambda: True,
+            tell=lambda operation: self._ended.pop(operation).set(),
         )
         self._new_runs = NewRunStore(self.database.schema)
         self._ownership.start(self._dispatcher.beat)
@@ -126,7 +116,7 @@ class Bench:
             self.stores.attempts.add_first(connection, [operation.id])
             self._new_runs.add(connection, [run])
             self.stores.operations.append(connection, [_submitted(operation)])
-        ended = self._dispatcher.ended[operation.id] = threading.Event()
+        ended = self._ended[operation.id] = threading.Event()
         accepted = Accepted(operation=operation, spec=spec, detail=run.detail)
         self._dispatcher.see_through([operation.id], [accepted])
         ended.wait()
