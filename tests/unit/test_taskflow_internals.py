@@ -23,15 +23,6 @@ from vmwright.runner.run_state import RunRuntime, RunStorage
 PACKAGE = Path(vmwright.__file__).parent
 INTERNAL = re.compile(r"taskflow\.(engines\.\w+|storage|utils)|taskflow import storage")
 
-ATOM_STATES = (
-    states.PENDING,
-    states.RUNNING,
-    states.SUCCESS,
-    states.FAILURE,
-    states.REVERTING,
-    states.REVERTED,
-    states.IGNORE,
-)
 INTENTIONS = (states.EXECUTE, states.REVERT, states.RETRY, states.IGNORE)
 
 
@@ -108,10 +99,12 @@ def test_what_may_begin_is_what_taskflow_would_begin(example, data):
     compiled = CompiledFlow(example.flow)
     detail = details_of(compiled)
     for atom in detail:
-        atom.state = data.draw(st.sampled_from(ATOM_STATES), label=f"state of {atom.name}")
+        atom.state = data.draw(
+            st.sampled_from(internals.ATOM_STATES), label=f"state of {atom.name}"
+        )
         atom.intention = data.draw(st.sampled_from(INTENTIONS), label=f"meant with {atom.name}")
     storage, runtime = run_of(compiled, detail)
-    ready = Readiness(compiled, storage, runtime)
+    ready = Readiness(compiled, storage)
     assert set(ready.anywhere()) == _chosen(runtime, None)
     for atom in compiled.atoms:
         assert set(ready.after(atom)) == _chosen(runtime, atom), atom.name

@@ -32,6 +32,12 @@ class Said:
     events: Sequence[Event]
 
 
+def _held_lock() -> threading.Lock:
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
+
+
 @dataclass(kw_only=True)
 class Entry:
     """What one run has to say."""
@@ -46,7 +52,8 @@ class Entry:
     """Called if what was written is not committed: it may be written again."""
     error: BaseException | None = None
     is_committed: bool = False
-    settled: threading.Event = field(default_factory=threading.Event)
+    settled: threading.Lock = field(default_factory=_held_lock)
+    """Free once somebody else has settled it, or has left it the lead."""
     leads: bool = False
 
 
@@ -91,11 +98,11 @@ class GroupCommit:
             self._waiting.append(entry)
             entry.leads, self._is_led = not self._is_led, True
         if not entry.leads:
-            entry.settled.wait()
+            entry.settled.acquire()
         if entry.leads:
-            self._lead()
+            self._lead(entry)
 
-    def _lead(self) -> None:
+    def _lead(self, ours: Entry) -> None:
         """Commit what waits, our own among it, and leave the lead to who came meanwhile."""
         with self._lock:
             entries, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
@@ -107,9 +114,10 @@ class GroupCommit:
                 self._is_led = heir is not None
             if heir is not None:
                 heir.leads = True
-                heir.settled.set()
+                heir.settled.release()
             for entry in entries:
-                entry.settled.set()
+                if entry is not ours:
+                    entry.settled.release()
 
     def _commit(self, entries: Sequence[Entry]) -> None:
         """What cannot be committed has its error then; the others are."""

@@ -130,7 +130,8 @@ class _Compiled:
 
 
 def _is_watched(connection: sa.Connection) -> bool:
-    listened = connection.dispatch
+    # Those of its engine: nobody listens to one connection alone.
+    listened = connection.engine.dispatch
     return bool(
         listened.before_execute or listened.before_cursor_execute or listened.after_cursor_execute
     )

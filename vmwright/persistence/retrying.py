@@ -44,6 +44,17 @@ def in_transaction(database: Database, work: Callable[[sa.Connection], T]) -> T:
 def while_away(look: Callable[[], T], seconds: float, closed: threading.Event) -> T:
     """What the store says; asked again while it does not answer, for so many seconds, or until
     `closed` is set."""
+    try:
+        return look()
+    except StoreUnavailable as error:
+        unheard = [error]
+
+    def again() -> T:
+        # Most looks are answered at once: what counts tries is made for the others only.
+        if unheard:
+            raise unheard.pop()
+        return look()
+
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(StoreUnavailable),
         wait=tenacity.wait_exponential(multiplier=0.05, max=1.0),
@@ -51,5 +62,5 @@ def while_away(look: Callable[[], T], seconds: float, closed: threading.Event) -
         stop=tenacity.stop_after_delay(seconds) | tenacity.stop_when_event_set(closed),
         reraise=True,
     )
-    found: T = retrying(look)
+    found: T = retrying(again)
     return found

@@ -104,7 +104,10 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
     def attempt(self) -> int:
         """The number of the try on a host that the run has come to. It never goes back, also
         when the retry that counts them is taken back itself."""
-        return max([self._begun, *(len(retry.results) for retry in self._retries)])
+        begun = self._begun
+        for retry in self._retries:
+            begun = max(begun, len(retry.results))
+        return begun
 
     @property
     def is_claimed(self) -> bool:

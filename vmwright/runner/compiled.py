@@ -1,9 +1,10 @@
 """A flow, compiled once for all runs of it in this process."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from taskflow import states as taskflow_states
 from taskflow.atom import Atom
 from taskflow.flow import Flow
 from taskflow.persistence import models
@@ -22,6 +23,10 @@ INPUTS = ("run", "spec")
 class Place:
     """Where an atom stands in its flow."""
 
+    runs_from: frozenset[str]
+    """States from which it may be executed."""
+    undone_from: frozenset[str]
+    """States from which it may be taken back."""
     before: Sequence[str]
     """What must have ended before it: nearest first."""
     after: Sequence[Atom]
@@ -69,7 +74,10 @@ class CompiledFlow:
     def _place_of(self, atom: Atom) -> Place:
         graph = self.compilation.execution_graph
         before = internals.depth_first(graph, atom, internals.Backward)
+        allows = self.metadata[atom.name]["check_transition_handler"]
         return Place(
+            runs_from=_sources_of(taskflow_states.RUNNING, allows),
+            undone_from=_sources_of(taskflow_states.REVERTING, allows),
             before=tuple(other.name for other in before),
             after=tuple(internals.breadth_first(graph, atom, internals.Forward)),
             undone_next=tuple(
@@ -88,6 +96,11 @@ class CompiledFlow:
             if len(nearest) == 1:
                 givers[name] = (nearest[0], known[nearest[0]])
         return givers
+
+
+def _sources_of(state: str, allows: Callable[[str, str], bool]) -> frozenset[str]:
+    """From where TaskFlow lets an atom come into this state."""
+    return frozenset(old for old in internals.ATOM_STATES if allows(old, state))
 
 
 class CompiledFlows:

@@ -76,7 +76,7 @@ class _Engine:
         inputs: Mapping[str, Any] = {**assignment.inputs, "run": assignment.run}
         storage = RunStorage(detail, self._work, compiled, inputs)
         self._runtime = RunRuntime(compiled, storage, self._executor)
-        self._ready = Readiness(compiled, storage, self._runtime)
+        self._ready = Readiness(compiled, storage)
         self._ended: SimpleQueue[tuple[Atom, Ended]] = SimpleQueue()
         self._under_way = 0
         self._futures: list[futures.Future[None]] = []

@@ -10,7 +10,7 @@ from taskflow import states as taskflow_states
 from taskflow.atom import Atom
 
 from vmwright.runner.compiled import CompiledFlow
-from vmwright.runner.run_state import RunRuntime, RunStorage
+from vmwright.runner.run_state import RunStorage
 
 _PASSED = frozenset({taskflow_states.SUCCESS, taskflow_states.IGNORE})
 _MEANT = frozenset({taskflow_states.EXECUTE, taskflow_states.IGNORE})
@@ -23,10 +23,10 @@ _TO_UNDO = frozenset({taskflow_states.REVERT, taskflow_states.RETRY})
 class Readiness:
     """Of one run."""
 
-    def __init__(self, compiled: CompiledFlow, storage: RunStorage, runtime: RunRuntime) -> None:
+    def __init__(self, compiled: CompiledFlow, storage: RunStorage) -> None:
         self._compiled = compiled
-        self._storage = storage
-        self._runtime = runtime
+        self._places = compiled.places
+        self._stands = storage.stands
 
     def anywhere(self) -> Iterator[Atom]:
         """Whatever may begin now."""
@@ -35,10 +35,9 @@ class Readiness:
 
     def after(self, atom: Atom) -> Iterator[Atom]:
         """What may begin because this one has ended."""
-        state = self._storage.get_atom_state(atom.name)
-        place = self._compiled.places[atom.name]
+        state, intention = self._stands(atom.name)
+        place = self._places[atom.name]
         if state == taskflow_states.SUCCESS:
-            intention = self._storage.get_atom_intention(atom.name)
             if intention == taskflow_states.REVERT:
                 yield atom
             elif intention == taskflow_states.EXECUTE:
@@ -50,25 +49,22 @@ class Readiness:
 
     def _to_execute(self, atoms: Iterable[Atom]) -> Iterator[Atom]:
         for atom in atoms:
-            if self._may(atom, taskflow_states.RUNNING, {taskflow_states.EXECUTE}) and all(
-                state in _PASSED and intention in _MEANT
-                for state, intention in self._stand(self._compiled.places[atom.name].before)
-            ):
+            place = self._places[atom.name]
+            state, intention = self._stands(atom.name)
+            if state not in place.runs_from or intention != taskflow_states.EXECUTE:
+                continue
+            for other in place.before:
+                state, intention = self._stands(other)
+                if state not in _PASSED or intention not in _MEANT:
+                    break
+            else:
                 yield atom
 
     def _to_undo(self, atoms: Iterable[Atom]) -> Iterator[Atom]:
         for atom in atoms:
-            after = (other.name for other in self._compiled.places[atom.name].after)
-            if self._may(atom, taskflow_states.REVERTING, _TO_UNDO) and all(
-                state in _LEFT_NOTHING for state, _ in self._stand(after)
-            ):
+            place = self._places[atom.name]
+            state, intention = self._stands(atom.name)
+            if state not in place.undone_from or intention not in _TO_UNDO:
+                continue
+            if all(self._stands(other.name)[0] in _LEFT_NOTHING for other in place.after):
                 yield atom
-
-    def _may(self, atom: Atom, state: str, intentions: Iterable[str]) -> bool:
-        now, intention = self._storage.stands(atom.name)
-        return intention in intentions and bool(
-            self._runtime.check_atom_transition(atom, now, state)
-        )
-
-    def _stand(self, atoms: Iterable[str]) -> Iterator[tuple[str, str]]:
-        return map(self._storage.stands, atoms)

@@ -4,7 +4,7 @@
 have them.
 """
 
-from taskflow import storage
+from taskflow import states, storage
 from taskflow.engines.action_engine import compiler, runtime, traversal
 from taskflow.engines.action_engine import engine as action_engine
 from taskflow.engines.action_engine import executor as action_executor
@@ -20,6 +20,19 @@ Backward = traversal.Direction.BACKWARD
 Forward = traversal.Direction.FORWARD
 breadth_first = traversal.breadth_first_iterate
 depth_first = traversal.depth_first_iterate
+
+ATOM_STATES = (
+    states.PENDING,
+    states.RUNNING,
+    states.SUCCESS,
+    states.FAILURE,
+    states.REVERTING,
+    states.REVERTED,
+    states.REVERT_FAILURE,
+    states.RETRYING,
+    states.IGNORE,
+)
+"""All that an atom may be in."""
 
 EXECUTED = action_executor.EXECUTED
 """The word for the end of a task that was executed."""
