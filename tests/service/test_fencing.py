@@ -26,6 +26,14 @@ OUTSIDE = {
 }
 """The tasks that change something outside. The others are stopped once they have begun."""
 
+ENDING = {
+    ("create", Direction.EXECUTE): {"mark_active"},
+    ("create", Direction.REVERT): {"check_image_size", "check_not_created"},
+    ("delete", Direction.EXECUTE): {"mark_deleted"},
+}
+"""The tasks whose beginning is committed together with the end of the run: nobody can take it over
+in between."""
+
 MANY_HOURS = 86400.0
 
 
@@ -33,9 +41,8 @@ def stops(kind: str, direction: Direction) -> list[Stop]:
     """Before, in and after the call of each task; each task of the store after its transaction."""
     assert set(OUTSIDE[kind]) < set(names(kind))
     within = [Stop(task, direction, moment) for task in OUTSIDE[kind] for moment in (*Moment, None)]
-    return within + [
-        Stop(task, direction, None) for task in names(kind) if task not in OUTSIDE[kind]
-    ]
+    left = set(names(kind)) - set(OUTSIDE[kind]) - ENDING[kind, direction]
+    return within + [Stop(task, direction, None) for task in names(kind) if task in left]
 
 
 def at(stops: list[Stop], *, quick: tuple[str, ...] = ()) -> pytest.MarkDecorator:

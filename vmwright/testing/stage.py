@@ -44,7 +44,11 @@ Work = Callable[[Controller], Any]
 Watch = Callable[[Means], Means]
 
 _KILLED = -signal.SIGKILL
-_NOT_OF_INSTANCES = ("networks", "bases", "lock", "host.json", "calls.json", "calls.lock")
+_NOT_OF_INSTANCES = (
+    *("networks", "bases", "lock", "host.json", "calls.json", "calls.lock"),
+    # What a process that was killed was about to write: the next one writes over it.
+    ".new",
+)
 
 IMPATIENT = OperationSettings(
     patience=1.0,
