@@ -276,7 +276,7 @@ def main(arguments: list[str]) -> None:
     url = arguments[0]
     alone, concurrent = (int(number) for number in [*arguments[1:], "100", "300"][:2])
     with tempfile.TemporaryDirectory(prefix="vmwright-bench-") as home:
-        bench = Bench(Path(home), url, parallel=8)
+        bench = Bench(Path(home), url, parallel=AT_ONCE)
         for _ in range(_WARM_UP):
             bench.workflow()
         for count, threads in ((alone, 1), (concurrent, AT_ONCE)):

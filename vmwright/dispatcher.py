@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import islice
 
 from vmwright.backlog import Sweep
 from vmwright.claims import Claims
@@ -109,7 +110,7 @@ class Dispatcher:
             return False
         operation = accepted.operation.id
         with self._lock:
-            if operation not in self._accepted or not self._room():
+            if operation not in self._accepted or not self._room() or self._others_wait():
                 return False
             del self._accepted[operation]
             self._active[operation] = Active()
@@ -117,6 +118,11 @@ class Dispatcher:
         begun = Begun(operation=ours, as_read=accepted.operation, claim=claim, accepted=accepted)
         self._hand_over(begun)
         return True
+
+    def _others_wait(self) -> bool:
+        """Whether more than the newest of what is wanted waits to be begun: it comes first."""
+        running = sum(operation in self._wanted for operation in self._active)
+        return len(self._wanted) - running > 1
 
     def take_up_everything(self, poll: float) -> None:
         """Run whatever the store has that may be run, whoever submitted it; look for it at least
@@ -211,8 +217,6 @@ class Dispatcher:
         """Claim what may be claimed. Returns in how many seconds to look again at the latest."""
         if not self._is_sound():
             return _LOOK_AGAIN
-        for operation in self._known():
-            self._begin(operation)
         if self._room() and (wanted := self._next_wanted()):
             self._take_up(wanted)
         with self._lock:
@@ -233,11 +237,6 @@ class Dispatcher:
         room = self._settings.parallel - (len(active) - held_up)
         return max(0, min(room, self._pools.engines_left(len(active))))
 
-    def _known(self) -> list[Operation]:
-        """Some of those that were accepted here: nothing need be read before they begin."""
-        with self._lock:
-            return [one.operation for one in self._accepted.values()][: self._room()]
-
     def _ids(self) -> list[OperationId]:
         with self._lock:
             return list(self._active)
@@ -245,20 +244,24 @@ class Dispatcher:
     def _next_wanted(self) -> list[OperationId]:
         """Some of what is wanted; those that are left out come first next time."""
         with self._lock:
-            batch = [wanted for wanted in self._wanted if wanted not in self._active][:_PER_ROUND]
+            waiting = (wanted for wanted in self._wanted if wanted not in self._active)
+            batch = list(islice(waiting, _PER_ROUND))
             for operation in batch:
                 self._wanted[operation] = self._wanted.pop(operation)
         return batch
 
     def _take_up(self, batch: list[OperationId]) -> int:
         """Do with each of these what is to be done now; returns how many were claimed."""
-        if not batch:
-            return 0
         with self._lock:
             wanted = {operation: self._wanted.get(operation) for operation in batch}
-        plan = self._claims.plan(batch, self._ids())
-        self._forget(plan.over, wanted)
-        return sum(self._begin(operation) for operation in plan.claim[: self._room()])
+            # Nothing need be read of what was accepted here.
+            may = {one: self._accepted[one].operation for one in batch if one in self._accepted}
+        unread = [operation for operation in batch if operation not in may]
+        if unread:
+            plan = self._claims.plan(unread, self._ids())
+            self._forget(plan.over, wanted)
+            may |= {operation.id: operation for operation in plan.claim}
+        return sum(self._begin(may[one]) for one in batch if one in may and self._room())
 
     def _forget(
         self, operations: Collection[OperationId], wanted: Mapping[OperationId, object]
