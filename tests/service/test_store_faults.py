@@ -142,7 +142,7 @@ def test_a_commit_whose_answer_is_lost_makes_one_build(
             lost.append(context)
             proxy.turn(Door.OPEN)
 
-        operation = controller._accept([labs.request(volumes=[], networks=[])])[0].operations[0]
+        operation = controller.submit(labs.request(volumes=[], networks=[]))
     assert lost, "no answer was lost"
     (stored,) = lab_on_server.rows("SELECT id FROM vmwright_operations")
     assert stored["id"] == operation.id
