@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import islice
 
 from vmwright.backlog import Sweep
 from vmwright.claims import Claims
@@ -245,7 +246,9 @@ class Dispatcher:
     def _next_wanted(self) -> list[OperationId]:
         """Some of what is wanted; those that are left out come first next time."""
         with self._lock:
-            batch = [wanted for wanted in self._wanted if wanted not in self._active][:_PER_ROUND]
+            idle = (wanted for wanted in self._wanted if wanted not in self._active)
+            # However many are wanted, no more are looked at: a round must not grow with them.
+            batch = list(islice(idle, _PER_ROUND))
             for operation in batch:
                 self._wanted[operation] = self._wanted.pop(operation)
         return batch
