@@ -24,6 +24,7 @@ from vmwright.backends.loading import load_backend
 from vmwright.dispatcher import Dispatcher
 from vmwright.flows import NO_HOOKS, Recipe, atoms_of, shared_flow
 from vmwright.ids import FlavorId, ImageId, InstanceId, OperationId, new_id
+from vmwright.news import News
 from vmwright.ownership import Ownership
 from vmwright.persistence import schema_version
 from vmwright.persistence.database import Database
@@ -89,7 +90,7 @@ class Bench:
         )
         self._pools = Pools(parallel=parallel, tasks_per_host=parallel)
         self._ownership = Ownership(self.stores, home, settings.operations.lease)
-        self._ended: dict[OperationId, threading.Event] = {}
+        self._news = News()
         self._dispatcher = Dispatcher(
             self.means,
             deployment,
@@ -97,7 +98,7 @@ class Bench:
             self._ownership,
             self._pools,
             is_sound=lambda: True,
-            tell=lambda operation: self._ended.pop(operation).set(),
+            news=self._news,
         )
         self._new_runs = NewRunStore(self.database.schema)
         self._ownership.start(self._dispatcher.beat)
@@ -116,10 +117,10 @@ class Bench:
             self.stores.attempts.add_first(connection, [operation.id])
             self._new_runs.add(connection, [run])
             self.stores.operations.append(connection, [_submitted(operation)])
-        ended = self._ended[operation.id] = threading.Event()
         accepted = Accepted(operation=operation, spec=spec, detail=run.detail)
-        self._dispatcher.see_through([operation.id], [accepted])
-        ended.wait()
+        with self._news.bell(operation.id, every_event=False) as ended:
+            self._dispatcher.see_through([operation.id], [accepted])
+            ended.wait()
 
     def close(self) -> None:
         """All must be done, or nothing that was measured counts."""

@@ -15,6 +15,7 @@ from vmwright.errors import (
     VmwrightError,
 )
 from vmwright.ids import DeploymentId, OperationId
+from vmwright.news import News
 from vmwright.ownership import Ownership
 from vmwright.persistence.outage import Outage
 from vmwright.persistence.records import Operation
@@ -49,16 +50,16 @@ class Dispatcher:
         pools: Pools,
         *,
         is_sound: Callable[[], bool],
-        tell: Callable[[OperationId], None],
+        news: News,
     ) -> None:
-        """`is_sound` says whether what the store says may be gone by. `tell` is told of each
-        operation that has come to an end here, or is found to be over."""
+        """`is_sound` says whether what the store says may be gone by. `news` are told of
+        what is committed here, and of each operation whose end is known here."""
         self._stores = means.stores
         self._settings = settings
         self._ownership = ownership
         self._pools = pools
         self._is_sound = is_sound
-        self._tell = tell
+        self._news = news
         self._claims = Claims(means.stores, settings, ownership)
         self._stopping = threading.Event()
         self._runs = Runs(
@@ -69,6 +70,7 @@ class Dispatcher:
             pools,
             is_sound=is_sound,
             stopping=self._stopping,
+            committed=news.committed,
         )
         self._wanted: dict[OperationId, object] = {}
         self._accepted: dict[OperationId, Accepted] = {}
@@ -76,9 +78,8 @@ class Dispatcher:
         self._poll: float | None = None
         self._turned = time.monotonic()
         self._active: dict[OperationId, Active] = {}
-        self._lock = threading.RLock()
+        self._lock, self._bell = threading.RLock(), threading.Event()
         self._outage = Outage("the store is not asked for work")
-        self._bell = threading.Event()
         self._thread = threading.Thread(
             target=self._work_until_closed, name="vmwright-dispatcher", daemon=True
         )
@@ -141,9 +142,14 @@ class Dispatcher:
             self._sweep, self._poll = None, None
 
     def sees_through(self, operation: OperationId) -> bool:
-        """Whether `tell` will hear of its end."""
+        """Whether news of its end will come, whoever runs it."""
         with self._lock:
             return operation in self._wanted or operation in self._active
+
+    def runs(self, operation: OperationId) -> bool:
+        """Whether it runs here now."""
+        with self._lock:
+            return operation in self._active
 
     def running(self) -> int:
         """How many operations run here now."""
@@ -244,8 +250,9 @@ class Dispatcher:
     def _next_wanted(self) -> list[OperationId]:
         """Some of what is wanted; those that are left out come first next time."""
         with self._lock:
-            waiting = (wanted for wanted in self._wanted if wanted not in self._active)
-            batch = list(islice(waiting, _PER_ROUND))
+            idle = (wanted for wanted in self._wanted if wanted not in self._active)
+            # However many are wanted, no more are looked at: a round must not grow with them.
+            batch = list(islice(idle, _PER_ROUND))
             for operation in batch:
                 self._wanted[operation] = self._wanted.pop(operation)
         return batch
@@ -273,7 +280,7 @@ class Dispatcher:
                 if self._wanted.get(operation) is wanted.get(operation):
                     self._wanted.pop(operation, None)
         for operation in operations:
-            self._tell(operation)
+            self._news.ended(operation)
 
     def _begin(self, operation: Operation) -> bool:
         """Claim it, if it can be, and run it; a broken one must not keep the others waiting."""
@@ -347,7 +354,7 @@ class Dispatcher:
         finally:
             with self._lock:
                 self._active.pop(operation.id, None)
-            self._tell(operation.id)
+            self._news.ended(operation.id)
             self._bell.set()
 
 

@@ -81,7 +81,7 @@ class Reader:
 
     def _stop_waiting(self) -> None:
         self._closed.set()
-        self._news.tell_all()
+        self._news.no_more()
 
     def wait(self, operation: str, timeout: float | None = None) -> Operation:
         """Return once nothing more happens to it by itself; `DeadlinePassed` at the timeout."""

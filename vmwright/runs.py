@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from taskflow.persistence import models
 
 from vmwright.flows import refuse_other_rows, stored_flow
-from vmwright.ids import DeploymentId
+from vmwright.ids import DeploymentId, OperationId
 from vmwright.outcomes import Ending
 from vmwright.ownership import Ownership
 from vmwright.persistence.attempts import refuse_unreadable_faults
@@ -76,7 +76,9 @@ class Runs:
         *,
         is_sound: Callable[[], bool],
         stopping: threading.Event,
+        committed: Callable[[OperationId], None],
     ) -> None:
+        """`committed` is called after each commit of a run."""
         self._means = means
         self._stores = means.stores
         self._deployment = deployment
@@ -85,6 +87,7 @@ class Runs:
         self._pools = pools
         self._is_sound = is_sound
         self._stopping = stopping
+        self._committed = committed
         self._compiled = CompiledFlows()
 
     def drive(self, begun: Begun, active: Active) -> Outcome:
@@ -102,6 +105,7 @@ class Runs:
             trusted=lambda: self._trusts(operation, active),
             claim=begun.claim,
             claimed=active.is_ours_from_now_on,
+            committed=lambda: self._committed(operation.id),
         )
         assignment = self._assignment(begun, active, active.work, compiled, loaded)
         return drive(compiled, loaded.detail, assignment, self._pools)

@@ -44,7 +44,7 @@ class Watch:
 
     def wait(self, operation: str, timeout: float | None) -> Operation:
         """As `Controller.wait`."""
-        for _ in self._ticks(operation, timeout, _SELDOM):
+        for _ in self._ticks(operation, timeout, every_event=False):
             known = self._patiently(lambda: self._look(operation))
             if known.state not in CLAIMABLE:
                 return known
@@ -52,7 +52,7 @@ class Watch:
 
     def events(self, operation: str, *, after: int, timeout: float | None) -> Iterator[Event]:
         """As `Controller.watch`."""
-        for _ in self._ticks(operation, timeout, _POLL):
+        for _ in self._ticks(operation, timeout, every_event=True):
             # The state first: what is written before an end is then not missed.
             known = self._patiently(lambda: self._look(operation))
             over = known.state not in CLAIMABLE
@@ -72,11 +72,13 @@ class Watch:
         """Runs of this process outlive an absence of the store that is no longer."""
         return while_away(look, self._patience, self._closed)
 
-    def _ticks(self, operation: str, timeout: float | None, seldom: float) -> Iterator[None]:
-        """When to look: at once, whenever there is news, every `seldom` seconds where news will
-        come, and often where others may run it."""
+    def _ticks(self, operation: str, timeout: float | None, *, every_event: bool) -> Iterator[None]:
+        """When to look: at once, whenever there is news, seldom where news will come, and often
+        where others may run it."""
         ends = None if timeout is None else time.monotonic() + timeout
-        with self._news.bell(OperationId(operation)) as bell:
+        known = OperationId(operation)
+        is_told = self._news.has_all if every_event else self._news.has_end
+        with self._news.bell(known, every_event=every_event) as bell:
             while True:
                 bell.clear()
                 yield
@@ -85,7 +87,7 @@ class Watch:
                         f"operation {operation} has not ended within {timeout:g} seconds",
                         hint=f"it goes on; see: vmwright operation show {operation}",
                     )
-                pause = seldom if self._news.comes_of(OperationId(operation)) else _POLL
+                pause = _SELDOM if is_told(known) else _POLL
                 left = pause if ends is None else max(0.0, ends - time.monotonic())
                 bell.wait(min(pause, left))
                 if self._closed.is_set():

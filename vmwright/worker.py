@@ -72,9 +72,10 @@ class Worker:
             self._ownership,
             self._pools,
             is_sound=lambda: upkeep.history.is_kept,
-            tell=news.tell,
+            news=news,
         )
-        news.comes_of = self._dispatcher.sees_through
+        news.has_end = self._dispatcher.sees_through
+        news.has_all = self._dispatcher.runs
         self._end = end
         self._upkeep = upkeep
         self._rounds = Rounds(self._closing)

@@ -25,7 +25,7 @@ from vmwright.reconcilers.pruning import prune
 from vmwright.states import ENDED
 from vmwright.waiting import Wait
 
-READ = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
+READ = ["sqlite", pytest.param("postgresql", marks=[pytest.mark.postgresql, pytest.mark.slow])]
 """The databases whose plans are read."""
 
 ALLOWED = {
@@ -105,7 +105,7 @@ def looks(controller: Controller) -> None:
     for instance in controller.instances():
         controller.describe_instance(controller.instance(instance.id))
     controller.instances(controller.instance("left").reservation_id)
-    for operation in [*controller.operations(), *controller.operations(ENDED)]:
+    for operation in [*controller.operations(limit=20), *controller.operations(ENDED, limit=1)]:
         controller.describe_operation(operation)
         controller.instance_of(operation)
     with controller._database.read() as connection:

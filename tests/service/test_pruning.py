@@ -278,12 +278,15 @@ def test_request_is_answered_whole_or_built_anew(lab: Lab) -> None:
         (reservation,) = controller.submit_all(pair)
         print(reservation.id, len(reservation.operations))
 
+    def again_and_end(controller: Controller) -> None:
+        again(controller)
+        controller.wait(controller.delete("pair-2").id, 60)
+        build(controller, "lives", volumes=[])
+
     (reservation,) = done(lab, first)
     age(lab)
     assert pruned(lab) == 0
-    assert done(lab, again) == [reservation, "2"]
-    done(lab, lambda c: c.wait(c.delete("pair-2").id, 60))
-    done(lab, lambda c: build(c, "lives", volumes=[]))
+    assert done(lab, again_and_end) == [reservation, "2"]
     age(lab)
     assert pruned(lab) == 2
     assert done(lab, again)[0] != reservation

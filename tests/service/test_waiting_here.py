@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from tests.support import lab as labs
 from tests.support.attempts import until
+from tests.support.breaking import meet
 from tests.support.crowds import all_at_once
 from tests.support.lab import Lab
 from vmwright import watching
@@ -17,6 +18,7 @@ from vmwright.controller import Controller
 from vmwright.errors import Conflict
 from vmwright.ids import OperationId
 from vmwright.news import News
+from vmwright.states import Direction
 
 A_LONG_TIME = 3600.0
 
@@ -52,6 +54,22 @@ def test_fifty_who_wait_look_once_before_and_once_after_the_end(lab: Lab) -> Non
 
     (looked,) = lab.child(child).output.split()
     assert 50 <= int(looked) <= 100
+
+
+def test_who_watches_sees_each_event_as_it_is_committed(lab: Lab) -> None:
+    """He has seen a task begin before it is let go on."""
+    seen = lab.home / "seen"
+
+    def child(controller: Controller) -> None:
+        meet("spawn", Direction.EXECUTE, lambda: until(seen.exists), after=False)
+        operation = controller.create(labs.request())
+        until(lambda: controller._news.has_all(operation.id))
+        for event in controller.watch(operation.id):
+            if (event.task, event.state) == ("spawn", "RUNNING"):
+                seen.touch()
+        print(controller.operation(operation.id).state)
+
+    assert lab.child(child).output.split() == ["done"]
 
 
 def test_who_has_it_seen_through_is_told_although_another_process_runs_it(lab: Lab) -> None:
@@ -95,23 +113,29 @@ def test_closing_a_controller_ends_every_wait(lab: Lab) -> None:
 @pytest.fixture
 def ringing() -> Iterator[tuple[News, threading.Event]]:
     news = News()
-    with news.bell(OperationId("mine")) as bell:
+    with news.bell(OperationId("mine"), every_event=False) as bell:
         yield news, bell
     assert news._bells == {}, "nothing is kept for those who are gone"
 
 
 def test_bell_rings_for_its_operation_alone(ringing: tuple[News, threading.Event]) -> None:
     news, bell = ringing
-    with news.bell(OperationId("mine")) as another:
-        news.tell(OperationId("other"))
-        assert not bell.is_set()
-        news.tell(OperationId("mine"))
+    with news.bell(OperationId("mine"), every_event=True) as another:
+        news.ended(OperationId("other"))
+        news.committed(OperationId("other"))
+        assert not another.is_set()
+        news.committed(OperationId("mine"))
+        assert another.is_set()
+        assert not bell.is_set(), "it waits for the end"
+        another.clear()
+        news.ended(OperationId("mine"))
         assert bell.is_set()
         assert another.is_set()
     bell.clear()
-    news.tell_all()
+    news.no_more()
     assert bell.is_set()
 
 
 def test_news_come_of_nobody_before_somebody_says_so(ringing: tuple[News, object]) -> None:
-    assert not ringing[0].comes_of(OperationId("mine"))
+    assert not ringing[0].has_end(OperationId("mine"))
+    assert not ringing[0].has_all(OperationId("mine"))

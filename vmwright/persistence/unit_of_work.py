@@ -31,6 +31,10 @@ _ENDS = {
 """States that end a task's run, and which way it ran."""
 
 
+def _unheard() -> None:
+    """Nobody waits for it."""
+
+
 class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
     """What one run has not committed yet. TaskFlow sees a backend whose writes always succeed.
 
@@ -47,10 +51,12 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
         trusted: Callable[[], bool],
         claim: Claim | None = None,
         claimed: Callable[[], None] | None = None,
+        committed: Callable[[], None] = _unheard,
     ) -> None:
         """`operation` is as claimed, `detail` as stored. `trusted` says whether the
         operation is surely still ours. `claim` is how the first commit makes it ours, if it is
-        not yet; then `claimed` is called."""
+        not yet; then `claimed` is called. `committed` is called after each commit: there may be
+        new events."""
         super().__init__(conf={})
         self.operation = operation
         self._claim = claim
@@ -58,6 +64,7 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
         self._stores = stores
         self._detail = detail
         self._trusted = trusted
+        self._tell_committed = committed
         self._committing = threading.Lock()
         self._lock = threading.Lock()
         self._pending = Pending()
@@ -169,7 +176,8 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
                 self.lost = self.lost or isinstance(error, ClaimLost | StoreUnavailable)
                 raise
             self._begun, self._told = self.attempt, self._failure
-            return outcome
+        self._tell_committed()
+        return outcome
 
     def _taken(self) -> Pending:
         with self._lock:
@@ -230,6 +238,7 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
                 del self._pending.events[:known]
         finally:
             self._committing.release()
+        self._tell_committed()
 
     def enter(self, fenced: Fenced, task_state: TaskState | None) -> None:
         """Move the instance's task state, with its event, unless this attempt has been there."""
