@@ -18,6 +18,7 @@ from vmwright.ids import DeploymentId, OperationId
 from vmwright.news import News
 from vmwright.ownership import Ownership
 from vmwright.persistence.outage import Outage
+from vmwright.persistence.publishing import publish
 from vmwright.persistence.records import Operation
 from vmwright.pools import Pools
 from vmwright.runner import Active, Outcome
@@ -161,7 +162,7 @@ class Dispatcher:
         return time.monotonic() - self._turned
 
     def beat(self, ours: Mapping[OperationId, str | None], as_of: float) -> None:
-        """After each renewal: pass on what others want, and publish what has happened."""
+        """After each renewal: pass on what others want."""
         with self._lock:
             active = dict(self._active)
         for operation, run in active.items():
@@ -169,7 +170,12 @@ class Dispatcher:
             lost = operation not in ours and run.since < as_of
             if lost or ours.get(operation) is not None:
                 run.cancelled.set()
-            self._publish(run)
+
+    def publish(self) -> None:
+        """Tell whoever watches what has happened in the runs since their last commits."""
+        with self._lock:
+            runs = list(self._active.values())
+        publish(self._stores, [(run.work, run.news) for run in runs if run.work is not None])
 
     def close(self) -> None:
         """Put every run down where it is; what has begun is recorded."""
@@ -185,22 +191,6 @@ class Dispatcher:
         with self._lock:
             active = list(self._active.values())
         for run in active:
-            run.cancelled.set()
-
-    def _publish(self, run: Active) -> None:
-        if run.work is None:
-            return
-        progress, run.progress = run.progress, {}
-        events = [
-            run.work.event(
-                "progress", "progress", task=task, detail={"fraction": fraction, "note": note}
-            )
-            # A copy in one step: a task may still hold the old mapping, and add to it.
-            for task, (fraction, note) in list(progress.items())
-        ]
-        try:
-            run.work.flush_events(events)
-        except ClaimLost:
             run.cancelled.set()
 
     def _work_until_closed(self) -> None:

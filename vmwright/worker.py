@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from vmwright.admission.rows import Build
@@ -25,7 +25,7 @@ from vmwright.tasks.task import Means
 LOG = logging.getLogger(__name__)
 
 _TICK = 1.0
-"""Seconds between two words of a service on how it stands."""
+"""Seconds between two words of a service on how it stands, or of runs on how far they are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,11 +150,19 @@ class Worker:
                 )
             if not self._started:
                 self._check_history()
-                self._ownership.start(self._beat)
+                self._ownership.start(self._dispatcher.beat)
                 self._dispatcher.start()
+                self._rounds.start(self._rounds_of_runs())
                 if upkeep:
                     self._rounds.start(self._rounds_of_all())
                 self._started = True
+
+    def _rounds_of_runs(self) -> Sequence[Round]:
+        """What the renewal of the lease must not wait for."""
+        return (
+            Round(name="events", what=self._dispatcher.publish, pause=_TICK),
+            Round(name="history", what=self._remember, pause=_TICK),
+        )
 
     def _rounds_of_all(self) -> Sequence[Round]:
         """What every process repeats that runs operations."""
@@ -176,10 +184,6 @@ class Worker:
             Round(name="audit", what=self._keep_clean, pause=settings.audit.interval),
             Round(name="pruning", what=self._prune, pause=settings.reconcile_interval),
         )
-
-    def _beat(self, ours: Mapping[OperationId, str | None], as_of: float) -> None:
-        self._dispatcher.beat(ours, as_of)
-        self._remember()
 
     def _check_history(self) -> None:
         """Nothing is made or unmade for a store that has forgotten what it had made."""

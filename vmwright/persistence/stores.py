@@ -1,14 +1,15 @@
 """Every store of one deployment, as one value to hand on."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vmwright.persistence.attempts import AttemptStore
 from vmwright.persistence.census import Census
 from vmwright.persistence.claims import ClaimStore
 from vmwright.persistence.database import Database
 from vmwright.persistence.debts import DebtStore
-from vmwright.persistence.group_commit import GroupCommit
 from vmwright.persistence.host_loads import HostLoadStore
 from vmwright.persistence.instances import InstanceStore
 from vmwright.persistence.key_pairs import KeyPairStore
@@ -19,12 +20,14 @@ from vmwright.persistence.ports import PortStore
 from vmwright.persistence.pruning import PruneStore
 from vmwright.persistence.quotas import QuotaStore
 from vmwright.persistence.registries import Registries
-from vmwright.persistence.run_rows import RunRows
 from vmwright.persistence.secrets import SecretStore
 from vmwright.persistence.security_groups import SecurityGroupStore
 from vmwright.persistence.server_groups import ServerGroupStore
 from vmwright.persistence.snapshots import SnapshotStore
 from vmwright.persistence.volumes import VolumeStore
+
+if TYPE_CHECKING:
+    from vmwright.persistence.group_commit import GroupCommit
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,6 @@ class Stores:
     registries: Registries
     instances: InstanceStore
     operations: OperationStore
-    runs: RunRows
-    group: GroupCommit
     attempts: AttemptStore
     owners: OwnerStore
     claims: ClaimStore
@@ -54,17 +55,23 @@ class Stores:
     lists: Lists
     pruning: PruneStore
 
+    @cached_property
+    def group(self) -> "GroupCommit":
+        """Whoever runs nothing needs none, and nothing of TaskFlow."""
+        from vmwright.persistence.group_commit import GroupCommit
+        from vmwright.persistence.run_rows import RunRows
+
+        return GroupCommit(self.database, self.operations, RunRows(self.database.schema))
+
     @classmethod
     def of(cls, database: Database, key_file: Path) -> "Stores":
         schema = database.schema
-        operations, runs = OperationStore(schema), RunRows(schema)
+        operations = OperationStore(schema)
         return cls(
             database=database,
             registries=Registries(schema),
             instances=InstanceStore(schema),
             operations=operations,
-            runs=runs,
-            group=GroupCommit(database, operations, runs),
             attempts=AttemptStore(schema),
             owners=OwnerStore(schema),
             claims=ClaimStore(schema),

@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
@@ -15,7 +16,7 @@ from vmwright.persistence.attempts import decisive_fault
 from vmwright.persistence.group_commit import Entry, Said
 from vmwright.persistence.held_operations import Claim, Held
 from vmwright.persistence.logbook import error_of, outcome_of
-from vmwright.persistence.pending import Failed, Fenced, Pending, Write
+from vmwright.persistence.pending import Draft, Failed, Fenced, Pending, Write
 from vmwright.persistence.records import Event, Operation
 from vmwright.persistence.run_rows import WrittenAtoms
 from vmwright.persistence.stores import Stores
@@ -217,25 +218,25 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
         with self._lock:
             self._pending = waiting.before(self._pending)
 
-    def flush_events(self, more: Iterable[Event]) -> None:
-        """Publish what has ended already, and `more`, without waiting for the next task.
+    @contextmanager
+    def unpublished(self, news: Callable[[], list[Event]]) -> Iterator[Draft]:
+        """What has ended and no commit has said yet, and the `news`; none begins meanwhile.
 
-        Never waits for a commit that is under way: that one publishes.
+        Nothing while one is under way: that one says it.
         """
+        draft = Draft(operation=self.operation.id, epoch=self.operation.epoch)
         if not self._committing.acquire(blocking=False):
+            yield draft
             return
         try:
             with self._lock:
-                events = self._pending.events
-                known = len(events)
-            events = [*events, *more]
-            if not events or self.lost or not self.is_claimed:
-                return
-            with self._stores.database.write() as connection:
-                self._stores.operations.fence(connection, self.operation.id, self.operation.epoch)
-                self._stores.operations.append(connection, events)
-            with self._lock:
-                del self._pending.events[:known]
+                known = list(self._pending.events)
+            if self.is_claimed and not self.lost:
+                draft.events = [*known, *news()]
+            yield draft
+            if draft.is_published:
+                with self._lock:
+                    del self._pending.events[: len(known)]
         finally:
             self._committing.release()
         self._tell_committed()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from vmwright.ownership import lease_clock
+from vmwright.persistence.records import Event
 from vmwright.persistence.unit_of_work import UnitOfWork
 
 
@@ -22,6 +23,18 @@ class Active:
     outside: dict[str, float] = field(default_factory=dict)
     """Tasks that their hosts were given and have not ended, and since when, on the monotonic
     clock."""
+
+    def news(self) -> list[Event]:
+        """How far its tasks are, if they have said so since this was last asked."""
+        assert self.work is not None, "tasks run"
+        progress, self.progress = self.progress, {}
+        return [
+            self.work.event(
+                "progress", "progress", task=task, detail={"fraction": fraction, "note": note}
+            )
+            # A copy in one step: a task may still hold the old mapping, and add to it.
+            for task, (fraction, note) in list(progress.items())
+        ]
 
     @property
     def is_claimed(self) -> bool:
