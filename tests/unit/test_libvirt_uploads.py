@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.attempts import until
 from vmwright.backends.libvirt.uploads import Uploads
-from vmwright.errors import Cancelled
+from vmwright.errors import Cancelled, Unavailable
 from vmwright.waiting import Wait
 
 URI, IMAGE, WHAT = "qemu:///system", "vmw-base.image", "image is being uploaded"
@@ -81,6 +81,22 @@ def test_upload_of_a_process_that_was_killed_is_known_to_be_nobodys(
     os.waitpid(child, 0)
     with uploads.turn(IMAGE, WHAT, Wait(60)) as sheet:
         assert sheet.follows_a_failure
+
+
+def test_upload_of_which_nothing_is_said_is_waited_for_no_longer(
+    uploads: Uploads, tmp_path: Path
+) -> None:
+    """Whoever has the turn was stopped; it stays his, and another does the same beside him."""
+    heard: list[float] = []
+    wait = Wait(60, report=lambda fraction, _note: heard.append(fraction))
+    with uploads.turn(IMAGE, WHAT, Wait(60)) as sheet:
+        sheet.tell(0.25)
+        with Uploads(tmp_path, URI, silence=0.0).turn(IMAGE, WHAT, wait) as other:
+            assert not other.follows_a_failure
+            other.end()
+        with pytest.raises(Unavailable), uploads.turn(IMAGE, WHAT, Wait(0.0)):
+            pass
+    assert heard == [0.25]
 
 
 def test_place_that_cannot_be_written_keeps_nobody_from_uploading(tmp_path: Path) -> None:

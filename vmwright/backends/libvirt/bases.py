@@ -60,11 +60,12 @@ class Bases:
         name = self._name(base)
         what = f"{self._host}: image {name} is being uploaded"
         with self._uploads.turn(name, what, wait) as sheet:
-            whole = self._is_whole(base, wait)
+            heard = wait.heard_by(sheet.tell)
+            whole = self._is_whole(base, heard)
             if not whole and not sheet.follows_a_failure:
-                whole = self._becomes_whole(base, what, wait)
+                whole = self._becomes_whole(base, what, heard)
             if not whole:
-                self._send(base, source, wait.heard_by(sheet.tell))
+                self._send(base, source, heard)
             sheet.end()
 
     def ensure_no(self, base: Base, wait: Wait) -> None:

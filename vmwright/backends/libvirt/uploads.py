@@ -1,7 +1,9 @@
 """Who of a machine uploads an image to a host: one process at a time, and the others hear of it.
 
 One file per host and image under the state directory, locked by whoever uploads, with how far he
-is. One that nobody holds was left by somebody who came to no end: what he had sent, is half.
+is. One that nobody holds was left by somebody who came to no end: what he had sent, is half. Who
+is stopped in the middle and says nothing is waited for no longer: two that upload an image at once
+write the same bytes to the same places.
 """
 
 import contextlib
@@ -19,6 +21,8 @@ LOG = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.1
 _DIGITS = 6
+_SILENT_SECONDS = 60.0
+"""How long nothing may be said of an upload: for a piece of it on the slowest line."""
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -47,19 +51,24 @@ class Sheet:
 class Uploads:
     """The uploads to one host."""
 
-    def __init__(self, state_dir: Path, uri: str) -> None:
+    def __init__(self, state_dir: Path, uri: str, silence: float = _SILENT_SECONDS) -> None:
+        self._silence = silence
         self._directory = state_dir / "uploads"
         self._host = hashlib.sha256(uri.encode()).hexdigest()[:32]
 
     @contextlib.contextmanager
     def turn(self, name: str, what: str, wait: Wait) -> Iterator[Sheet]:
-        """Be the only one of this machine inside; whoever waits reports how far the other is."""
+        """Be the only one of this machine inside; whoever waits reports how far the other is.
+
+        Not the only one if the other says nothing for long, or if nothing can be written down.
+        """
         path = self._directory / f"{self._host}-{name}"
         try:
             descriptor = self._locked(path, what, wait)
         except OSError as error:
-            # Two that upload the same bytes to the same places do no harm.
             LOG.warning("%s cannot be written (%s): uploads may be made twice", path, error)
+            descriptor = None
+        if descriptor is None:
             yield Sheet(path, None)
             return
         try:
@@ -69,28 +78,41 @@ class Uploads:
         finally:
             os.close(descriptor)
 
-    def _locked(self, path: Path, what: str, wait: Wait) -> int:
+    def _locked(self, path: Path, what: str, wait: Wait) -> int | None:
+        """The file, locked; None if whoever has it says nothing."""
         make_directories(path.parent)
         while True:
             descriptor = os.open(path, _FLAGS, 0o600)
             try:
-                _lock(descriptor, what, wait)
+                is_ours = self._is_locked(descriptor, what, wait)
             except BaseException:
                 os.close(descriptor)
                 raise
-            if os.fstat(descriptor).st_nlink:
+            if is_ours and os.fstat(descriptor).st_nlink:
                 return descriptor
-            os.close(descriptor)  # whoever had it has come to the end, and removed it
+            os.close(descriptor)
+            if not is_ours:
+                LOG.warning("%s: nothing was said of it for %.0f s", what, self._silence)
+                return None
+            # Else whoever had it has come to the end, and removed it.
 
-
-def _lock(descriptor: int, what: str, wait: Wait) -> None:
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            said = os.pread(descriptor, _DIGITS, 0)
-            if said:
-                wait.progress(float(said), what)
+    def _is_locked(self, descriptor: int, what: str, wait: Wait) -> bool:
+        """Lock the file; False if nothing is said in it for long by whoever has it."""
+        said, since = b"", wait.remaining()
+        while not _try_lock(descriptor):
+            now = os.pread(descriptor, _DIGITS, 0)
+            if now != said:
+                said, since = now, wait.remaining()
+                wait.progress(float(now), what)
+            elif since - wait.remaining() > self._silence:
+                return False
             wait.pause(_POLL_SECONDS, what)
-        else:
-            return
+        return True
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
