@@ -14,6 +14,7 @@ import pytest
 from benchmarks import create, disk, engine, grown, history, resume, startup, waiting
 from benchmarks.deployment import settings_of
 from benchmarks.processes import ROOT
+from tests.support.lab import preload
 
 Figures = dict[str, Any]
 
@@ -41,6 +42,12 @@ def child(work: Callable[[], Iterable[Figures] | None], output: Path) -> list[Fi
     assert status == 0
     lines: list[Figures] = [json.loads(line) for line in output.read_text().splitlines()]
     return lines
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """In this process, once, what each child would load."""
+    preload(tmp_path_factory.mktemp("loaded") / "lab")
 
 
 @pytest.fixture
