@@ -11,23 +11,11 @@ import json
 from pathlib import Path
 
 from benchmarks.deployment import build, opened, settings_of
-from benchmarks.meter import counted_statements, measure
+from benchmarks.meter import measure
 from benchmarks.processes import directory
-from vmwright import Controller
 
 CLIENTS = 50
 WARMING = 10
-
-
-def measured(controller: Controller, count: int, clients: int) -> dict[str, object]:
-    with counted_statements() as sent:
-        figures = measure(lambda _: build(controller), count, clients)
-    return {
-        "subject": "create",
-        **figures,
-        "statements": round(sent.statements / count, 1),
-        "transactions": round(sent.transactions / count, 1),
-    }
 
 
 def main(url: str, home: Path, alone: int, concurrent: int, clients: list[int]) -> None:
@@ -37,7 +25,8 @@ def main(url: str, home: Path, alone: int, concurrent: int, clients: list[int]) 
             build(controller)
         for count, threads in modes:
             if count:
-                print(json.dumps(measured(controller, count, threads)), flush=True)
+                figures = measure(lambda _: build(controller), count, threads)
+                print(json.dumps({"subject": "create", **figures}), flush=True)
 
 
 def numbers(text: str) -> list[int]:

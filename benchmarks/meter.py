@@ -1,46 +1,13 @@
-"""What a piece of work costs in this process: rate, latency, CPU, statements and transactions."""
+"""What a piece of work costs in this process: rate, latency and CPU."""
 
 import resource
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
-
-import sqlalchemy as sa
 
 Figures = dict[str, Any]
 """One line of JSON."""
-
-
-@dataclass
-class Statements:
-    """What has been sent to databases through SQLAlchemy, by any engine of this process."""
-
-    statements: int = 0
-    transactions: int = 0
-    """Commits, also of transactions that only read."""
-
-
-@contextmanager
-def counted_statements() -> Iterator[Statements]:
-    """Count until the end of the block."""
-    count = Statements()
-
-    def executed(*_: object) -> None:
-        count.statements += 1
-
-    def committed(_: object) -> None:
-        count.transactions += 1
-
-    sa.event.listen(sa.Engine, "before_cursor_execute", executed)
-    sa.event.listen(sa.Engine, "commit", committed)
-    try:
-        yield count
-    finally:
-        sa.event.remove(sa.Engine, "before_cursor_execute", executed)
-        sa.event.remove(sa.Engine, "commit", committed)
 
 
 def cpu_seconds() -> float:

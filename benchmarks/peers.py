@@ -15,7 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from benchmarks.meter import counted_statements, measure
+from benchmarks.meter import measure
 
 CROWD = 50
 WARMING = 3
@@ -109,11 +109,7 @@ def main(name: str, url: str, alone: int = 100, concurrent: int = 300) -> None:
     for count, threads in ((alone, 1), (concurrent, CROWD)):
         if not count:
             continue
-        with counted_statements() as sent:
-            figures = measure(workflow, count, threads)
-        figures["statements"] = round(sent.statements / count, 1)
-        figures["transactions"] = round(sent.transactions / count, 1)
-        print(json.dumps({"engine": name, **figures}), flush=True)
+        print(json.dumps({"engine": name, **measure(workflow, count, threads)}), flush=True)
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ def _engine(results: Results, database: str, who: str) -> list[str]:
         number(results.value(f"{here}/alone", "cpu_ms")),
         number(results.value(f"{here}/crowd", "cpu_ms")),
         number(results.value(f"{here}/counted", "server_cpu_ms")),
-        number(results.value(f"{here}/alone", "statements")),
+        number(results.value(f"{here}/counted", "statements")),
         number(results.value(f"{here}/counted", "commits")),
         *(
             times(results.ratio(f"{ours}/{mode}", f"{here}/{mode}", what)) if is_peer else _NONE
@@ -125,7 +125,7 @@ def _create(results: Results, name: str) -> list[str]:
         number(rate),
         number(cpu),
         number(results.value(f"{here}/counted", "server_cpu_ms")),
-        number(results.value(name, "statements")),
+        number(results.value(f"{here}/counted", "statements")),
         number(commits),
         _NONE if share is None else f"{share:.0%}",
         times(None if rate is None else rate / nova.BUILDS_PER_SECOND),
