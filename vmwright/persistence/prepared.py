@@ -6,6 +6,7 @@ somebody listens to executions, they go SQLAlchemy's whole way.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -77,30 +78,26 @@ class _Compiled:
             for bound, name in compiled.bind_names.items()
             if not bound.required
         }
-        names = compiled.bind_names.values()
         self._order: Sequence[str] | None = compiled.positiontup if compiled.positional else None
-        self._free = [(name, self._convert.get(name)) for name in names if name not in self._fixed]
-        self._in_order = [(name, self._convert.get(name)) for name in self._order or ()]
+        self._in_order = itemgetter(*self._order) if self._order else None
+        self._converted_ones = [
+            (name, convert)
+            for name, convert in self._convert.items()
+            if name in compiled.bind_names.values() and name not in self._fixed
+        ]
         prefetched = [*compiled.insert_prefetch, *compiled.update_prefetch]
         if prefetched or compiled.post_compile_params or compiled.literal_execute_params:
             raise ValueError(f"not to be prepared: {self._sql}")
 
     def parameters(self, values: Row) -> Any:
         """As the driver wants them."""
-        fixed = self._fixed
-        if self._order is None:
-            return fixed | {
-                name: values[name] if convert is None else convert(values[name])
-                for name, convert in self._free
-            }
-        return [
-            fixed[name]
-            if name in fixed
-            else values[name]
-            if convert is None
-            else convert(values[name])
-            for name, convert in self._in_order
-        ]
+        ready = {**values, **self._fixed}
+        for name, convert in self._converted_ones:
+            ready[name] = convert(values[name])
+        if self._in_order is None:
+            return ready if self._order is None else ()
+        found = self._in_order(ready)
+        return found if len(self._order or ()) > 1 else (found,)
 
     def execute(self, connection: sa.Connection, parameters: Any) -> Any:
         """The driver's cursor."""
