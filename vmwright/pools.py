@@ -2,11 +2,17 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, thread
 from contextlib import contextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
+
+
+def _interpreter_ends() -> bool:
+    """Whether no pool takes anything in any more: a program that ends must not wait for the rest
+    of what runs. There is no public word for it."""
+    return bool(getattr(thread, "_shutdown", False))
 
 
 class Places:
@@ -37,7 +43,7 @@ class Places:
     def here(self) -> Iterator[bool]:
         """A place for the thread that asks, if one is free and nobody waits for it."""
         with self._changed:
-            taken = self._free > 0 and not self._waiting
+            taken = self._free > 0 and not self._waiting and not _interpreter_ends()
             self._free -= taken
         try:
             yield taken
