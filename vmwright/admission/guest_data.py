@@ -14,6 +14,7 @@ UNLIMITED = -1
 
 _PASSWORD_LENGTH = 12
 _READABLE = "".join(sorted(set(string.ascii_letters + string.digits) - set("0O1Il")))
+_FAIR = 256 - 256 % len(_READABLE)
 
 
 def key_of(catalogue: Catalogue, request: CreateRequest) -> tuple[str | None, str | None]:
@@ -51,9 +52,11 @@ def packed_files(files: tuple[InjectedFile, ...]) -> bytes:
 def new_password() -> str:
     """Twelve letters and digits that cannot be mistaken for each other."""
     while True:
-        made = "".join(secrets.choice(_READABLE) for _ in range(_PASSWORD_LENGTH))
-        kinds = (str.islower, str.isupper, str.isdigit)
-        if all(any(kind(character) for character in made) for kind in kinds):
+        # Of bytes that stand for one character as often as for any other.
+        chosen = [byte for byte in secrets.token_bytes(3 * _PASSWORD_LENGTH) if byte < _FAIR]
+        made = "".join(_READABLE[byte % len(_READABLE)] for byte in chosen[:_PASSWORD_LENGTH])
+        has_all_kinds = made != made.lower() and made != made.upper() and not made.isalpha()
+        if has_all_kinds and len(made) == _PASSWORD_LENGTH:
             return made
 
 

@@ -29,16 +29,25 @@ def in_transaction(database: Database, work: Callable[[sa.Connection], T]) -> T:
 
     `work` must find what an earlier try has stored.
     """
-    retrying = tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type((StoreUnavailable, Duplicate)),
-        wait=tenacity.wait_random(0.0, 0.1),
-        stop=tenacity.stop_after_attempt(5),
-        reraise=True,
-    )
-    for attempt in retrying:
-        with attempt, database.write() as connection:
-            done = work(connection)
-    return done
+    try:
+        return _done(database, work)
+    except (StoreUnavailable, Duplicate):
+        done: T = _again(_done, database, work)
+        return done
+
+
+def _done(database: Database, work: Callable[[sa.Connection], T]) -> T:
+    with database.write() as connection:
+        return work(connection)
+
+
+# Not around the first try, which nearly always does: that would take as long as a transaction.
+_again = tenacity.Retrying(
+    retry=tenacity.retry_if_exception_type((StoreUnavailable, Duplicate)),
+    wait=tenacity.wait_random(0.0, 0.1),
+    stop=tenacity.stop_after_attempt(4),
+    reraise=True,
+)
 
 
 def while_away(look: Callable[[], T], seconds: float, closed: threading.Event) -> T:
