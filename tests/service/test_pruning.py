@@ -18,6 +18,7 @@ from tests.support.lab import Lab
 from tests.support.servers import Server
 from tests.support.serving import serving
 from vmwright.controller import Controller
+from vmwright.errors import StoreRestored
 from vmwright.ids import new_id
 from vmwright.persistence.database import Database
 from vmwright.persistence.stores import Stores
@@ -247,6 +248,20 @@ def test_machine_that_was_away_knows_the_store_again(aged: Lab) -> None:
     # One that saw what no pruned store can have had is told so.
     seen.write_text(json.dumps({**old, "seq": 10**9}))
     assert lab.child(labs.create).status != 0
+
+
+def test_store_that_came_from_a_backup_is_left_as_it_is(aged: Lab) -> None:
+    """Until somebody has said that it counts."""
+    (seen,) = (aged.home / "history").glob("*.json")
+    seen.write_text(json.dumps({**json.loads(seen.read_text()), "seq": 10**9}))
+    before = aged.all_rows()
+
+    def child(controller: Controller) -> None:
+        with pytest.raises(StoreRestored):
+            controller._shop.worker._prune()
+
+    assert done(aged, child) == []
+    assert aged.all_rows() == before
 
 
 def test_several_prune_at_once_and_numbers_of_events_are_not_used_again(store: Lab) -> None:
