@@ -2,6 +2,8 @@
 
     python benchmarks/workers.py [BUILDS] [URL]
 
+URL is a store whose tables are made, and that is otherwise empty; without one, SQLite files.
+
 Prints a JSON object a line, for one process and for two: `per_second` from the first operation that
 was begun to the last that ended, as the store's clock says, and `cpu_ms` of all processes for one
 build, without those of a start and a stop.
