@@ -1,6 +1,6 @@
 """What a second process of a service brings: builds that wait in a store, run by `vmwright serve`.
 
-    python benchmarks/workers.py [BUILDS] [URL]
+    python benchmarks/workers.py [BUILDS]
 
 Prints a JSON object a line, for one process and for two: `per_second` from the first operation that
 was begun to the last that ended, as the store's clock says, and `cpu_ms` of all processes for one
@@ -28,15 +28,16 @@ from vmwright.waiting import Wait
 _PARALLEL = 8
 
 
-def main(builds: str = "400", url: str | None = None) -> None:
+def main(builds: str = "400") -> None:
     for workers in (1, 2):
         with tempfile.TemporaryDirectory() as directory:
-            line = json.dumps(measured(Path(directory), workers, int(builds), url))
+            line = json.dumps(measured(Path(directory), workers, int(builds)))
             sys.stdout.write(line + "\n")
             sys.stdout.flush()
 
 
-def measured(home: Path, workers: int, builds: int, url: str | None) -> dict[str, float]:
+def measured(home: Path, workers: int, builds: int, url: str | None = None) -> dict[str, float]:
+    """Of a store of its own, on SQLite, or at `url`, which has its tables and nothing else."""
     settings = _settings(home, url)
     with Controller(settings) as controller:
         _prepare(controller)

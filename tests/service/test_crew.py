@@ -9,6 +9,8 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from tests.support import lab as labs
 from tests.support.lab import Lab
 from tests.support.oracle import assert_one_guest
@@ -76,6 +78,7 @@ def test_they_put_down_what_runs_and_end_when_nobody_is_left_to_tell_them(lab: L
     assert lab.rows("SELECT * FROM vmwright_owners") == []
 
 
+@pytest.mark.slow  # as for one process, and what is added is in tests/unit/test_crew.py
 def test_second_signal_ends_all_at_once(lab: Lab) -> None:
     """The first one waits for the store, in which nothing can be put down just now."""
     with serving(replace(lab, latency="*:0,ensure_running:600"), _TWO) as service:
@@ -93,6 +96,7 @@ def test_second_signal_ends_all_at_once(lab: Lab) -> None:
     assert lab.child(labs.resume).output.split() == ["done"]
 
 
+@pytest.mark.slow
 def test_what_no_restart_mends_ends_them_all(lab: Lab) -> None:
     lab.execute("UPDATE vmwright_alembic_version SET version_num = '9999'")
     with started(lab, _TWO) as service:

@@ -23,6 +23,7 @@ import cryptography.fernet  # noqa: F401
 
 import vmwright.backends.simulated
 import vmwright.inventory
+import vmwright.means
 import vmwright.workshop  # noqa: F401
 from vmwright.admission.policy import Policy
 from vmwright.controller import Controller
