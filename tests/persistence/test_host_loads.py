@@ -154,8 +154,9 @@ def test_the_number_of_queries_does_not_grow_with_hosts(stores, hosts):
             asked.append(statement)
 
         with stores.database.read() as connection:
-            sa.event.listen(connection, "before_cursor_execute", count)
+            sa.event.listen(connection.engine, "before_cursor_execute", count)
             stores.host_loads.all(connection, failure_window=HOUR)
+            sa.event.remove(connection.engine, "before_cursor_execute", count)
         return len(asked)
 
     few = queries()
