@@ -87,22 +87,24 @@ def test_upload_of_another_machine_is_waited_for_as_long_as_something_comes(
         f"while [ ! -e /run/enough ]; do printf x >> /run/log; touch {upload.path}; sleep 0.1; done"
     )
     other = threading.Thread(target=libvirt_host.run, args=("sh", "-c", grow))
+    run, log = libvirt_host.directory / "run", libvirt_host.directory / "run" / "log"
     with uploads_told(tmp_path / "uploads"):
         other.start()
         ensuring = threading.Thread(
             target=host.volumes.ensure_base, args=(upload.base, upload.source, wait)
         )
         ensuring.start()
-        log = libvirt_host.directory / "run" / "log"
-        until(lambda: len(heard) > 3 and log.stat().st_size > 25)
-        assert ensuring.is_alive()
-        libvirt_host.run("cp", str(upload.source), upload.path)
-        marker = tmp_path / "whole.xml"
-        marker.write_text(volume_xml(f"{upload.name}.whole", "raw", 0))
-        libvirt_host.virsh("vol-create", upload.pool, str(marker))
-        ensuring.join()
-        (libvirt_host.directory / "run" / "enough").touch()
-        other.join()
+        try:
+            until(lambda: not ensuring.is_alive() or (len(heard) > 3 and log.stat().st_size > 25))
+            assert ensuring.is_alive()
+            libvirt_host.run("cp", str(upload.source), upload.path)
+            marker = tmp_path / "whole.xml"
+            marker.write_text(volume_xml(f"{upload.name}.whole", "raw", 0))
+            libvirt_host.virsh("vol-create", upload.pool, str(marker))
+            ensuring.join()
+        finally:
+            (run / "enough").touch()
+            other.join()
     assert not (tmp_path / "uploads").exists()
     assert upload.is_called_whole()
 
