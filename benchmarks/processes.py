@@ -19,6 +19,10 @@ ROOT = Path(__file__).resolve().parent.parent
 class Failed(Exception):
     """A child did not do what it was to do; says what it said."""
 
+    @property
+    def last_line(self) -> str:
+        return str(self).strip().splitlines()[-1]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Child:
