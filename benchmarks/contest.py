@@ -30,10 +30,13 @@ class Contestant:
     command: Command
     alone: int
     crowd: int
+    crowds: int = sys.maxsize
+    """In how many rounds there is a crowd: some take minutes for theirs."""
 
-    def run(self, url: str) -> Iterator[tuple[str, Figures]]:
-        """Its figures by mode."""
-        for line in run(*self.command(url, self.alone, self.crowd)).lines:
+    def run(self, url: str, number: int) -> Iterator[tuple[str, Figures]]:
+        """Its figures of a round, by mode."""
+        crowd = self.crowd if number < self.crowds else 0
+        for line in run(*self.command(url, self.alone, crowd)).lines:
             yield "alone" if line["threads"] == 1 else "crowd", line
 
 
@@ -107,7 +110,7 @@ def alternate(
         for one in contestants if number % 2 == 0 else reversed(contestants):
             where = f"{prefix}/{stores.kind}/{one.name}"
             with goes_on(results, where), stores.fresh() as url:
-                for mode, figures in one.run(url):
+                for mode, figures in one.run(url, number):
                     results.add(f"{where}/{mode}", figures)
 
 

@@ -51,10 +51,14 @@ def engine(bench: Bench) -> None:
     ]
     if bench.peers:
         python = interpreter()
-        contestants += [
-            Contestant(name=name, command=of_peer(name, python), alone=alone, crowd=crowd)
-            for name, (alone, crowd) in (("dbos", sizes.dbos), ("taskflow", sizes.taskflow))
-        ]
+        for name, (alone, crowd), crowds in (
+            ("dbos", sizes.dbos, sizes.rounds),
+            ("taskflow", sizes.taskflow, 1),
+        ):
+            command = of_peer(name, python)
+            contestants.append(
+                Contestant(name=name, command=command, alone=alone, crowd=crowd, crowds=crowds)
+            )
     for stores in bench.stores():
         alternate(bench.results, "engine", stores, contestants, sizes.rounds)
         for one in contestants:
