@@ -1,5 +1,6 @@
 """The same work on engines in turn, and what makes it durable counted by who keeps it."""
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 from benchmarks.deployment import of_sqlalchemy
 from benchmarks.meter import Figures
 from benchmarks.postgresql import PostgreSQL
-from benchmarks.processes import directory, module, run
+from benchmarks.processes import Failed, directory, module, run
 from benchmarks.results import Results
 from benchmarks.syncs import traced
 
@@ -29,10 +30,13 @@ class Contestant:
     command: Command
     alone: int
     crowd: int
+    crowds: int = sys.maxsize
+    """In how many rounds there is a crowd: some take minutes for theirs."""
 
-    def run(self, url: str) -> Iterator[tuple[str, Figures]]:
-        """Its figures by mode."""
-        for line in run(*self.command(url, self.alone, self.crowd)).lines:
+    def run(self, url: str, number: int) -> Iterator[tuple[str, Figures]]:
+        """Its figures of a round, by mode."""
+        crowd = self.crowd if number < self.crowds else 0
+        for line in run(*self.command(url, self.alone, crowd)).lines:
             yield "alone" if line["threads"] == 1 else "crowd", line
 
 
@@ -104,9 +108,20 @@ def alternate(
     """Each in turn, in a fresh store; every other round the other way round."""
     for number in range(rounds):
         for one in contestants if number % 2 == 0 else reversed(contestants):
-            with stores.fresh() as url:
-                for mode, figures in one.run(url):
-                    results.add(f"{prefix}/{stores.kind}/{one.name}/{mode}", figures)
+            where = f"{prefix}/{stores.kind}/{one.name}"
+            with goes_on(results, where), stores.fresh() as url:
+                for mode, figures in one.run(url, number):
+                    results.add(f"{where}/{mode}", figures)
+
+
+@contextmanager
+def goes_on(results: Results, name: str) -> Iterator[None]:
+    """Note that somebody could not do the work; the others do."""
+    try:
+        yield
+    except Failed as error:
+        print(f"{name}: {error}", file=sys.stderr, flush=True)
+        results.missing[name] = error.last_line
 
 
 def of_ours(name: str) -> Command:

@@ -32,6 +32,8 @@ def same_durability() -> None:
             cursor = connection.cursor()
             cursor.execute("PRAGMA journal_mode = WAL")
             cursor.execute("PRAGMA synchronous = FULL")
+            # So that fifty at once wait for each other instead of failing.
+            cursor.execute("PRAGMA busy_timeout = 120000")
             cursor.close()
 
 

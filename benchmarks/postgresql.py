@@ -85,8 +85,8 @@ class PostgreSQL:
 
     def stop(self) -> None:
         if self._process is not None:
-            # Not terminated: that would wait for whoever is connected.
-            self._process.send_signal(signal.SIGQUIT)
+            # SIGTERM would wait for whoever is connected, SIGQUIT leaves its shared memory behind.
+            self._process.send_signal(signal.SIGINT)
             self._process.wait()
             self._drain.join()
             assert self._process.stderr

@@ -19,6 +19,7 @@ class Sizes:
     history: tuple[int, ...]
     """Finished operations, rising."""
     calls: int
+    """Of create and of resume, in each round; a list is asked for a fifth as often."""
     interrupted: tuple[int, int]
     """Few, and many."""
     ended: int
@@ -40,7 +41,7 @@ FULL = Sizes(
     counted=20,
     clients=(1, 2, 4, 8, 16, 32, 64),
     history=(0, 10_000, 100_000, 1_000_000),
-    calls=50,
+    calls=100,
     interrupted=(100, 10_000),
     ended=90,
     waiting=10_000,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from subprocess import CalledProcessError
 
-from benchmarks.contest import Contestant, Stores, alternate, of_ours, of_peer
+from benchmarks.contest import Contestant, Stores, alternate, goes_on, of_ours, of_peer
 from benchmarks.peers_venv import interpreter
 from benchmarks.postgresql import Missing, PostgreSQL
 from benchmarks.processes import ROOT, Failed, directory, module, run
@@ -51,16 +51,22 @@ def engine(bench: Bench) -> None:
     ]
     if bench.peers:
         python = interpreter()
-        contestants += [
-            Contestant(name=name, command=of_peer(name, python), alone=alone, crowd=crowd)
-            for name, (alone, crowd) in (("dbos", sizes.dbos), ("taskflow", sizes.taskflow))
-        ]
+        for name, (alone, crowd), crowds in (
+            ("dbos", sizes.dbos, sizes.rounds),
+            ("taskflow", sizes.taskflow, 1),
+        ):
+            command = of_peer(name, python)
+            contestants.append(
+                Contestant(name=name, command=command, alone=alone, crowd=crowd, crowds=crowds)
+            )
     for stores in bench.stores():
         alternate(bench.results, "engine", stores, contestants, sizes.rounds)
         for one in contestants:
             # Those that are slow are counted with fewer.
-            counted = stores.counted(one.command, min(sizes.counted, max(1, one.alone // 3)))
-            bench.results.add(f"engine/{stores.kind}/{one.name}/counted", counted)
+            where, count = f"engine/{stores.kind}/{one.name}", max(1, one.alone // 3)
+            with goes_on(bench.results, where):
+                counted = stores.counted(one.command, min(sizes.counted, count))
+                bench.results.add(f"{where}/counted", counted)
 
 
 def create(bench: Bench) -> None:

@@ -180,10 +180,16 @@ def others(results: Results) -> Table:
         ("real guest, s", "libvirt/vmwright", "p50_s"),
         ("the same libvirt calls from a bare script, s", "libvirt/bare", "p50_s"),
         ("virt-install, s", "libvirt/virt-install", "p50_s"),
+        ("ten real guests at once, s", "libvirt/ten by vmwright", "p50_s"),
+        ("ten bare scripts at once, s", "libvirt/ten by bare", "p50_s"),
         ("fdatasync/s", "disk/fdatasync", "per_second"),
         ("bare SQLite commits/s", "disk/sqlite", "per_second"),
         ("bare PostgreSQL commits/s, one client", "disk/postgresql", "per_second"),
-        ("bare PostgreSQL commits/s, 50 clients", "disk/postgresql/crowd", "per_second"),
+        (
+            "bare PostgreSQL commits/s, 50 threads of one client",
+            "disk/postgresql/crowd",
+            "per_second",
+        ),
     )
     rows = [[words, number(results.value(name, what))] for words, name, what in lines]
     known = [row for row in rows if row[1] != _NONE]

@@ -11,6 +11,7 @@ import pytest
 from benchmarks import postgresql
 from benchmarks.__main__ import chosen
 from benchmarks.charts import clients_chart, history_chart, peers_chart
+from benchmarks.contest import Contestant, Stores, alternate
 from benchmarks.documents import write_documents
 from benchmarks.layers import seconds_by_layer
 from benchmarks.processes import directory
@@ -89,6 +90,22 @@ def test_why_a_part_could_not_be_measured_is_said() -> None:
     results = Results(missing={"libvirt": "root is needed"})
     found = verdicts(results, {"libvirt"})["libvirt_uploads_of_ten"]
     assert (found["ok"], found["why"]) == (False, "root is needed")
+
+
+def test_a_contestant_that_fails_keeps_no_other_from_the_work() -> None:
+    results = Results()
+    script = 'import json; print(json.dumps({"threads": 1, "workflows": 1}))'
+    contestants = [
+        Contestant(name=name, command=command, alone=1, crowd=0)
+        for name, command in (
+            ("broken", lambda *_: [sys.executable, "-c", "raise SystemExit('it is locked')"]),
+            ("whole", lambda *_: [sys.executable, "-c", script]),
+        )
+    ]
+    alternate(results, "engine", Stores(None), contestants, rounds=2)
+    assert results.missing.keys() == {"engine/sqlite/broken"}
+    assert results.missing["engine/sqlite/broken"].endswith("it is locked")
+    assert len(results.rounds["engine/sqlite/whole/alone"]) == 2
 
 
 def test_results_survive_json() -> None:
