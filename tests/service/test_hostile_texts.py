@@ -158,8 +158,9 @@ def with_texts(verb: Callable[..., Any], text: str) -> Iterator[dict[str, Any]]:
 def _verbs() -> list[str]:
     from vmwright.inventory import Inventory
 
-    looks = {name for name in LOOKS if "ensure" not in name and "await" not in name}
-    own = {name for name in dir(Inventory) if not name.startswith(("_", "ensure", "await"))}
+    others = ("_", "ensure", "await", "has")
+    looks = {name for name in LOOKS if not name.startswith(others)}
+    own = {name for name in dir(Inventory) if not name.startswith(others)}
     nouns = ("ports", "key_pairs", "security_groups", "server_groups", "quotas")
     verbs = ("create", "delete", "add_rule", "remove_rule", "set", "unset")
     return sorted(own | looks | {f"{noun}.{verb}" for noun in nouns for verb in verbs})

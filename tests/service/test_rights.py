@@ -33,7 +33,7 @@ NOBODY = Caller(project="default", user="nobody", roles=frozenset())
 LOOKS = {
     *("images", "image", "flavors", "flavor", "networks", "network", "hosts_of_network"),
     *("volumes", "volume", "snapshots", "snapshot", "hosts", "host", "host_use", "zones"),
-    *("await_empty_host", "ensure_some_host_answers", "ensure_default_host"),
+    *("await_empty_host", "ensure_some_host_answers", "ensure_default_host", "has_host"),
     *("ports.all", "ports.get", "quotas.list"),
     *(f"{noun}.{verb}" for noun in ("key_pairs", "security_groups") for verb in ("list", "get")),
     *("server_groups.list", "server_groups.get", "server_groups.members"),

@@ -47,7 +47,7 @@ def translated(driver: Any) -> Iterator[None]:
             f"the database does not answer ({_first_line(error)})",
             hint="check [database] connection and that the server runs",
         ) from error
-    except db.DBInvalidUnicodeParameter:
+    except (db.DBInvalidUnicodeParameter, UnicodeEncodeError):  # oslo.db's, and a driver's bare
         raise _unfit() from None
     except db.DBError as error:
         if isinstance(error, Duplicate | Dangling):
