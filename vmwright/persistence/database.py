@@ -1,5 +1,6 @@
 """The store's engines, built by oslo.db: one that writes and one that reads."""
 
+import functools
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -16,13 +17,20 @@ from sqlalchemy import pool
 
 from vmwright.errors import InvalidRequest, PackageMissing, StoreUnavailable
 from vmwright.persistence.deadlines import limit_waiting
-from vmwright.persistence.failures import translated
-from vmwright.persistence.pinging import ping_the_doubtful
+from vmwright.persistence.failures import refuse
+from vmwright.persistence.kept_connections import KeptConnections
+from vmwright.persistence.pinging import is_sound, ping_the_doubtful
 from vmwright.persistence.tables import Schema, schema_of
 from vmwright.private_files import make_directories, new_file
 from vmwright.settings import DatabaseSettings
 
 _BUSY_SECONDS = 30
+
+_TO_READ = "BEGIN"
+_TO_WRITE = "BEGIN IMMEDIATE"
+"""Deferred, a read that later writes fails with "database is locked", and no timeout helps."""
+
+_WE_BEGIN = "in_transaction"
 
 _ISOLATION: Literal["READ COMMITTED"] = "READ COMMITTED"
 """What the stores promise holds where each statement sees what others have committed: also on
@@ -44,6 +52,8 @@ class Database:
         is_sqlite = writer.dialect.name == "sqlite"
         self._turn = threading.Lock() if is_sqlite else nullcontext()
         self._owned = [writer, reader]
+        self._kept: list[KeptConnections] = []
+        self._writing, self._reading = writer.begin, reader.begin
         self._file = _SqliteFile.of(writer.url) if is_sqlite else None
         self._driver = writer.dialect.loaded_dbapi
 
@@ -58,9 +68,18 @@ class Database:
         if url.get_backend_name() != "sqlite":
             timeout = None if patient else settings.timeout
             engine = _server_engine(url, timeout)
-            return cls(engine, engine, schema)
+            database = cls(engine, engine, schema)
+            if engine.dialect.driver == "psycopg":
+                database._keep(KeptConnections(engine, is_sound=is_sound))
+            return database
         _prepare_sqlite_file(Path(str(url.database)))
-        return cls(_engine(url, _tune_sqlite_writer), _engine(url, _tune_sqlite_reader), schema)
+        ways = (_TO_WRITE, _TO_READ)
+        writer, reader = (_engine(url, functools.partial(_tune_sqlite, begin=way)) for way in ways)
+        database = cls(writer, reader, schema)
+        database._keep(
+            KeptConnections(writer, begin=_TO_WRITE), KeptConnections(reader, begin=_TO_READ)
+        )
+        return database
 
     @classmethod
     def around(cls, engine: sa.Engine, settings: DatabaseSettings) -> "Database":
@@ -77,20 +96,33 @@ class Database:
         database._owned = []
         return database
 
+    def _keep(self, *kept: KeptConnections) -> None:
+        """Use these for what writes and what reads; one of them for both."""
+        self._kept = list(kept)
+        self._writing, self._reading = kept[0].begin, kept[-1].begin
+
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """A transaction that may write: committed at the end, rolled back on an exception."""
         with self._turn:
             self._refuse_another_file()
-            with translated(self._driver), self.writer.begin() as connection:
-                yield connection
+            try:
+                with self._writing() as connection:
+                    yield connection
+            except Exception as error:
+                refuse(error, self._driver)
+                raise
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A transaction that only reads, on one snapshot where the database has them."""
         self._refuse_another_file()
-        with translated(self._driver), self.reader.begin() as connection:
-            yield connection
+        try:
+            with self._reading() as connection:
+                yield connection
+        except Exception as error:
+            refuse(error, self._driver)
+            raise
 
     def _refuse_another_file(self) -> None:
         if self._file is not None:
@@ -98,6 +130,8 @@ class Database:
 
     def close(self) -> None:
         """Close the engines that we made."""
+        for kept in self._kept:
+            kept.close()
         for engine in self._owned:
             engine.dispose()
 
@@ -111,12 +145,12 @@ def shown_url(settings: DatabaseSettings) -> str:
 class _SqliteFile:
     """The file that an engine has open. Removed or replaced, it takes writes that nobody sees."""
 
-    path: Path
+    path: str
     known: tuple[int, int]
 
     @classmethod
     def of(cls, url: sa.URL) -> "_SqliteFile":
-        path = Path(str(url.database))
+        path = str(url.database)
         return cls(path, _identity(path) or (0, 0))
 
     def refuse_another(self) -> None:
@@ -129,9 +163,9 @@ class _SqliteFile:
             )
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def _identity(path: str) -> tuple[int, int] | None:
     try:
-        found = path.stat()
+        found = os.stat(path)
     except OSError:
         return None
     return found.st_dev, found.st_ino
@@ -269,31 +303,30 @@ def json_or_text(stored: str) -> object:
         return stored
 
 
-def _tune_sqlite_writer(engine: sa.Engine) -> None:
-    # Deferred, a read that later writes fails with "database is locked", and no timeout helps.
-    _tune_sqlite(engine, "BEGIN IMMEDIATE")
-
-
-def _tune_sqlite_reader(engine: sa.Engine) -> None:
-    _tune_sqlite(engine, "BEGIN")
-
-
 def _begin_with(engine: sa.Engine, begin: str) -> None:
-    """Begin transactions so, and say it to the driver: it is every one's first word, and takes as
-    long as a statement if it goes through SQLAlchemy."""
+    """Begin transactions so, unless that was said already, and say it to the driver: it is every
+    one's first word, and takes as long as a statement if it goes through SQLAlchemy."""
 
-    # oslo.db's listener would begin as well; its own flag tells it that we do.
+    # oslo.db's listeners would begin as well: their own flag, which they take away at each end,
+    # tells them that we do.
     @sa.event.listens_for(engine, "checkout")
     def _announce(_connection: object, record: pool.ConnectionPoolEntry, _proxy: object) -> None:
-        record.info["in_transaction"] = True
+        record.info[_WE_BEGIN] = True
+
+    @sa.event.listens_for(engine, "commit")
+    @sa.event.listens_for(engine, "rollback")
+    def _announce_next(connection: sa.Connection) -> None:
+        if not connection.invalidated:
+            connection.info[_WE_BEGIN] = True
 
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
         raw: Any = connection.connection.dbapi_connection
-        raw.execute(begin)
+        if not raw.in_transaction:
+            raw.execute(begin)
 
 
-def _tune_sqlite(engine: sa.Engine, begin: str) -> None:
+def _tune_sqlite(engine: sa.Engine, *, begin: str) -> None:
     # oslo.db gives SQLite files no pool: each transaction would open the file anew.
     engine.pool = pool.QueuePool(
         engine.pool._creator,

@@ -1,7 +1,5 @@
 """What the database's errors mean to us: the one place that maps them."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,39 +25,35 @@ _READ_ONLY_POSTGRESQL = "25006"
 _LOST = (db.DBConnectionError, sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
 
 
-@contextmanager
-def translated(driver: Any) -> Iterator[None]:
-    """Let `StoreUnavailable` out for anything that says that the database cannot be asked.
+def refuse(error: Exception, driver: Any) -> None:
+    """Raise `StoreUnavailable` for anything that says that the database cannot be asked, and what
+    else it means to us; return if it is no word of the database, or one that the stores know.
 
     `driver` is the DBAPI module: where a transaction begins, its errors come bare.
     """
-    lost = (*_LOST, driver.OperationalError, driver.InterfaceError)
-    try:
-        yield
-    except db.DBNonExistentTable as error:
+    if isinstance(error, db.DBNonExistentTable) or _says_no_table(error):
         raise _no_tables() from error
-    except sa.exc.ProgrammingError as error:  # oslo.db lets MariaDB's word for it pass
-        if _says_no_table(error):
-            raise _no_tables() from error
-        raise
-    except lost as error:
+    if isinstance(error, (*_LOST, driver.OperationalError, driver.InterfaceError)):
         raise StoreUnavailable(
             f"the database does not answer ({_first_line(error)})",
             hint="check [database] connection and that the server runs",
         ) from error
-    except (db.DBInvalidUnicodeParameter, UnicodeEncodeError):  # oslo.db's, and a driver's bare
+    if isinstance(error, db.DBInvalidUnicodeParameter | UnicodeEncodeError):  # oslo.db's, or bare
         raise _unfit() from None
-    except db.DBError as error:
-        if isinstance(error, Duplicate | Dangling):
-            raise
-        if isinstance(error.inner_exception, sa.exc.DataError):
-            raise _unfit() from None
-        meaning = _meaning_of(error)
-        if meaning is None:
-            raise
-        raise meaning from error
-    except driver.DatabaseError as error:
+    if isinstance(error, db.DBError):
+        _refuse_wrapped(error)
+    elif isinstance(error, driver.DatabaseError):
         raise _unreadable(error) from error
+
+
+def _refuse_wrapped(error: db.DBError) -> None:
+    if isinstance(error, Duplicate | Dangling):
+        return
+    if isinstance(error.inner_exception, sa.exc.DataError):
+        raise _unfit() from None
+    meaning = _meaning_of(error)
+    if meaning is not None:
+        raise meaning from error
 
 
 def _meaning_of(error: db.DBError) -> VmwrightError | None:

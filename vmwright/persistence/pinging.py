@@ -33,8 +33,18 @@ def ping_the_doubtful(engine: sa.Engine) -> None:
     def _ask(raw: Any, record: pool.ConnectionPoolEntry, _proxy: object) -> None:
         now = time.monotonic()
         idle = now - record.info.get(_SINCE, now)
-        if (idle > _IDLE or _has_word(raw)) and not _answers(engine.dialect, raw):
+        if _is_in_doubt(raw, idle) and not _answers(engine.dialect, raw):
             raise sa.exc.InvalidatePoolError("the server has ended the connection")
+
+
+def is_sound(connection: sa.Connection, idle: float) -> bool:
+    """Whether one of psycopg's that stayed out of the pool for so many seconds need not be
+    asked."""
+    return not _is_in_doubt(connection.connection.dbapi_connection, idle)
+
+
+def _is_in_doubt(raw: Any, idle: float) -> bool:
+    return idle > _IDLE or _has_word(raw)
 
 
 def _has_word(raw: Any) -> bool:

@@ -80,10 +80,11 @@ class _Compiled:
         }
         self._order: Sequence[str] | None = compiled.positiontup if compiled.positional else None
         self._in_order = itemgetter(*self._order) if self._order else None
+        types = {name: bound.type for bound, name in compiled.bind_names.items()}
         self._converted_ones = [
-            (name, convert)
+            (name, _of_few(convert) if isinstance(types[name], sa.Enum) else convert, convert(None))
             for name, convert in self._convert.items()
-            if name in compiled.bind_names.values() and name not in self._fixed
+            if name in types and name not in self._fixed
         ]
         prefetched = [*compiled.insert_prefetch, *compiled.update_prefetch]
         if prefetched or compiled.post_compile_params or compiled.literal_execute_params:
@@ -92,8 +93,9 @@ class _Compiled:
     def parameters(self, values: Row) -> Any:
         """As the driver wants them."""
         ready = {**values, **self._fixed}
-        for name, convert in self._converted_ones:
-            ready[name] = convert(values[name])
+        for name, convert, of_none in self._converted_ones:
+            value = values[name]
+            ready[name] = of_none if value is None else convert(value)
         if self._in_order is None:
             return ready if self._order is None else ()
         found = self._in_order(ready)
@@ -101,7 +103,7 @@ class _Compiled:
 
     def execute(self, connection: sa.Connection, parameters: Any) -> Any:
         """The driver's cursor."""
-        cursor = connection.connection.cursor()
+        cursor = _cursor(connection)
         try:
             cursor.execute(self._sql, parameters)
         except connection.dialect.loaded_dbapi.Error as error:
@@ -109,7 +111,7 @@ class _Compiled:
         return cursor
 
     def execute_many(self, connection: sa.Connection, parameters: Sequence[Any]) -> None:
-        cursor = connection.connection.cursor()
+        cursor = _cursor(connection)
         try:
             cursor.executemany(self._sql, parameters)
         except connection.dialect.loaded_dbapi.Error as error:
@@ -124,6 +126,28 @@ class _Compiled:
     def _converted(self, name: str, value: Any) -> Any:
         convert = self._convert.get(name)
         return value if convert is None else convert(value)
+
+
+class _Converted(dict[Any, Any]):
+    """What values were converted to."""
+
+    def __init__(self, convert: _Convert) -> None:
+        super().__init__()
+        self._convert = convert
+
+    def __missing__(self, value: Any) -> Any:
+        converted = self[value] = self._convert(value)
+        return converted
+
+
+def _of_few(convert: _Convert) -> _Convert:
+    """The same for a type that has few values: each is converted once."""
+    return _Converted(convert).__getitem__
+
+
+def _cursor(connection: sa.Connection) -> Any:
+    raw: Any = connection.connection.dbapi_connection
+    return raw.cursor()
 
 
 def _is_watched(connection: sa.Connection) -> bool:

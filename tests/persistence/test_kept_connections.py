@@ -1,0 +1,147 @@
+"""Connections stay open between transactions, and nothing of one is seen by the next."""
+
+import os
+
+import pytest
+import sqlalchemy as sa
+
+from tests.support.crowds import all_at_once
+from tests.support.dialects import DIALECTS, SERVERS
+from tests.support.rows import a_host
+from vmwright.errors import Conflict, StoreUnavailable
+from vmwright.persistence.prepared import Prepared
+
+KEPT = [DIALECTS[0], SERVERS[0]]
+
+
+@pytest.fixture
+def renamed(stores):
+    """A statement that goes to the driver at once."""
+    table = stores.database.schema.hosts
+    return Prepared(
+        sa.update(table).where(table.c.id == sa.bindparam("key")).values(name=sa.bindparam("name"))
+    )
+
+
+@pytest.fixture
+def host(stores):
+    host = a_host()
+    with stores.database.write() as connection:
+        stores.registries.hosts.add(connection, host)
+    return host
+
+
+def checkouts(database):
+    """How often a connection was taken out of its pool from now on."""
+    told = []
+    for engine in {database.writer, database.reader}:
+        sa.event.listen(engine, "checkout", lambda *_: told.append(1))
+    return told
+
+
+def name_of(stores, host):
+    with stores.database.read() as connection:
+        return stores.registries.hosts.find(connection, host.id).name
+
+
+@pytest.mark.parametrize("dialect", KEPT, indirect=True)
+def test_transactions_one_after_the_other_take_no_connection_from_the_pool(stores, host, renamed):
+    name_of(stores, host)
+    told = checkouts(stores.database)
+    for number in range(3):
+        with stores.database.write() as connection:
+            assert renamed.one(connection, {"key": host.id, "name": f"h{number}"}) == 1
+        assert name_of(stores, host) == f"h{number}"
+    assert told == []
+
+
+@pytest.mark.parametrize("dialect", KEPT, indirect=True)
+def test_what_a_prepared_statement_did_is_rolled_back_with_the_rest(stores, host, renamed):
+    def half():
+        with stores.database.write() as connection:
+            renamed.one(connection, {"key": host.id, "name": "half"})
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        half()
+    assert name_of(stores, host) == host.name
+
+
+@pytest.mark.parametrize("dialect", KEPT, indirect=True)
+def test_statements_of_both_kinds_are_of_one_transaction(stores, host, renamed):
+    hosts = stores.registries.hosts
+    with stores.database.write() as connection:
+        renamed.one(connection, {"key": host.id, "name": "first"})
+        hosts.change(connection, host.id, vcpus=77)
+        renamed.one(connection, {"key": host.id, "name": "second"})
+
+    def refused():
+        with stores.database.write() as connection:
+            renamed.one(connection, {"key": host.id, "name": "third"})
+            hosts.add(connection, host)
+
+    with pytest.raises(Conflict):
+        refused()
+    with stores.database.read() as connection:
+        known = hosts.find(connection, host.id)
+    assert (known.name, known.vcpus) == ("second", 77)
+
+
+@pytest.mark.parametrize("dialect", KEPT, indirect=True)
+def test_who_listens_to_commits_hears_of_each(stores, host, renamed):
+    heard = []
+
+    def hear(connection):
+        heard.append(connection)
+
+    def rename(name):
+        with stores.database.write() as connection:
+            renamed.one(connection, {"key": host.id, "name": name})
+
+    rename("before")
+    sa.event.listen(stores.database.writer, "commit", hear)
+    rename("heard")
+    sa.event.remove(stores.database.writer, "commit", hear)
+    rename("after")
+    assert (len(heard), name_of(stores, host)) == (1, "after")
+
+
+@pytest.mark.parametrize("dialect", KEPT, indirect=True)
+def test_few_connections_are_kept_of_many(stores, host):
+    stores.database.close()
+
+    def read():
+        for _ in range(5):
+            name_of(stores, host)
+
+    assert all_at_once([read] * 8) == [None] * 8
+    assert stores.database.reader.pool.checkedout() <= 4
+    stores.database.close()
+    assert stores.database.reader.pool.checkedout() == 0
+    assert name_of(stores, host) == host.name
+
+
+@pytest.mark.parametrize("dialect", SERVERS, indirect=True)
+def test_commit_that_fails_is_a_store_that_does_not_answer(stores, host, renamed, dialect):
+    def commit_nothing():
+        with stores.database.write() as connection:
+            renamed.one(connection, {"key": host.id, "name": "lost"})
+            raw = connection.connection.driver_connection
+            (raw.close if dialect == "postgresql" else raw._force_close)()
+
+    with pytest.raises(StoreUnavailable):
+        commit_nothing()
+    assert name_of(stores, host) == host.name
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+def test_child_that_was_forked_has_connections_of_its_own(stores, host):
+    name_of(stores, host)
+    ours = {id(connection) for connection, _ in stores.database._kept[-1]._idle}
+    child = os.fork()
+    if not child:
+        name_of(stores, host)
+        theirs = {id(connection) for connection, _ in stores.database._kept[-1]._idle}
+        os._exit(1 if ours & theirs or not theirs else 0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert name_of(stores, host) == host.name
