@@ -70,7 +70,7 @@ def at_once(stores, entries):
         leading = pool.submit(group.commit, first, alone=False)
         assert under_way.wait(60)
         waiting = [pool.submit(group.commit, other, alone=False) for other in others]
-        while len(group._waiting) < len(others):
+        while group._turns.waiting() < len(others):
             threading.Event().wait(0.001)
         go_on.set()
         return [leading.exception(60), *(other.exception(60) for other in waiting)]
@@ -153,7 +153,7 @@ def test_writer_that_fails_fails_all_that_wait_with_it(stores, operations):
 
 
 def test_one_that_was_neither_committed_nor_refused_says_so(stores, operations, monkeypatch):
-    monkeypatch.setattr(stores.group, "_commit", lambda _entries: None)
+    monkeypatch.setattr(stores.group._turns, "take", lambda _entry: None)
     with pytest.raises(Internal, match="was not made"):
         stores.group.commit(entry(operations[0]), alone=False)
 

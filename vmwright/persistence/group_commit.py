@@ -4,9 +4,8 @@ A commit costs a round trip to the disk or to the server, whatever is in it. Who
 one is under way waits for it; the first of those commits for them all.
 """
 
-import threading
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 from taskflow.persistence import models
@@ -18,6 +17,7 @@ from vmwright.persistence.held_operations import Claim, Held
 from vmwright.persistence.operations import OperationStore
 from vmwright.persistence.records import Event
 from vmwright.persistence.run_rows import AtomRows, RunRows, together
+from vmwright.persistence.taking_turns import Turns
 
 _MOST = 64
 """Runs that share a transaction."""
@@ -30,12 +30,6 @@ class Said:
     flow: models.FlowDetail | None
     atoms: AtomRows
     events: Sequence[Event]
-
-
-def _held_lock() -> threading.Lock:
-    lock = threading.Lock()
-    lock.acquire()
-    return lock
 
 
 @dataclass(kw_only=True)
@@ -52,9 +46,6 @@ class Entry:
     """Called if what was written is not committed: it may be written again."""
     error: BaseException | None = None
     is_committed: bool = False
-    settled: threading.Lock = field(default_factory=_held_lock)
-    """Free once somebody else has settled it, or has left it the lead."""
-    leads: bool = False
 
 
 class _Failed(Exception):
@@ -73,9 +64,7 @@ class GroupCommit:
         self._database = database
         self._operations = operations
         self._runs = runs
-        self._lock = threading.Lock()
-        self._waiting: list[Entry] = []
-        self._is_led = False
+        self._turns = Turns(self._commit, most=_MOST)
         # SQLite has one writer at a time: nobody waits for a lock of somebody else's within it.
         self._takes_all = database.writer.dialect.name == "sqlite"
 
@@ -87,37 +76,11 @@ class GroupCommit:
         if alone and not self._takes_all:
             self._commit([entry])
         else:
-            self._in_turn(entry)
+            self._turns.take(entry)
         if entry.error is not None:
             raise entry.error
         if not entry.is_committed:
             raise Internal(f"operation {entry.operation}: a commit was not made, nor refused")
-
-    def _in_turn(self, entry: Entry) -> None:
-        with self._lock:
-            self._waiting.append(entry)
-            entry.leads, self._is_led = not self._is_led, True
-        if not entry.leads:
-            entry.settled.acquire()
-        if entry.leads:
-            self._lead(entry)
-
-    def _lead(self, ours: Entry) -> None:
-        """Commit what waits, our own among it, and leave the lead to who came meanwhile."""
-        with self._lock:
-            entries, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
-        try:
-            self._commit(entries)
-        finally:
-            with self._lock:
-                heir = self._waiting[0] if self._waiting else None
-                self._is_led = heir is not None
-            if heir is not None:
-                heir.leads = True
-                heir.settled.release()
-            for entry in entries:
-                if entry is not ours:
-                    entry.settled.release()
 
     def _commit(self, entries: Sequence[Entry]) -> None:
         """What cannot be committed has its error then; the others are."""

@@ -1,0 +1,89 @@
+"""Whoever comes while somebody is at it is done with those who came with him."""
+
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from vmwright.persistence.taking_turns import Turns
+
+PATIENCE = 60
+
+
+class Done:
+    """Notes who was done together; the first time, only once it is let."""
+
+    def __init__(self, most=64):
+        self.groups, self.under_way, self.go_on = [], threading.Event(), threading.Event()
+        self.turns = Turns(self.do, most=most)
+
+    def do(self, ones):
+        self.groups.append(list(ones))
+        if len(self.groups) == 1:
+            self.under_way.set()
+            assert self.go_on.wait(PATIENCE)
+        if "broken" in ones:
+            raise ValueError(ones)
+
+    def all_of(self, first, *others):
+        """What became of each: the others come one after the other while the first is done."""
+        with ThreadPoolExecutor(1 + len(others)) as pool:
+            taken = [pool.submit(self.turns.take, first)]
+            assert self.under_way.wait(PATIENCE)
+            for number, other in enumerate(others, 1):
+                taken.append(pool.submit(self.turns.take, other))
+                while self.turns.waiting() < number:
+                    threading.Event().wait(0.001)
+            self.go_on.set()
+            return [one.exception(PATIENCE) for one in taken]
+
+
+def test_those_who_come_meanwhile_are_done_at_once_and_in_order():
+    done = Done()
+    assert done.all_of("a", "b", "c", "d") == [None] * 4
+    assert done.groups == [["a"], ["b", "c", "d"]]
+
+
+def test_no_more_are_done_at_once_than_may_be():
+    done = Done(most=2)
+    assert done.all_of("a", "b", "c", "d") == [None] * 4
+    assert done.groups == [["a"], ["b", "c"], ["d"]]
+
+
+def test_one_alone_is_done_in_its_own_thread():
+    threads = []
+    Turns(lambda _ones: threads.append(threading.get_ident()), most=2).take("a")
+    assert threads == [threading.get_ident()]
+
+
+def test_what_is_raised_reaches_one_and_keeps_nobody_waiting():
+    done = Done()
+    outcomes = done.all_of("a", "broken", "c")
+    assert [type(outcome) for outcome in outcomes] == [type(None), ValueError, type(None)]
+    done.turns.take("later")
+    assert done.groups[-1] == ["later"]
+
+
+def test_one_who_was_interrupted_is_no_heir():
+    done = Done()
+    main = threading.main_thread().ident
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(done.turns.take, "a")
+        assert done.under_way.wait(PATIENCE)
+
+        def interrupt():
+            while not done.turns.waiting():
+                threading.Event().wait(0.001)
+            signal.pthread_kill(main, signal.SIGINT)
+
+        interrupting = pool.submit(interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            done.turns.take("interrupted")
+        interrupting.result(PATIENCE)
+        after = pool.submit(done.turns.take, "b")
+        while not done.turns.waiting():
+            threading.Event().wait(0.001)
+        done.go_on.set()
+        assert [one.exception(PATIENCE) for one in (first, after)] == [None, None]
+    assert done.groups == [["a"], ["b"]]
