@@ -1,8 +1,9 @@
 """Six no-op durable steps per workflow on vmwright's engine: `engine.py URL [ALONE] [CONCURRENT]`.
 
 The work of the peers: the third and the fourth step are independent of each other, and each is
-written down durably before it begins. Submission is counted. Rows, claims, runner and events are
-those of the product; only the flow is not. Prints one JSON line per mode (alone; 50 at once).
+written down durably before it begins. Submission is counted, but no request is looked at. Rows, how
+they are stored, claims, runner and events are those of the product; only the flow is not. Prints
+one JSON line per mode (alone; 50 at once).
 """
 
 import json
@@ -11,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,24 +20,26 @@ import sqlalchemy as sa
 from taskflow.patterns import linear_flow, unordered_flow
 
 from vmwright import flows
+from vmwright.admission.rows import Batch, Build, Rows, new_operation
 from vmwright.backends.file_images import FileImageStore, images_of
 from vmwright.backends.loading import load_backend
 from vmwright.dispatcher import Dispatcher
-from vmwright.flows import NO_HOOKS, Recipe, atoms_of, shared_flow
-from vmwright.ids import FlavorId, ImageId, InstanceId, OperationId, new_id
+from vmwright.flows import Recipe
+from vmwright.ids import FlavorId, InstanceId, new_id
 from vmwright.news import News
 from vmwright.ownership import Ownership
 from vmwright.persistence import schema_version
 from vmwright.persistence.database import Database
 from vmwright.persistence.deployment import deployment_of
-from vmwright.persistence.new_runs import NewRun, NewRunStore, kind_of
-from vmwright.persistence.records import Event, Instance, Operation
+from vmwright.persistence.records import Operation
+from vmwright.persistence.shared_transactions import SharedTransactions
 from vmwright.persistence.stores import Stores
 from vmwright.pools import Pools
+from vmwright.request import CreateRequest
 from vmwright.runs import Accepted
 from vmwright.settings import DatabaseSettings, OperationSettings, Settings, SimulatedSettings
 from vmwright.spec import HooksSpec, Spec
-from vmwright.states import OperationState, PowerState, TaskState, VmState
+from vmwright.states import OperationState
 from vmwright.tasks.placement import Placement
 from vmwright.tasks.task import Means, Task
 
@@ -100,27 +103,30 @@ class Bench:
             is_sound=lambda: True,
             news=self._news,
         )
-        self._new_runs = NewRunStore(self.database.schema)
+        self._rows = Rows(self.means, time.time)
+        self._submitting = SharedTransactions(self.database, self._submit)
         self._ownership.start(self._dispatcher.beat)
         self._dispatcher.start()
 
     def workflow(self) -> None:
         """One from its submission to its end."""
-        spec, operation = _SPEC, _operation()
-        atoms = map(kind_of, atoms_of(shared_flow(RECIPE, self.means, NO_HOOKS)))
-        run = NewRun(
-            flow_name=operation.flow_name, detail_id=operation.flow_detail_id, atoms=tuple(atoms)
-        )
-        with self.database.write() as connection:
-            self.stores.instances.add(connection, _instance(operation, spec))
-            self.stores.operations.add(connection, operation)
-            self.stores.attempts.add_first(connection, [operation.id])
-            self._new_runs.add(connection, [run])
-            self.stores.operations.append(connection, [_submitted(operation)])
-        accepted = Accepted(operation=operation, spec=spec, detail=run.detail)
+        build = self._submitting.store(new_operation("create", InstanceId(new_id()), *_CALLER))
+        operation = build.operation
+        accepted = Accepted(operation=operation, spec=build.spec, detail=build.run.detail)
         with self._news.bell(operation.id, every_event=False) as ended:
             self._dispatcher.see_through([operation.id], [accepted])
             ended.wait()
+
+    def _submit(
+        self, connection: sa.Connection, operations: Sequence[Operation], _again: bool
+    ) -> Sequence[Build]:
+        batch = Batch()
+        builds = [
+            self._rows.add_build(batch, operation, _SPEC, _REQUEST, None)
+            for operation in operations
+        ]
+        self._rows.store(connection, batch)
+        return builds
 
     def close(self) -> None:
         """All must be done, or nothing that was measured counts."""
@@ -138,30 +144,8 @@ class Bench:
             raise SystemExit(f"{left} workflows were not done")
 
 
-def _operation() -> Operation:
-    return Operation(
-        id=OperationId(new_id()),
-        kind=RECIPE.kind,
-        flow_name=RECIPE.name,
-        flow_version=RECIPE.version,
-        instance_id=InstanceId(new_id()),
-        project_id="bench",
-        user_id="bench",
-        reservation_id="r-bench",
-        state=OperationState.QUEUED,
-        flow_detail_id=new_id(),
-    )
-
-
-def _submitted(operation: Operation) -> Event:
-    return Event(
-        operation_id=operation.id,
-        instance_id=operation.instance_id,
-        kind="operation",
-        state=OperationState.QUEUED,
-        at=time.time(),
-    )
-
+_CALLER = ("bench", "bench")
+"""Project and user."""
 
 _SPEC = Spec(
     name="bench",
@@ -180,30 +164,8 @@ _SPEC = Spec(
     user_data=None,
 )
 
-
-def _instance(operation: Operation, spec: Spec) -> Instance:
-    return Instance(
-        id=operation.instance_id,
-        project_id=spec.project,
-        user_id=spec.user,
-        reservation_id=operation.reservation_id,
-        name=spec.name,
-        hostname=spec.label,
-        vm_state=VmState.BUILDING,
-        task_state=TaskState.SCHEDULING,
-        power_state=PowerState.NOSTATE,
-        host_id=None,
-        image_id=ImageId(""),
-        flavor_id=spec.flavor,
-        request=spec.to_store(),
-        request_version=spec.version,
-        operation_id=operation.id,
-        fault=None,
-        launched_on=None,
-        created_at=0.0,
-        launched_at=None,
-        deleted_at=None,
-    )
+_REQUEST = CreateRequest.parse(name=_SPEC.name, flavor=_SPEC.flavor, image="none")
+"""What it was made of: of a request, only what is secret is stored as it came."""
 
 
 def cpu_seconds() -> float:

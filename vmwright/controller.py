@@ -1,6 +1,5 @@
 """What an embedder holds: takes requests in, runs them, and tells how they stand."""
 
-import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,8 +15,7 @@ from vmwright.settings import Settings
 from vmwright.states import CLAIMABLE, OperationState
 
 if TYPE_CHECKING:
-    from vmwright.admission.intake import Answers, Reservation
-    from vmwright.admission.several import Wish
+    from vmwright.admission.intake import Reservation
     from vmwright.ids import InstanceId
     from vmwright.inventory import Inventory
     from vmwright.planning import Plan
@@ -99,6 +97,7 @@ class Controller(Reader):
                     self._caller,
                     self._end,
                     self._news,
+                    lambda: self.inventory,
                 )
                 if self._closed.is_set():
                     self._made.worker.close()
@@ -128,7 +127,7 @@ class Controller(Reader):
 
         Returns one reservation for each request. `Unavailable` if no host of ours answers.
         """
-        answers = self._accept(requests, ask_hosts=True)
+        answers = self._shop.reception.accept(requests, ask_hosts=True)
         self._shop.worker.see_through(
             [one.id for answer in answers.reservations for one in answer.operations],
             answers.builds,
@@ -141,7 +140,7 @@ class Controller(Reader):
 
     def submit_all(self, *requests: "CreateRequest") -> Sequence["Reservation"]:
         """Accept builds, all or none, and leave them to whoever resumes work of this store."""
-        answers = self._accept(requests, ask_hosts=False)
+        answers = self._shop.reception.accept(requests, ask_hosts=False)
         self._shop.worker.nudge()
         return answers.reservations
 
@@ -269,45 +268,6 @@ class Controller(Reader):
             return work(connection)
 
         return in_transaction(self._database, checked)
-
-    def _accept(self, requests: Sequence["CreateRequest"], *, ask_hosts: bool) -> "Answers":
-        """At once, where there is a host and, if they are to be asked, one has just answered;
-        else once that is so."""
-        from vmwright.admission.several import Wish
-
-        wishes = [Wish.of(request) for request in requests]
-        accepted = self._take_in(
-            wishes, lambda connection: self.inventory.has_host(connection, heard_of=ask_hosts)
-        )
-        if accepted is None:
-            if self._check(requests):
-                self.inventory.ensure_default_host()
-                if ask_hosts:
-                    patience = self.settings.operations.undo_deadline
-                    self.inventory.ensure_some_host_answers(patience)
-            accepted = self._take_in(wishes, lambda _: True)
-        assert accepted is not None, "the second time there is no condition"
-        return accepted
-
-    def _check(self, requests: Sequence["CreateRequest"]) -> bool:
-        """Refuse what can be refused before a host is asked, or registered. Returns whether
-        anything is to be built that was not accepted before."""
-        with self._database.read() as connection:
-            return self._shop.door.check(connection, requests, self._caller)
-
-    def _take_in(
-        self, wishes: Sequence["Wish"], may: Callable[[sa.Connection], bool]
-    ) -> "Answers | None":
-        """None if it may not be: then nothing is stored."""
-        tries = itertools.count()
-
-        def work(connection: sa.Connection) -> "Answers | None":
-            again = next(tries) > 0
-            if not may(connection):
-                return None
-            return self._shop.door.create(connection, wishes, self._caller, again=again)
-
-        return self._write(work)
 
     def _end(self, instance: "InstanceId") -> Operation:
         """Delete what asked to end by itself, whosever it is."""

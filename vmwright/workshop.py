@@ -10,9 +10,11 @@ from collections.abc import Callable
 from vmwright.admission import Caller, Door
 from vmwright.graphs import Graphs
 from vmwright.ids import DeploymentId, InstanceId
+from vmwright.inventory import Inventory
 from vmwright.news import News
 from vmwright.operator import Operator
 from vmwright.planning import Planner
+from vmwright.reception import Reception
 from vmwright.reconcilers.upkeep import Upkeep
 from vmwright.settings import Settings
 from vmwright.tasks.means import Means
@@ -30,10 +32,19 @@ class Workshop:
         caller: Caller,
         end: Callable[[InstanceId], object],
         news: News,
+        inventory: Callable[[], Inventory],
     ) -> None:
         """`end` and `news` as in `Worker`."""
         self.upkeep = Upkeep(means, deployment, settings)
         self.door = Door(means, settings, time.time)
+        self.reception = Reception(
+            means.stores.database,
+            self.door,
+            caller,
+            self.upkeep.history,
+            inventory,
+            settings.operations.undo_deadline,
+        )
         self.planner = Planner(means, deployment, self.door)
         self.worker = Worker(means, deployment, settings, end, self.upkeep, news)
         self.operator = Operator(means, deployment, settings, caller, self.upkeep)

@@ -1,5 +1,6 @@
 """Requests for instances, taken in by one transaction."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,6 +47,20 @@ class Answers:
     reservations: Sequence[Reservation]
     builds: Sequence[Build]
     """None of a request that was answered before."""
+
+    def parts(self, counts: Sequence[int]) -> "Sequence[Answers]":
+        """The same, dealt out to those who asked for so many of the requests each, in order. A
+        build that several of them have asked for, under one key, is the first one's."""
+        if len(counts) == 1:
+            return [self]
+        built = {build.operation.id: build for build in self.builds}
+        left, parts = iter(self.reservations), []
+        for count in counts:
+            mine = list(itertools.islice(left, count))
+            ids = [operation.id for reservation in mine for operation in reservation.operations]
+            builds = [built.pop(one) for one in ids if one in built]
+            parts.append(Answers(reservations=mine, builds=builds))
+        return parts
 
 
 class Intake:

@@ -13,6 +13,8 @@ from vmwright.persistence.failures import Duplicate
 
 T = TypeVar("T")
 
+_PASSING = (StoreUnavailable, Duplicate)
+
 again_if_given_up = tenacity.retry(
     retry=tenacity.retry_if_exception_type(TransactionGivenUp),
     wait=tenacity.wait_random(0.0, 0.1),
@@ -31,9 +33,14 @@ def in_transaction(database: Database, work: Callable[[sa.Connection], T]) -> T:
     """
     try:
         return _done(database, work)
-    except (StoreUnavailable, Duplicate):
+    except _PASSING:
         done: T = _again(_done, database, work)
         return done
+
+
+def is_worth_another_try(error: Exception) -> bool:
+    """Whether `in_transaction` would do it again after this."""
+    return isinstance(error, _PASSING)
 
 
 def _done(database: Database, work: Callable[[sa.Connection], T]) -> T:
@@ -43,7 +50,7 @@ def _done(database: Database, work: Callable[[sa.Connection], T]) -> T:
 
 # Not around the first try, which nearly always does: that would take as long as a transaction.
 _again = tenacity.Retrying(
-    retry=tenacity.retry_if_exception_type((StoreUnavailable, Duplicate)),
+    retry=tenacity.retry_if_exception_type(_PASSING),
     wait=tenacity.wait_random(0.0, 0.1),
     stop=tenacity.stop_after_attempt(4),
     reraise=True,
