@@ -9,6 +9,7 @@ environment that `benchmarks.peers_venv` makes, and imports nothing of vmwright.
 
 import contextlib
 import json
+import sqlite3
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -28,7 +29,7 @@ def same_durability() -> None:
 
     @sa.event.listens_for(sa.Engine, "connect")
     def _pragmas(connection: Any, _record: object) -> None:
-        if type(connection).__module__.startswith("sqlite3"):
+        if isinstance(connection, sqlite3.Connection):
             cursor = connection.cursor()
             cursor.execute("PRAGMA journal_mode = WAL")
             cursor.execute("PRAGMA synchronous = FULL")

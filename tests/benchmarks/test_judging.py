@@ -14,7 +14,7 @@ from benchmarks.charts import clients_chart, history_chart, peers_chart
 from benchmarks.contest import Contestant, Stores, alternate
 from benchmarks.documents import write_documents
 from benchmarks.layers import seconds_by_layer
-from benchmarks.processes import directory
+from benchmarks.processes import directory, run
 from benchmarks.results import Results
 from benchmarks.syncs import count, traced
 from benchmarks.tables import Table, number, report
@@ -48,6 +48,18 @@ WANTED = {
     "startup_list_seconds": ("<=", 0.5),
 }
 
+PEER = """
+import json, sys
+import sqlalchemy as sa
+from benchmarks.counting import Statements, listen
+from benchmarks.peers import same_durability
+listen(Statements())
+same_durability()
+with sa.create_engine(f"sqlite:///{sys.argv[1]}").connect() as connection:
+    asked = ("journal_mode", "synchronous")
+    print(json.dumps({what: connection.scalar(sa.text(f"PRAGMA {what}")) for what in asked}))
+"""
+
 COMMITS = """
 import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None)
@@ -58,6 +70,11 @@ connection.execute("CREATE TABLE things (text)")
 for number in range(int(sys.argv[2])):
     connection.execute("INSERT INTO things VALUES (hex(randomblob(4000)))")
 """
+
+
+def test_peers_are_as_durable_while_their_statements_are_counted(tmp_path: Path) -> None:
+    child = run(sys.executable, "-c", PEER, str(tmp_path / "store.db"))
+    assert child.line == {"journal_mode": "wal", "synchronous": 2}
 
 
 def test_every_target_is_there_with_its_bound() -> None:
