@@ -322,15 +322,14 @@ class Dispatcher:
     def _run(self, begun: Begun, wanted: object) -> None:
         """In an engine's thread: one operation, as far as it goes here."""
         operation = begun.operation
-        active = self._active[operation.id]
+        active, over = self._active[operation.id], False
         try:
             outcome = self._runs.drive(begun, active)
             if outcome is Outcome.LOST and active.is_claimed:
                 LOG.warning("%s", _lost(operation))
             else:
                 LOG.info("operation %s (%s): %s", operation.id, operation.kind, outcome.value)
-            if outcome in (Outcome.DONE, Outcome.UNDONE):
-                self._forget([operation.id], {operation.id: wanted})
+            over = outcome in (Outcome.DONE, Outcome.UNDONE)
         except ClaimLost:
             LOG.warning("%s", _lost(operation))
         except StoreUnavailable as error:
@@ -342,9 +341,19 @@ class Dispatcher:
             LOG.exception("operation %s is broken", operation.id)
             self._claims.park(_as_stored(begun, active), _broken())
         finally:
-            with self._lock:
-                self._active.pop(operation.id, None)
-            self._news.ended(operation.id)
+            self._leave(operation.id, wanted, over=over)
+
+    def _leave(self, operation: OperationId, wanted: object, *, over: bool) -> None:
+        """It runs here no more. The thread comes round only if something may wait for its room."""
+        with self._lock:
+            if over and self._wanted.get(operation) is wanted:
+                self._wanted.pop(operation, None)
+            self._active.pop(operation, None)
+            others = self._sweep is not None or any(
+                other not in self._active for other in self._wanted
+            )
+        self._news.ended(operation)
+        if others:
             self._bell.set()
 
 

@@ -1,18 +1,11 @@
 """Threads, bounded: one pool for engines, one for the tasks of each host."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, thread
-from contextlib import contextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
-
-
-def _interpreter_ends() -> bool:
-    """Whether no pool takes anything in any more: a program that ends must not wait for the rest
-    of what runs. There is no public word for it."""
-    return bool(getattr(thread, "_shutdown", False))
 
 
 class Places:
@@ -25,11 +18,12 @@ class Places:
         self._threads = ThreadPoolExecutor(size, thread_name_prefix=name)
         self._free = size
         self._waiting = 0
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._freed = threading.Condition(self._lock)
 
     def submit(self, call: Callable[..., T], *arguments: object) -> "Future[T]":
         """Have it done by another thread, once a place is free."""
-        with self._changed:
+        with self._lock:
             self._waiting += 1
         try:
             future = self._threads.submit(self._in_turn, call, *arguments)
@@ -39,39 +33,41 @@ class Places:
         future.add_done_callback(lambda done: self._waits_no_more() if done.cancelled() else None)
         return future
 
-    @contextmanager
-    def here(self) -> Iterator[bool]:
-        """A place for the thread that asks, if one is free and nobody waits for it."""
-        with self._changed:
-            taken = self._free > 0 and not self._waiting and not _interpreter_ends()
+    def take(self) -> bool:
+        """A place for the thread that asks, which gives it back, if one is free and nobody waits
+        for it.
+
+        There is none once the interpreter ends, for which there is no public word: a program that
+        ends must not wait for the rest of what runs.
+        """
+        with self._lock:
+            taken = self._free > 0 and not self._waiting and not getattr(thread, "_shutdown", False)
             self._free -= taken
-        try:
-            yield taken
-        finally:
-            if taken:
-                self._give_back()
+        return taken
+
+    def give_back(self) -> None:
+        with self._lock:
+            self._free += 1
+            if self._waiting:
+                self._freed.notify()
 
     def close(self) -> None:
         """Wait for what runs; begin nothing more."""
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     def _in_turn(self, call: Callable[..., T], *arguments: object) -> T:
-        with self._changed:
-            self._changed.wait_for(lambda: self._free > 0)
+        with self._lock:
+            while self._free <= 0:
+                self._freed.wait()
             self._free -= 1
             self._waiting -= 1
         try:
             return call(*arguments)
         finally:
-            self._give_back()
-
-    def _give_back(self) -> None:
-        with self._changed:
-            self._free += 1
-            self._changed.notify()
+            self.give_back()
 
     def _waits_no_more(self) -> None:
-        with self._changed:
+        with self._lock:
             self._waiting -= 1
 
 
@@ -95,10 +91,13 @@ class Pools:
 
     def of(self, host: str | None) -> Places:
         """The places for tasks on this host; None for those that are not on one."""
-        with self._lock:
-            if host not in self._tasks:
-                self._tasks[host] = Places(self._per_host, f"vmwright-{host or 'controller'}")
-            return self._tasks[host]
+        places = self._tasks.get(host)
+        if places is None:
+            with self._lock:
+                if host not in self._tasks:
+                    self._tasks[host] = Places(self._per_host, f"vmwright-{host or 'controller'}")
+                places = self._tasks[host]
+        return places
 
     def close(self) -> None:
         """Wait for what runs; begin nothing more."""

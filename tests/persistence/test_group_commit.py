@@ -10,7 +10,7 @@ from tests.support.dialects import SERVERS_IN_TURN
 from tests.support.rows import stored_operation
 from vmwright.errors import ClaimLost, Internal, Refused, StoreUnavailable
 from vmwright.ids import OwnerId, new_id
-from vmwright.persistence.group_commit import Entry, Said
+from vmwright.persistence.group_commit import Entry
 from vmwright.persistence.held_operations import Claim
 from vmwright.persistence.records import Event
 from vmwright.states import OperationState
@@ -28,24 +28,28 @@ def operations(stores):
     return known
 
 
-def entry(operation, *, write=None, epoch=1, taken_back=None):
-    def say(connection, _held):
-        if write is not None:
-            write(connection)
-        event = Event(
+class Saying(Entry):
+    """Says one thing."""
+
+    def __init__(self, operation, *, write=None, epoch=1, taken_back=None):
+        super().__init__(operation.id, epoch)
+        self._event = Event(
             operation_id=operation.id,
             instance_id=operation.instance_id,
             kind="task",
             state="RUNNING",
         )
-        return Said(flow=None, atoms={}, events=[event])
+        self.before = write
+        self._taken_back = [] if taken_back is None else taken_back
 
-    return Entry(
-        operation=operation.id,
-        epoch=epoch,
-        write=say,
-        take_back=lambda: (taken_back if taken_back is not None else []).append(operation.id),
-    )
+    def write(self, connection, held, rows):
+        self.held = held
+        if self.before is not None:
+            self.before(connection)
+        rows.events.append(self._event)
+
+    def take_back(self):
+        self._taken_back.append(self.operation)
 
 
 def at_once(stores, entries):
@@ -58,13 +62,8 @@ def at_once(stores, entries):
         assert go_on.wait(60)
 
     first, *others = entries
-    write = first.write
-
-    def holding(connection, held):
-        hold(connection)
-        return write(connection, held)
-
-    first.write = holding
+    assert first.before is None, "it holds the transaction"
+    first.before = hold
     group = stores.group
     with ThreadPoolExecutor(len(entries)) as pool:
         leading = pool.submit(group.commit, first, alone=False)
@@ -97,7 +96,7 @@ def told(stores, operation):
 
 def test_those_that_come_meanwhile_share_the_next_transaction(stores, operations):
     commits = count_of_commits(
-        stores, lambda: at_once(stores, [entry(operation) for operation in operations])
+        stores, lambda: at_once(stores, [Saying(operation) for operation in operations])
     )
     assert commits == 2
     assert [told(stores, operation) for operation in operations] == [1, 1, 1, 1]
@@ -108,7 +107,7 @@ def test_stale_one_fails_alone(stores, operations):
         known = stores.operations.get(connection, operations[2].id)
         stores.operations.claim(connection, known, OwnerId(new_id()))
     taken_back = []
-    entries = [entry(one, taken_back=taken_back) for one in operations]
+    entries = [Saying(one, taken_back=taken_back) for one in operations]
     outcomes = at_once(stores, entries)
     assert [type(outcome) for outcome in outcomes] == [
         type(None),
@@ -126,8 +125,8 @@ def test_one_that_raises_fails_alone_and_what_it_wrote_is_not_there(stores, oper
         raise error
 
     taken_back = []
-    entries = [entry(one, taken_back=taken_back) for one in operations]
-    entries[2] = entry(operations[2], write=write, taken_back=taken_back)
+    entries = [Saying(one, taken_back=taken_back) for one in operations]
+    entries[2] = Saying(operations[2], write=write, taken_back=taken_back)
     outcomes = at_once(stores, entries)
     assert outcomes == [None, None, error, None]
     assert [told(stores, one) for one in operations] == [1, 1, 0, 1]
@@ -142,20 +141,20 @@ def test_writer_that_fails_fails_all_that_wait_with_it(stores, operations):
     def write(_connection):
         raise fails[0]
 
-    entries = [entry(one) for one in operations]
-    entries[1] = entry(operations[1], write=write)
+    entries = [Saying(one) for one in operations]
+    entries[1] = Saying(operations[1], write=write)
     outcomes = at_once(stores, entries)
     assert outcomes == [None, fails[0], fails[0], fails[0]]
     assert [told(stores, one) for one in operations] == [1, 0, 0, 0]
     # And it goes on with those who come then.
-    stores.group.commit(entry(operations[3]), alone=False)
+    stores.group.commit(Saying(operations[3]), alone=False)
     assert told(stores, operations[3]) == 1
 
 
 def test_one_that_was_neither_committed_nor_refused_says_so(stores, operations, monkeypatch):
     monkeypatch.setattr(stores.group._turns, "take", lambda _entry: None)
     with pytest.raises(Internal, match="was not made"):
-        stores.group.commit(entry(operations[0]), alone=False)
+        stores.group.commit(Saying(operations[0]), alone=False)
 
 
 @pytest.mark.parametrize("dialect", SERVERS_IN_TURN)
@@ -168,9 +167,9 @@ def test_those_that_may_wait_for_rows_of_others_keep_nobody_waiting(stores, oper
         assert go_on.wait(60)
 
     with ThreadPoolExecutor(1) as pool:
-        slow_one = pool.submit(stores.group.commit, entry(operations[0], write=slow), alone=True)
+        slow_one = pool.submit(stores.group.commit, Saying(operations[0], write=slow), alone=True)
         assert inside.wait(60)
-        stores.group.commit(entry(operations[1]), alone=False)
+        stores.group.commit(Saying(operations[1]), alone=False)
         assert (told(stores, operations[1]), slow_one.done()) == (1, False)
         go_on.set()
         slow_one.result(60)
@@ -187,7 +186,7 @@ def queued(stores):
 
 
 def claiming(operation, owner=ME, takes_turn=None):
-    known = entry(operation)
+    known = Saying(operation)
     known.claim = Claim(operation=operation, owner=owner, takes_turn=takes_turn)
     return known
 
@@ -231,12 +230,8 @@ def test_operation_whose_instance_is_taken_is_not_claimed(stores, queued):
 
 
 def test_wish_to_cancel_is_told_to_the_first_transaction(stores, queued):
-    heard = []
     with stores.database.write() as connection:
         stores.operations.ask_to_cancel(connection, queued[0].id, "enough")
     known = claiming(queued[0])
-    known.write = lambda _connection, held: (
-        heard.append(held) or Said(flow=None, atoms={}, events=[])
-    )
     stores.group.commit(known, alone=False)
-    assert heard == [("enough", OperationState.RUNNING)]
+    assert known.held == ("enough", OperationState.RUNNING)

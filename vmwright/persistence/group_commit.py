@@ -4,48 +4,43 @@ A commit costs a round trip to the disk or to the server, whatever is in it. Who
 one is under way waits for it; the first of those commits for them all.
 """
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
-from taskflow.persistence import models
 
 from vmwright.errors import ClaimLost, Internal, StoreUnavailable, TransactionGivenUp, VmwrightError
-from vmwright.ids import OperationId
+from vmwright.ids import OperationId, OwnerId
 from vmwright.persistence.database import Database
 from vmwright.persistence.held_operations import Claim, Held
 from vmwright.persistence.operations import OperationStore
-from vmwright.persistence.records import Event
-from vmwright.persistence.run_rows import AtomRows, RunRows, together
+from vmwright.persistence.run_rows import Rows, RunRows
 from vmwright.persistence.taking_turns import Turns
 
 _MOST = 64
 """Runs that share a transaction."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Said:
-    """The rows that a run adds to the transaction: written together with those of others."""
-
-    flow: models.FlowDetail | None
-    atoms: AtomRows
-    events: Sequence[Event]
-
-
-@dataclass(kw_only=True)
-class Entry:
+class Entry(ABC):
     """What one run has to say."""
 
-    operation: OperationId
-    epoch: int
-    claim: Claim | None = None
-    """How the transaction makes the operation ours; None if it is, in this epoch."""
-    write: Callable[[sa.Connection, Held], Said]
-    """Writes the rest. What of ours it raises is this entry's failure, and not that of others."""
-    take_back: Callable[[], None]
-    """Called if what was written is not committed: it may be written again."""
-    error: BaseException | None = None
-    is_committed: bool = False
+    def __init__(self, operation: OperationId, epoch: int, claim: Claim | None = None) -> None:
+        """`claim` is how the transaction makes the operation ours; None if it is, in this
+        epoch."""
+        self.operation = operation
+        self.epoch = epoch
+        self.claim = claim
+        self.error: BaseException | None = None
+        self.is_committed = False
+
+    @abstractmethod
+    def write(self, connection: sa.Connection, held: Held, rows: Rows) -> None:
+        """Write it, and add to the rows what is written together with those of others. What of
+        ours it raises is this entry's failure, and not that of others."""
+
+    @abstractmethod
+    def take_back(self) -> None:
+        """Called if what was written is not committed: it may be written again."""
 
 
 class _Failed(Exception):
@@ -108,11 +103,12 @@ class GroupCommit:
         begun: list[Entry] = []
         try:
             with self._database.write() as connection:
-                said = []
-                for entry, held in self._held(connection, entries):
+                held, rows = self._held(connection, entries), Rows()
+                for entry in entries:
                     begun.append(entry)
-                    said.append(_written(entry, connection, held))
-                self._write(connection, said)
+                    _write(entry, connection, held[entry.operation], rows)
+                self._runs.write(connection, rows)
+                self._operations.append(connection, rows.events)
         except BaseException:
             for entry in begun:
                 entry.take_back()
@@ -120,37 +116,29 @@ class GroupCommit:
 
     def _held(
         self, connection: sa.Connection, entries: Sequence[Entry]
-    ) -> Collection[tuple[Entry, Held]]:
-        claims = [entry.claim for entry in entries if entry.claim is not None]
-        self._operations.claim_all(connection, claims)
-        # Not claimed just now, it may be ours all the same: if the answer to a commit was lost.
-        found = self._operations.held(
-            connection,
-            {
-                entry.operation: (entry.epoch, entry.claim.owner if entry.claim else None)
-                for entry in entries
-            },
-        )
+    ) -> Mapping[OperationId, Held]:
+        ours: dict[OperationId, tuple[int, OwnerId | None]] = {}
+        claims = []
         for entry in entries:
-            if entry.operation not in found or not _has_its_turn(entry, connection):
+            claim = entry.claim
+            if claim is not None:
+                claims.append(claim)
+            # Not claimed just now, it may be ours all the same: if the answer to a commit was lost.
+            ours[entry.operation] = entry.epoch, None if claim is None else claim.owner
+        if claims:
+            self._operations.claim_all(connection, claims)
+        held = self._operations.held(connection, ours)
+        for entry in entries:
+            takes = None if entry.claim is None else entry.claim.takes_turn
+            if entry.operation not in held or (takes is not None and not takes(connection)):
                 error = ClaimLost(f"operation {entry.operation}: another process has taken it over")
                 raise _Failed(entry, error)
-        return [(entry, found[entry.operation]) for entry in entries]
-
-    def _write(self, connection: sa.Connection, said: Sequence[Said]) -> None:
-        self._runs.write_flows(connection, [one.flow for one in said if one.flow is not None])
-        self._runs.write_atoms(connection, together(one.atoms for one in said))
-        self._operations.append(connection, [event for one in said for event in one.events])
+        return held
 
 
-def _has_its_turn(entry: Entry, connection: sa.Connection) -> bool:
-    takes = entry.claim.takes_turn if entry.claim is not None else None
-    return takes is None or takes(connection)
-
-
-def _written(entry: Entry, connection: sa.Connection, held: Held) -> Said:
+def _write(entry: Entry, connection: sa.Connection, held: Held, rows: Rows) -> None:
     try:
-        return entry.write(connection, held)
+        entry.write(connection, held, rows)
     except StoreUnavailable:
         raise
     except VmwrightError as error:

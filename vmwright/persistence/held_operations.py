@@ -15,6 +15,8 @@ from vmwright.persistence.records import Operation
 from vmwright.persistence.tables import Schema
 from vmwright.states import CLAIMABLE, HELD, OperationState
 
+_HELD = {str(state): state for state in HELD}
+
 Held = tuple[str | None, OperationState]
 """Why somebody wants an operation of ours cancelled, if so, and its state."""
 
@@ -95,7 +97,7 @@ class HeldOperations:
         for operation, in_epoch, reason, state, holder in rows:
             epoch, owner = ours[operation]
             if in_epoch == epoch and owner in (None, holder):
-                held[operation] = (reason, OperationState(state))
+                held[operation] = (reason, _HELD[state])
         return held
 
     @cached_property

@@ -41,7 +41,7 @@ class Fenced:
     cancel_reason: str | None
     """Why somebody wants the operation taken back, if so."""
     events: list[Event] = field(default_factory=list)
-    included: Pending = field(default_factory=Pending)
+    included: Pending | None = None
     """What the run has come to within it."""
     taken_back: list[Callable[[], None]] = field(default_factory=list)
     """Called if it is not committed."""

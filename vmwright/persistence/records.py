@@ -43,7 +43,9 @@ class Record:
 
     def values(self) -> dict[str, Any]:
         """The row to insert; the database numbers it."""
-        return {name: value for name, value in vars(self).items() if name != "seq"}
+        values = vars(self).copy()
+        del values["seq"]
+        return values
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,53 +1,86 @@
-"""How the rows of a run that goes on are written: only what has changed of them."""
+"""How the rows of a run that goes on are written: only what has changed of them.
 
-import operator
+Columns get what the database keeps: nothing is converted, or stamped, once for each row.
+"""
+
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sa
-from oslo_utils import timeutils
+import sqlalchemy.ext.compiler
+from oslo_serialization import jsonutils
 from taskflow.persistence import models
 
 from vmwright.persistence.prepared import Prepared
+from vmwright.persistence.records import Event
 from vmwright.persistence.tables import Schema
 
-Columns = tuple[str, ...]
-
-AtomRows = Mapping[Columns, Sequence[Mapping[str, Any]]]
-"""Rows of atoms by the columns of theirs that are written."""
-
 # Two kinds only: a statement more costs more than a value.
-_RESULT: Columns = ("state", "intention", "results")
-_WHOLE: Columns = (*_RESULT, "failure", "revert_results", "revert_failure", "meta", "version")
+_RESULT = ("state", "intention", "results")
+_WHOLE = (*_RESULT, "failure", "revert_results", "revert_failure", "meta", "version")
+
+_others_of = attrgetter("failure", "revert_results", "revert_failure")
+_NONE = (None, None, None)
+
+_text_of = json.JSONEncoder(default=jsonutils.to_primitive).encode
+"""As TaskFlow makes it, with an encoder that is made once."""
+
+
+class Rows:
+    """What runs have to say in one transaction."""
+
+    def __init__(self) -> None:
+        self.flows: list[Mapping[str, Any]] = []
+        self.results: list[Mapping[str, Any]] = []
+        """Of atoms of which nothing else has changed."""
+        self.wholes: list[Mapping[str, Any]] = []
+        self.events: list[Event] = []
 
 
 class WrittenAtoms:
     """What the store has of the atoms of one run: so that the rest of a row is left alone."""
 
-    def __init__(self, detail: models.FlowDetail) -> None:
-        self._written = {atom.name: _content_of(atom) for atom in detail}
+    def __init__(self, atoms: Mapping[str, models.AtomDetail]) -> None:
+        self._keys = {name: atom.uuid for name, atom in atoms.items()}
+        self._more = {
+            name for name, atom in atoms.items() if atom.meta or _others_of(atom) != _NONE
+        }
 
-    def changes(
-        self, atoms: Iterable[models.AtomDetail], remarks: Mapping[str, Mapping[str, Any]]
-    ) -> AtomRows:
-        """What must be written of these. `remarks` are added to the metadata of those they name."""
-        rows: dict[Columns, list[Mapping[str, Any]]] = {}
-        stamp = timeutils.utcnow()
-        for atom in atoms:
-            columns = self._columns(atom, is_remarked=atom.name in remarks)
-            row = _row(atom, columns, remarks.get(atom.name, {}))
-            row |= {"key": atom.uuid, "updated_at": stamp}
-            rows.setdefault(columns, []).append(row)
-        return rows
+    def add(
+        self,
+        rows: Rows,
+        atoms: Mapping[str, models.AtomDetail],
+        remarks: Mapping[str, Mapping[str, Any]],
+    ) -> Sequence[str]:
+        """Have these written; returns of which more than the result is. `remarks` are added to the
+        metadata of those they name."""
+        wholes = []
+        for name, atom in atoms.items():
+            if name in remarks or name in self._more or atom.meta or _others_of(atom) != _NONE:
+                rows.wholes.append(_whole(atom, remarks.get(name, {})))
+                wholes.append(name)
+                continue
+            results = atom.results if type(atom) is models.TaskDetail else _encoded(atom)
+            rows.results.append(
+                {
+                    "key": self._keys[name],
+                    "state": atom.state,
+                    "intention": atom.intention,
+                    "results": None if results is None else _text_of(results),
+                }
+            )
+        return wholes
 
-    def are_written(self, atoms: Iterable[models.AtomDetail]) -> None:
-        for atom in atoms:
-            self._written[atom.name] = _content_of(atom)
-
-    def _columns(self, atom: models.AtomDetail, *, is_remarked: bool) -> Columns:
-        changed = map(operator.is_not, _content_of(atom), self._written[atom.name])
-        return _WHOLE if is_remarked or any(changed) else _RESULT
+    def are_written(self, names: Iterable[str], atoms: Mapping[str, models.AtomDetail]) -> None:
+        """What `add` returned of these is in the store now."""
+        for name in names:
+            if atoms[name].meta or _others_of(atoms[name]) != _NONE:
+                self._more.add(name)
+            else:
+                self._more.discard(name)
 
 
 class RunRows:
@@ -57,48 +90,71 @@ class RunRows:
         self._atoms = schema.logbook.atomdetails
         self._flows = schema.logbook.flowdetails
 
-    def write_flows(self, connection: sa.Connection, flows: Iterable[models.FlowDetail]) -> None:
-        """Where each run as a whole stands."""
-        stamp = timeutils.utcnow()
-        rows = [{"key": flow.uuid, "state": flow.state, "updated_at": stamp} for flow in flows]
-        if rows:
-            self._flow_update.many(connection, rows)
-
-    def write_atoms(self, connection: sa.Connection, atoms: AtomRows) -> None:
-        for columns, rows in atoms.items():
-            self._atom_updates[columns].many(connection, rows)
+    def write(self, connection: sa.Connection, rows: Rows) -> None:
+        """All of them but the events."""
+        if rows.flows:
+            self._flow_update.many(connection, rows.flows)
+        if rows.results:
+            self._result_update.many(connection, rows.results)
+        if rows.wholes:
+            self._whole_update.many(connection, rows.wholes)
 
     @cached_property
     def _flow_update(self) -> Prepared:
         return _update(self._flows, ("state",))
 
     @cached_property
-    def _atom_updates(self) -> dict[Columns, Prepared]:
-        return {columns: _update(self._atoms, columns) for columns in (_RESULT, _WHOLE)}
+    def _result_update(self) -> Prepared:
+        return _update(self._atoms, _RESULT)
+
+    @cached_property
+    def _whole_update(self) -> Prepared:
+        return _update(self._atoms, _WHOLE)
 
 
-def together(several: Iterable[AtomRows]) -> AtomRows:
-    """What several runs write of their atoms, in as few statements as there are kinds of it."""
-    rows: dict[Columns, list[Mapping[str, Any]]] = {}
-    for one in several:
-        for columns, some in one.items():
-            rows.setdefault(columns, []).extend(some)
-    return rows
+class _AsKept(sa.types.UserDefinedType[Any]):
+    """Text that is handed on as it is, whatever the column."""
+
+    cache_ok = True
 
 
-def _update(table: sa.Table, columns: Columns) -> Prepared:
-    values: dict[str, Any] = {name: sa.bindparam(name) for name in (*columns, "updated_at")}
-    return Prepared(sa.update(table).where(table.c.uuid == sa.bindparam("key")).values(values))
+class _Stamp(sa.sql.functions.FunctionElement[Any]):
+    """Now, as TaskFlow stamps its rows: UTC that does not say so."""
+
+    type = sa.DateTime()
+    inherit_cache = True
 
 
-def _content_of(atom: models.AtomDetail) -> tuple[Any, ...]:
-    """What of it changes seldom."""
-    return atom.failure, atom.revert_results, atom.revert_failure, atom.meta
+@sa.ext.compiler.compiles(_Stamp)
+def _stamp_of_postgresql(_element: _Stamp, _compiler: object, **_: object) -> str:
+    return "(clock_timestamp() at time zone 'utc')"
 
 
-def _row(atom: models.AtomDetail, columns: Columns, remarks: Mapping[str, Any]) -> dict[str, Any]:
-    if columns == _RESULT and isinstance(atom, models.TaskDetail):
-        return {"state": atom.state, "intention": atom.intention, "results": atom.results}
-    whole = atom.to_dict()
-    whole["meta"] = {**whole["meta"], **remarks}
-    return {name: whole[name] for name in columns}
+@sa.ext.compiler.compiles(_Stamp, "sqlite")
+def _stamp_of_sqlite(_element: _Stamp, _compiler: object, **_: object) -> str:
+    return "strftime('%Y-%m-%d %H:%M:%f000', 'now')"
+
+
+@sa.ext.compiler.compiles(_Stamp, "mysql")
+@sa.ext.compiler.compiles(_Stamp, "mariadb")
+def _stamp_of_mysql(_element: _Stamp, _compiler: object, **_: object) -> str:
+    return "utc_timestamp(6)"
+
+
+def _update(table: sa.Table, columns: tuple[str, ...]) -> Prepared:
+    values: dict[str, Any] = {name: sa.bindparam(name, type_=_AsKept()) for name in columns}
+    where = table.c.uuid == sa.bindparam("key", type_=_AsKept())
+    return Prepared(sa.update(table).where(where).values(**values, updated_at=_Stamp()))
+
+
+def _encoded(retry: models.RetryDetail) -> Any:
+    return retry.to_dict()["results"]
+
+
+def _whole(atom: models.AtomDetail, remarks: Mapping[str, Any]) -> dict[str, Any]:
+    known = atom.to_dict()
+    row = {name: known[name] for name in ("state", "intention", "version")}
+    row["meta"] = _text_of({**(known["meta"] or {}), **remarks})
+    for name in ("results", "failure", "revert_results", "revert_failure"):
+        row[name] = None if known[name] is None else _text_of(known[name])
+    return row | {"key": atom.uuid}

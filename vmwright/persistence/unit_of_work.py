@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
@@ -13,12 +13,12 @@ from taskflow.persistence import base, models
 
 from vmwright.errors import ClaimLost, StoreUnavailable
 from vmwright.persistence.attempts import decisive_fault
-from vmwright.persistence.group_commit import Entry, Said
+from vmwright.persistence.group_commit import Entry
 from vmwright.persistence.held_operations import Claim, Held
 from vmwright.persistence.logbook import error_of, outcome_of
 from vmwright.persistence.pending import Draft, Failed, Fenced, Pending, Write
 from vmwright.persistence.records import Event, Operation
-from vmwright.persistence.run_rows import WrittenAtoms
+from vmwright.persistence.run_rows import Rows, WrittenAtoms
 from vmwright.persistence.stores import Stores
 from vmwright.states import Direction, OperationState, TaskState
 
@@ -70,10 +70,14 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
         self._lock = threading.Lock()
         self._pending = Pending()
         self._remarks: dict[str, dict[str, Any]] = {}
-        self._written = WrittenAtoms(detail)
-        self._retries = [atom for atom in detail if isinstance(atom, models.RetryDetail)]
-        self._states = {atom.name: atom.state for atom in detail}
-        self._begun = operation.attempt
+        self.atoms: dict[str, models.AtomDetail] = {atom.name: atom for atom in detail}
+        self._written = WrittenAtoms(self.atoms)
+        self._states = {name: atom.state for name, atom in self.atoms.items()}
+        self.attempt = self._begun = operation.attempt
+        """The number of the try on a host that the run has come to. It never goes back, also
+        when the retry that counts them is taken back itself."""
+        for atom in self.atoms.values():
+            self._count_attempts(atom)
         self._failure: Failed | None = None
         self._told: Failed | None = None
         known = operation.error or {}
@@ -99,23 +103,25 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
         return detail
 
     def update_atom_details(self, detail: models.AtomDetail) -> models.AtomDetail:
-        with self._lock:
-            self._pending.atoms[detail.uuid] = detail
-            if self._states.get(detail.name) != detail.state:
-                self._states[detail.name] = detail.state
-                self._note_end(detail)
+        self.changed(detail.name, detail)
         return detail
 
     # What the runner asks.
 
-    @property
-    def attempt(self) -> int:
-        """The number of the try on a host that the run has come to. It never goes back, also
-        when the retry that counts them is taken back itself."""
-        begun = self._begun
-        for retry in self._retries:
-            begun = max(begun, len(retry.results))
-        return begun
+    def changed(self, name: str, atom: models.AtomDetail) -> None:
+        """Have what is new of this atom written in the next commit."""
+        with self._lock:
+            self._pending.atoms[name] = atom
+            state = atom.state
+            if self._states[name] != state:
+                self._states[name] = state
+                if state in _ENDS and type(atom) is models.TaskDetail:
+                    self._note_end(name, atom)
+        self._count_attempts(atom)
+
+    def _count_attempts(self, atom: models.AtomDetail) -> None:
+        if type(atom) is models.RetryDetail:
+            self.attempt = max(self.attempt, len(atom.results))
 
     @property
     def is_claimed(self) -> bool:
@@ -140,10 +146,9 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
 
     def remark(self, task: str, **meta: Any) -> None:
         """Have this in the stored metadata of a task, whatever TaskFlow writes of it meanwhile."""
-        atom = self._atom(task)
         with self._lock:
             self._remarks.setdefault(task, {}).update(meta)
-            self._pending.atoms.setdefault(atom.uuid, atom)
+            self._pending.atoms.setdefault(task, self.atoms[task])
 
     def event(self, kind: str, state: str, **more: Any) -> Event:
         """An event of this operation, now."""
@@ -202,7 +207,7 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
     def include(self, fenced: Fenced, task: str, change: Callable[[], None]) -> None:
         """Have what `change` makes of this task and of the run written by this transaction too,
         after what it says already. If it is not committed, nothing has changed."""
-        atom = self._atom(task)
+        atom = self.atoms[task]
         before, state, flow_state = dict(vars(atom)), self._states[task], self._detail.state
 
         def take_back() -> None:
@@ -214,7 +219,7 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
         change()
         included = self._taken()
         fenced.events.extend(included.events)
-        fenced.included = fenced.included.before(included)
+        fenced.included = included if fenced.included is None else fenced.included.before(included)
         with self._lock:
             self._pending = waiting.before(self._pending)
 
@@ -261,18 +266,11 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
 
     def _commit_once(self, work: Callable[[Fenced], T], pending: Pending, alone: bool) -> T:
         writing = _Writing(self, work, pending)
-        entry = Entry(
-            operation=self.operation.id,
-            epoch=self.operation.epoch,
-            claim=self._claim,
-            write=writing.write,
-            take_back=writing.take_back,
-        )
-        self._stores.group.commit(entry, alone=alone)
-        self._written.are_written(writing.atoms())
-        if self._claim is not None and self._claimed is not None:
-            self._claimed()
-        self._claim = None
+        self._stores.group.commit(writing, alone=alone)
+        if self._claim is not None:
+            self._claim = None
+            if self._claimed is not None:
+                self._claimed()
         return writing.committed()
 
     def _say(self, fenced: Fenced, state: OperationState, pending: Pending) -> None:
@@ -300,9 +298,13 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
                 failure.outcome,
                 failure.fault,
             )
-        if all(atom.intention == taskflow_states.REVERT for atom in self._detail):
+        for atom in self.atoms.values():
+            if atom.intention != taskflow_states.REVERT:
+                break
+        else:
             self._begin_undo(fenced)
-        elif failure is not None:
+            return
+        if failure is not None:
             fenced.events.append(self.event("attempt", failure.outcome, error=failure.fault))
 
     def _begin_undo(self, fenced: Fenced) -> None:
@@ -315,46 +317,44 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
         fenced.events.append(self.event("operation", OperationState.UNDOING, error=self.error))
         self.enter(fenced, None)
 
-    def _atom(self, task: str) -> models.AtomDetail:
-        (atom,) = (atom for atom in self._detail if atom.name == task)
-        return atom
-
-    def _note_end(self, detail: models.AtomDetail) -> None:
-        direction = _ENDS.get(detail.state)
-        if direction is None or isinstance(detail, models.RetryDetail):
-            return
+    def _note_end(self, name: str, atom: models.TaskDetail) -> None:
         error = None
-        if detail.state == taskflow_states.FAILURE:
-            error = error_of(detail.failure) | {"task": detail.name}
-            failure = Failed(attempt=self.attempt, outcome=outcome_of(detail.failure), fault=error)
+        if atom.state == taskflow_states.FAILURE:
+            error = error_of(atom.failure) | {"task": name}
+            failure = Failed(attempt=self.attempt, outcome=outcome_of(atom.failure), fault=error)
             if self._failure is None or self._failure.gives_way_to(failure):
                 self._failure = failure
-        self._pending.events.append(
-            self.event("task", detail.state, task=detail.name, direction=direction, error=error)
-        )
+        direction = _ENDS[atom.state]
+        event = self.event("task", atom.state, task=name, direction=direction, error=error)
+        self._pending.events.append(event)
 
 
-class _Writing(Generic[T]):
+class _Writing(Entry, Generic[T]):
     """One commit of a run, which may be tried more than once, by any thread."""
 
     def __init__(self, unit: UnitOfWork, work: Callable[[Fenced], T], pending: Pending) -> None:
+        super().__init__(unit.operation.id, unit.operation.epoch, unit._claim)
         self._unit = unit
         self._work = work
         self._pending = pending
         self._fenced: Fenced | None = None
         self._outcome: list[T] = []
+        self._wholes: tuple[Sequence[str], Mapping[str, models.AtomDetail]] = (), {}
 
-    def write(self, connection: sa.Connection, held: Held) -> Said:
+    def write(self, connection: sa.Connection, held: Held, rows: Rows) -> None:
         reason, state = held
         unit, pending = self._unit, self._pending
         self._fenced = fenced = Fenced(connection, reason)
         unit._say(fenced, state, pending)
         self._outcome = [self._work(fenced)]
-        return Said(
-            flow=fenced.included.flow or pending.flow,
-            atoms=unit._written.changes(self.atoms(), unit._remarks),
-            events=[*pending.events, *fenced.events],
-        )
+        if fenced.included is not None:
+            pending = pending.before(fenced.included)
+        flow = pending.flow
+        if flow is not None:
+            rows.flows.append({"key": flow.uuid, "state": flow.state})
+        self._wholes = unit._written.add(rows, pending.atoms, unit._remarks), pending.atoms
+        rows.events += self._pending.events
+        rows.events += fenced.events
 
     def take_back(self) -> None:
         if self._fenced is not None:
@@ -362,13 +362,11 @@ class _Writing(Generic[T]):
                 take_back()
         self._fenced = None
 
-    def atoms(self) -> Collection[models.AtomDetail]:
-        included = self._fenced.included.atoms if self._fenced is not None else {}
-        return (self._pending.atoms | included).values()
-
     def committed(self) -> T:
         """What the work came to."""
         assert self._fenced is not None, "it was just committed"
+        if self._wholes[0]:
+            self._unit._written.are_written(*self._wholes)
         for tell in self._fenced.committed:
             tell()
         (outcome,) = self._outcome

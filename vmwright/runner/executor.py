@@ -4,7 +4,6 @@ import dataclasses
 import logging
 from collections.abc import Callable, Sequence
 from concurrent import futures
-from contextlib import nullcontext
 from typing import Any, TypeVar
 
 from taskflow.persistence import models
@@ -195,11 +194,13 @@ class Executor:
         except Exception as error:  # noqa: BLE001 - its host is no host: it is the engine's to raise
             self._done(job, error)
             return None
-        with places.here() if here else nullcontext(False) as taken:
-            if taken:
-                self._perform(job, self._assignment.hands_over(job.task.name))
-                return None
-        return self._submit(job, places)
+        if not here or not places.take():
+            return self._submit(job, places)
+        try:
+            self._perform(job, self._assignment.hands_over(job.task.name))
+        finally:
+            places.give_back()
+        return None
 
     def _submit(self, job: Job, places: Places) -> "futures.Future[None] | None":
         back = self._assignment.hands_over(job.task.name)
