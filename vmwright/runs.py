@@ -96,8 +96,11 @@ class Runs:
         loaded = self._loaded(begun)
         hooks = loaded.spec.hooks
         flow = stored_flow(operation.flow_name, operation.flow_version, self._means, hooks)
-        refuse_other_rows(flow, (atom.name for atom in loaded.detail))
+        if begun.accepted is None:
+            refuse_other_rows(flow, (atom.name for atom in loaded.detail))
         compiled = self._compiled.of(flow)
+        if begun.accepted is None:
+            compiled.refuse_other_kinds(loaded.detail)
         active.work = UnitOfWork(
             self._stores,
             operation,

@@ -99,7 +99,14 @@ def patiently(call: Callable[[], T], wait: Wait, what: str, patience: float = ma
     try:
         return call()
     except Unavailable as error:
-        unheard: list[Unavailable] = [error]
+        return again_patiently(call, error, wait, what, patience)
+
+
+def again_patiently(
+    call: Callable[[], T], error: Unavailable, wait: Wait, what: str, patience: float = math.inf
+) -> T:
+    """As `patiently`, of what was called once and came to this error."""
+    unheard = [error]
     silence = _Silence()
 
     def again() -> T:

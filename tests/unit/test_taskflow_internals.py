@@ -29,8 +29,12 @@ INTENTIONS = (states.EXECUTE, states.REVERT, states.RETRY, states.IGNORE)
 class Unwritten:
     """Stands where a run's changes go."""
 
-    def update_atom_details(self, detail: Any) -> Any:
-        return detail
+    def __init__(self, detail: models.FlowDetail) -> None:
+        self.atoms = {atom.name: atom for atom in detail}
+        self.uuids = {atom.name: atom.uuid for atom in detail}
+
+    def changed(self, name: str, atom: Any) -> None:
+        """It is written nowhere."""
 
 
 def details_of(compiled: CompiledFlow) -> models.FlowDetail:
@@ -43,7 +47,7 @@ def details_of(compiled: CompiledFlow) -> models.FlowDetail:
 
 
 def run_of(compiled: CompiledFlow, detail: models.FlowDetail) -> tuple[RunStorage, RunRuntime]:
-    storage = RunStorage(detail, Unwritten(), compiled, dict.fromkeys(INPUTS, "given"))
+    storage = RunStorage(detail, Unwritten(detail), compiled, dict.fromkeys(INPUTS, "given"))
     return storage, RunRuntime(compiled, storage, executor=None)
 
 

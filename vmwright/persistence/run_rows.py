@@ -43,8 +43,8 @@ class Rows:
 class WrittenAtoms:
     """What the store has of the atoms of one run: so that the rest of a row is left alone."""
 
-    def __init__(self, atoms: Mapping[str, models.AtomDetail]) -> None:
-        self._keys = {name: atom.uuid for name, atom in atoms.items()}
+    def __init__(self, atoms: Mapping[str, models.AtomDetail], uuids: Mapping[str, str]) -> None:
+        self._keys = uuids
         self._more = {
             name for name, atom in atoms.items() if atom.meta or _others_of(atom) != _NONE
         }

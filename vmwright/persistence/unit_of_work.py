@@ -71,7 +71,8 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
         self._pending = Pending()
         self._remarks: dict[str, dict[str, Any]] = {}
         self.atoms: dict[str, models.AtomDetail] = {atom.name: atom for atom in detail}
-        self._written = WrittenAtoms(self.atoms)
+        self.uuids = {name: atom.uuid for name, atom in self.atoms.items()}
+        self._written = WrittenAtoms(self.atoms, self.uuids)
         self._states = {name: atom.state for name, atom in self.atoms.items()}
         self.attempt = self._begun = operation.attempt
         """The number of the try on a host that the run has come to. It never goes back, also

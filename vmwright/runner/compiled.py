@@ -13,6 +13,8 @@ from vmwright.errors import Damaged, Internal
 from vmwright.flows import tasks_of
 from vmwright.ids import new_id
 from vmwright.runner import taskflow_internals as internals
+from vmwright.runner.job import Way
+from vmwright.states import Direction
 from vmwright.tasks.task import Task
 
 INPUTS = ("run", "spec")
@@ -56,6 +58,11 @@ class CompiledFlow:
         nodes = self.compilation.execution_graph.nodes(data=True)
         self.atoms = [atom for atom, known in nodes if known["kind"] in internals.ATOMS]
         self.places = {atom.name: self._place_of(atom) for atom in self.atoms}
+        self.ways = {
+            (task.name, direction): Way(task, direction)
+            for task in self.tasks
+            for direction in Direction
+        }
         self._retries = {atom.name for atom, known in nodes if known["kind"] == internals.RETRY}
         for atom in self.atoms:
             if atom.inject or self.metadata[atom.name]["edge_deciders"]:

@@ -5,8 +5,9 @@ loop, and not its state machine: that costs more than all the rest of a run.
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent import futures
+from functools import cached_property
 from queue import SimpleQueue
 from typing import Any
 
@@ -20,6 +21,7 @@ from vmwright.errors import VmwrightError
 from vmwright.persistence.logbook import is_given_up
 from vmwright.persistence.pending import Fenced
 from vmwright.pools import Pools
+from vmwright.runner import taskflow_internals as internals
 from vmwright.runner.assignment import Assignment, Outcome
 from vmwright.runner.compiled import CompiledFlow
 from vmwright.runner.executor import Ended, Executor
@@ -27,10 +29,17 @@ from vmwright.runner.job import Answer, Job
 from vmwright.runner.readiness import Readiness
 from vmwright.runner.run_state import RunRuntime, RunStorage
 from vmwright.states import Direction
-from vmwright.tasks.task import StoreTask
 
 LOG = logging.getLogger(__name__)
 
+_INTERRUPTED = frozenset(
+    {
+        taskflow_states.RUNNING,
+        taskflow_states.REVERTING,
+        taskflow_states.FAILURE,
+        taskflow_states.RETRYING,
+    }
+)
 _OVER = frozenset({taskflow_states.PENDING, taskflow_states.REVERTED, taskflow_states.IGNORE})
 _DONE = frozenset({taskflow_states.SUCCESS, taskflow_states.IGNORE})
 
@@ -40,7 +49,6 @@ def drive(
 ) -> Outcome:
     """Run, or go on with, one operation until it ends or cannot go on here."""
     work = assignment.work
-    compiled.refuse_other_kinds(detail)
     engine = _Engine(compiled, detail, assignment, pools)
     try:
         engine.run()
@@ -68,26 +76,30 @@ class _Engine:
         self._executor = Executor(
             assignment,
             pools,
-            detail,
+            ways=compiled.ways,
             done=lambda job, ended: self._ended.put((job.task, ended)),
             suspend=self._suspend,
             end_with=self._end_with,
         )
         inputs: Mapping[str, Any] = {**assignment.inputs, "run": assignment.run}
-        storage = RunStorage(detail, self._work, compiled, inputs)
-        self._runtime = RunRuntime(compiled, storage, self._executor)
-        self._ready = Readiness(compiled, storage)
+        self._storage = RunStorage(detail, self._work, compiled, inputs)
+        self._ready = Readiness(compiled, self._storage)
         self._ended: SimpleQueue[tuple[Atom, Ended]] = SimpleQueue()
         self._under_way = 0
         self._futures: list[futures.Future[None]] = []
         self._suspended = False
         self._recorded = Outcome.STOPPED
 
+    @cached_property
+    def _runtime(self) -> RunRuntime:
+        """TaskFlow's decisions: most runs need none, as nothing in them fails."""
+        return RunRuntime(self._compiled, self._storage, self._executor)
+
     def run(self) -> None:
         """Go on until nothing more may begin, and record the end if it is one."""
         self._moves_to(taskflow_states.RUNNING)
         failure: BaseException | None = None
-        ready = _unique([*self._runtime.completer.resume(), *self._ready.anywhere()])
+        ready = _unique([*self._interrupted(), *self._ready.anywhere()])
         while ready or self._under_way:
             try:
                 if ready and not self._suspended and failure is None:
@@ -103,6 +115,17 @@ class _Engine:
             raise failure
         self._end()
 
+    def _interrupted(self) -> Collection[Atom]:
+        """What was under way, or had failed and is not dealt with yet."""
+        if self._states() & _INTERRUPTED:
+            found: Collection[Atom] = self._runtime.completer.resume()
+            return found
+        return ()
+
+    def _states(self) -> set[str]:
+        """All that atoms are in."""
+        return {atom.state for atom in self._work.atoms.values()}
+
     def outcome(self) -> Outcome:
         """How it ended; a run that is not over is put down durably first, unless it never began."""
         reason = self._executor.blocked
@@ -115,7 +138,7 @@ class _Engine:
     def _begin(self, atoms: Iterable[Atom]) -> None:
         jobs = []
         for atom in atoms:
-            scheduled = self._runtime.fetch_scheduler(atom).schedule(atom)
+            scheduled = self._scheduled(atom)
             if isinstance(scheduled, Job):
                 jobs.append(scheduled)
             else:
@@ -126,6 +149,18 @@ class _Engine:
             self._under_way += len(jobs)
             self._futures = [one for one in self._futures if not one.done()]
             self._futures += self._executor.begin(jobs, alone=alone)
+
+    def _scheduled(self, atom: Atom) -> Any:
+        """The job that it is, or the answer of a retry."""
+        name = atom.name
+        intention = self._work.atoms[name].intention
+        if (
+            intention == taskflow_states.EXECUTE
+            and (name, Direction.EXECUTE) in self._compiled.ways
+        ):
+            # As TaskFlow's scheduler of tasks does.
+            return self._executor.execute_task(atom, self._storage.begins(atom))
+        return self._runtime.fetch_scheduler(atom).schedule(atom)
 
     def _next(self) -> list[Atom]:
         """Wait until something has ended; what may begin now."""
@@ -145,6 +180,10 @@ class _Engine:
 
     def _complete(self, atom: Atom, answer: Answer) -> None:
         word, result = answer
+        if word == internals.EXECUTED and not isinstance(result, Failure):
+            # As TaskFlow's completer does, of tasks and of retries.
+            self._storage.save(atom.name, result)
+            return
         completer = self._runtime.completer
         completer.complete(atom, word, result)
         if isinstance(result, Failure) and completer.complete_failure(atom, word, result):
@@ -160,9 +199,9 @@ class _Engine:
         self._futures = []
 
     def _end(self) -> None:
-        if any(self._ready.anywhere()):
+        if self._ready.anywhere():
             self._moves_to(taskflow_states.SUSPENDED)
-        elif self._runtime.is_success():
+        elif self._states() <= _DONE:
             self._moves_to(taskflow_states.SUCCESS)
             if self._recorded is not Outcome.DONE:
                 self._record(Outcome.DONE)
@@ -190,9 +229,13 @@ class _Engine:
 
     def _is_last(self, job: Job) -> bool:
         return (
-            isinstance(job.task, StoreTask)
-            and job.direction is Direction.EXECUTE
-            and all(atom.state in _DONE for atom in self._detail if atom.name != job.task.name)
+            job.way.in_store
+            and job.way.direction is Direction.EXECUTE
+            and all(
+                atom.state in _DONE
+                for name, atom in self._work.atoms.items()
+                if name != job.task.name
+            )
         )
 
     def _moves_to(self, state: str) -> None:
@@ -207,14 +250,16 @@ class _Engine:
 
     def _is_over(self) -> bool:
         """Whether nothing is left to undo: each task was taken back, or given up."""
-        return all(atom.state in _OVER for atom in self._detail)
+        return self._states() <= _OVER
 
     def _is_reverted(self) -> bool:
         """Whether TaskFlow's word is true: each task was taken back."""
-        return self._is_over() and not any(is_given_up(atom) for atom in self._detail)
+        return self._is_over() and not any(is_given_up(atom) for atom in self._work.atoms.values())
 
 
 def _unique(atoms: Iterable[Atom]) -> list[Atom]:
     """Each once, those that matter most first."""
     known = dict.fromkeys(atoms)
+    if len(known) < 2:
+        return list(known)
     return sorted(known, key=lambda atom: -atom.priority)

@@ -2,11 +2,10 @@
 
 import dataclasses
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
-from typing import Any, TypeVar
+from typing import Any
 
-from taskflow.persistence import models
 from taskflow.retry import Retry
 from taskflow.types.failure import Failure
 
@@ -22,19 +21,20 @@ from vmwright.persistence.pending import Fenced
 from vmwright.pools import Places, Pools
 from vmwright.runner import taskflow_internals as internals
 from vmwright.runner.assignment import Assignment
-from vmwright.runner.job import Answer, Job
+from vmwright.runner.job import Answer, Job, Way
 from vmwright.runner.lateness import Lateness
 from vmwright.states import Direction
-from vmwright.tasks.task import RemovingTask, Run, StoreTask, Task
-from vmwright.waiting import Wait, patiently
-
-T = TypeVar("T")
+from vmwright.tasks.task import Run, Task
+from vmwright.waiting import Wait, again_patiently
 
 LOG = logging.getLogger(__name__)
 
 Ended = Answer | BaseException | None
 """How a task ended: with an answer, with what ends the run here, or not: it goes on when the run
 does."""
+
+_BEGUN: Answer = ("begun", None)
+"""Instead of an end: it is left to be carried out."""
 
 Done = Callable[[Job, Ended], None]
 """Told so, from any thread."""
@@ -50,8 +50,8 @@ class Executor:
         self,
         assignment: Assignment,
         pools: Pools,
-        detail: models.FlowDetail,
         *,
+        ways: Mapping[tuple[str, Direction], Way],
         done: Done,
         suspend: Callable[[], None],
         end_with: Callable[[Fenced, Job, Answer], None],
@@ -60,7 +60,8 @@ class Executor:
         self._assignment = assignment
         self._work = assignment.work
         self._pools = pools
-        self._lateness = Lateness(self._work, detail, cut_off=assignment.cut_off)
+        self._lateness = Lateness(self._work, cut_off=assignment.cut_off)
+        self._ways = ways
         self._done = done
         self._suspend = suspend
         self._end_with = end_with
@@ -81,8 +82,10 @@ class Executor:
         return internals.REVERTED, _of_retry(retry.revert, arguments)
 
     def _job(self, task: Task, direction: Direction, arguments: dict[str, Any]) -> Job:
-        run = self._run_of(task, direction)
-        return Job(task=task, direction=direction, arguments={**arguments, "run": run})
+        way = self._ways[task.name, direction]
+        run = self._run_of(task, way)
+        arguments["run"] = run
+        return Job(task=task, way=way, run=run, arguments=arguments)
 
     # What the engine asks for.
 
@@ -96,28 +99,32 @@ class Executor:
             for job in jobs:
                 self._done(job, None)
             return []
+        outside = []
         for job in jobs:
-            if isinstance(job.task, StoreTask):
-                self._answer(job, lambda job=job: self._in_store(job))  # type: ignore[misc]
-        begun = self._announced([job for job in jobs if not isinstance(job.task, StoreTask)])
-        here = alone and len(begun) == len(jobs) == 1
-        under_way = [self._set_off(job, here=here) for job in begun]
+            if job.way.in_store:
+                self._answer(job, self._in_store)
+            else:
+                outside.append(job)
+        begun = self._announced(outside)
+        if alone and len(begun) == len(jobs) == 1:
+            future = self._set_off(begun[0], here=True)
+            return [] if future is None else [future]
+        under_way = [self._set_off(job, here=False) for job in begun]
         return [future for future in under_way if future is not None]
 
-    def _run_of(self, task: Task, direction: Direction) -> Run:
+    def _run_of(self, task: Task, way: Way) -> Run:
         """What this task may know: the attempt that it belongs to, and its own patience."""
-        settings, forward = self._assignment.settings, direction is Direction.EXECUTE
-        run, attempt = self._assignment.run, self._work.attempt
-        removing = isinstance(task, RemovingTask) or not forward
+        assignment, removing = self._assignment, way.removes
+        settings, run, attempt = assignment.settings, assignment.run, self._work.attempt
+        mark = run.mark
         wait = Wait(
             settings.undo_deadline if removing else settings.deadline,
-            cancelled=self._assignment.stopping if removing else self._assignment.cancelled,
-            report=lambda fraction, note: self._assignment.progress(task.name, fraction, note),
+            cancelled=assignment.stopping if removing else assignment.cancelled,
+            report=lambda fraction, note: assignment.progress(task.name, fraction, note),
             guard=self._work.check_ours,
         )
-        return dataclasses.replace(
-            run,
-            mark=dataclasses.replace(run.mark, attempt=attempt),
+        return run.but(
+            mark=mark if mark.attempt == attempt else dataclasses.replace(mark, attempt=attempt),
             wait=wait,
             late=removing and self._lateness.concerns(task.name, attempt),
             owed=[],
@@ -132,11 +139,15 @@ class Executor:
                 LOG.debug("operation %s: one by one: %s", self._work.operation.id, error)
             else:
                 return jobs
-        return [job for job in jobs if self._answer(job, lambda job=job: self._announce([job]))]  # type: ignore[misc]
+        return [job for job in jobs if self._answer(job, self._announce_alone)]
+
+    def _announce_alone(self, job: Job) -> Ended:
+        self._announce((job,))
+        return _BEGUN
 
     def _announce(self, jobs: Sequence[Job]) -> None:
         """Commit the intents of these together, or none of them."""
-        if self._work.is_claimed and all(job.only_looks for job in jobs):
+        if self._work.is_claimed and {job.task.only_looks for job in jobs} == {True}:
             for job in jobs:
                 self._work.note(self._begins(job))
             return
@@ -144,17 +155,17 @@ class Executor:
         def intend(fenced: Fenced) -> None:
             for job in jobs:
                 self._begin(fenced, job)
-                if job.has_intent:
+                if job.way.has_intent:
                     job.task.intend(**job.within(fenced, self._work))
 
-        self._work.commit(intend, alone=any(job.has_intent for job in jobs))
+        self._work.commit(intend, alone=True in {job.way.has_intent for job in jobs})
 
     def _in_store(self, job: Job) -> Answer:
         """The whole of a task whose effect lies in the store."""
 
         def perform(fenced: Fenced) -> Answer:
             self._begin(fenced, job)
-            answer = job.answer(job.method(**job.within(fenced, self._work)))
+            answer = job.answer(job.carry_out(job.within(fenced, self._work)))
             self._end_with(fenced, job, answer)
             return answer
 
@@ -162,27 +173,26 @@ class Executor:
 
     def _begin(self, fenced: Fenced, job: Job) -> None:
         """What every task's transaction says. Raises `Cancelled` if it must not begin."""
-        task, forward = job.task, job.direction is Direction.EXECUTE
-        if forward and fenced.cancel_reason is not None and not isinstance(task, RemovingTask):
+        task, forward = job.task, job.way.direction is Direction.EXECUTE
+        if forward and fenced.cancel_reason is not None and not job.way.removes:
             raise Cancelled(f"cancelled: {fenced.cancel_reason}")
         fenced.events.append(self._begins(job))
         if forward and task.task_state is not None:
             self._work.enter(fenced, task.task_state)
 
     def _begins(self, job: Job) -> Any:
-        return self._work.event("task", job.begun, task=job.task.name, direction=job.direction)
+        return self._work.event(
+            "task", job.way.begun, task=job.task.name, direction=job.way.direction
+        )
 
-    def _answer(self, job: Job, call: Callable[[], Answer | None]) -> bool:
+    def _answer(self, job: Job, call: Callable[[Job], Ended]) -> bool:
         """Whether the call has left the task to be carried out; else it has ended."""
-        ended: Ended = None
         try:
-            ended = self._guarded(job, call)
-            if ended is None:
-                return True
-        except futures.CancelledError:
-            LOG.debug("operation %s: %s begins later", self._work.operation.id, job.task.name)
+            ended = self._tried(job, call)
         except Exception as error:  # noqa: BLE001 - it is the engine's to raise
             ended = error
+        if ended is _BEGUN:
+            return True
         self._done(job, ended)
         return False
 
@@ -220,11 +230,10 @@ class Executor:
         """
         ended: Ended = None
         try:
-            ended = self._guarded(job, lambda: self._outside(job))
-        except ClaimLost:
-            self._suspend()
-        except futures.CancelledError:
-            LOG.debug("operation %s: %s goes on later", self._work.operation.id, job.task.name)
+            ended = self._tried(job, self._outside)
+            if isinstance(ended, ClaimLost):
+                ended = None
+                self._suspend()
         except BaseException as error:  # noqa: BLE001 - it is the engine's to raise
             ended = error
         finally:
@@ -232,30 +241,37 @@ class Executor:
             self._done(job, ended)
 
     def _outside(self, job: Job) -> Answer:
-        result = patiently(
-            lambda: self._asked(job),
-            job.run.wait,
-            job.task.name,
-            self._assignment.settings.patience,
-        )
-        if job.removes:
+        try:
+            result = job.carry_out(job.arguments)
+        except Unavailable as error:
+            self._is_late(job)
+            result = self._asked_again(job, error)
+        if job.way.removes:
             self._write_removal(job)
         return job.answer(result)
 
-    def _asked(self, job: Job) -> Any:
-        try:
-            return job.method(**job.arguments)
-        except Unavailable:
-            if not job.removes:
-                self._lateness.remember(job.task.name, job.run.mark.attempt)
-            raise
+    def _asked_again(self, job: Job, error: Unavailable) -> Any:
+        def ask() -> Any:
+            try:
+                return job.carry_out(job.arguments)
+            except Unavailable:
+                self._is_late(job)
+                raise
 
-    def _guarded(self, job: Job, call: Callable[[], T]) -> T | Answer:
+        patience = self._assignment.settings.patience
+        return again_patiently(ask, error, job.run.wait, job.task.name, patience)
+
+    def _is_late(self, job: Job) -> None:
+        """A call of it may still land."""
+        if not job.way.removes:
+            self._lateness.remember(job.task.name, job.run.mark.attempt)
+
+    def _tried(self, job: Job, call: Callable[[Job], Ended]) -> Ended:
         """What the call returns, or how the task failed. A run that is not ours ends here."""
         try:
-            return call()
-        except (ClaimLost, StoreUnavailable):
-            raise
+            return call(job)
+        except (ClaimLost, StoreUnavailable) as error:
+            return error
         except VmwrightError as error:
             return self._failed(job, error)
         except Exception:
@@ -273,13 +289,15 @@ class Executor:
 
         self._work.later(write)
 
-    def _failed(self, job: Job, error: VmwrightError) -> Answer:
+    def _failed(self, job: Job, error: VmwrightError) -> Answer | None:
+        """None if it goes on when the run does."""
         error.host = error.host or job.host.get("name")
         if self._assignment.stopping.is_set() and isinstance(error, Cancelled):
-            raise futures.CancelledError
-        if job.removes:
+            LOG.debug("operation %s: %s goes on later", self._work.operation.id, job.task.name)
+            return None
+        if job.way.removes:
             self._block(job, error)
-            raise futures.CancelledError
+            return None
         return job.failure(error)
 
     def _block(self, job: Job, error: VmwrightError) -> None:
@@ -289,9 +307,9 @@ class Executor:
         self._work.note(
             self._work.event(
                 "task",
-                job.begun,
+                job.way.begun,
                 task=job.task.name,
-                direction=job.direction,
+                direction=job.way.direction,
                 error=self.blocked,
             )
         )

@@ -1,7 +1,6 @@
 """Calls that nobody waits for any more, and that may still land."""
 
 from taskflow import states as taskflow_states
-from taskflow.persistence import models
 
 from vmwright.persistence.logbook import LATE
 from vmwright.persistence.unit_of_work import UnitOfWork
@@ -16,14 +15,16 @@ class Lateness:
     attempt on another host has nothing to do with it. Thread-safe.
     """
 
-    def __init__(self, work: UnitOfWork, detail: models.FlowDetail, *, cut_off: bool) -> None:
+    def __init__(self, work: UnitOfWork, *, cut_off: bool) -> None:
         """`cut_off` says whether the process that ran this before died."""
         self._work = work
-        self._attempts = {atom.name: atom.meta[LATE] for atom in detail if LATE in atom.meta}
+        self._attempts = {
+            name: atom.meta[LATE] for name, atom in work.atoms.items() if LATE in atom.meta
+        }
         if cut_off:
-            for atom in detail:
+            for name, atom in work.atoms.items():
                 if atom.state in _UNDER_WAY:
-                    self.remember(atom.name, work.attempt)
+                    self.remember(name, work.attempt)
 
     def concerns(self, task: str, attempt: int) -> bool:
         """Whether a call that this task made in this attempt may still land."""

@@ -4,7 +4,7 @@ TaskFlow's rules, answered from what was compiled once: an atom is executed when
 succeeded, and taken back when nothing after it is left.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 
 from taskflow import states as taskflow_states
 from taskflow.atom import Atom
@@ -26,45 +26,49 @@ class Readiness:
     def __init__(self, compiled: CompiledFlow, storage: RunStorage) -> None:
         self._compiled = compiled
         self._places = compiled.places
-        self._stands = storage.stands
+        self._atoms = storage.atoms
 
-    def anywhere(self) -> Iterator[Atom]:
+    def anywhere(self) -> list[Atom]:
         """Whatever may begin now."""
-        yield from self._to_execute(self._compiled.atoms)
-        yield from self._to_undo(self._compiled.atoms)
+        return self._to_execute(self._compiled.atoms) + self._to_undo(self._compiled.atoms)
 
-    def after(self, atom: Atom) -> Iterator[Atom]:
+    def after(self, atom: Atom) -> Sequence[Atom]:
         """What may begin because this one has ended."""
-        state, intention = self._stands(atom.name)
-        place = self._places[atom.name]
-        if state == taskflow_states.SUCCESS:
-            if intention == taskflow_states.REVERT:
-                yield atom
-            elif intention == taskflow_states.EXECUTE:
-                yield from self._to_execute(place.after)
-        elif state == taskflow_states.REVERTED:
-            yield from self._to_undo(place.undone_next)
-        elif state == taskflow_states.FAILURE:
-            yield from self._to_undo(self._compiled.atoms)
+        name = atom.name
+        stands, place = self._atoms[name], self._places[name]
+        if stands.state == taskflow_states.SUCCESS:
+            if stands.intention == taskflow_states.REVERT:
+                return [atom]
+            if stands.intention == taskflow_states.EXECUTE:
+                return self._to_execute(place.after)
+        elif stands.state == taskflow_states.REVERTED:
+            return self._to_undo(place.undone_next)
+        elif stands.state == taskflow_states.FAILURE:
+            return self._to_undo(self._compiled.atoms)
+        return []
 
-    def _to_execute(self, atoms: Iterable[Atom]) -> Iterator[Atom]:
+    def _to_execute(self, atoms: Iterable[Atom]) -> list[Atom]:
+        found = []
         for atom in atoms:
-            place = self._places[atom.name]
-            state, intention = self._stands(atom.name)
-            if state not in place.runs_from or intention != taskflow_states.EXECUTE:
+            name = atom.name
+            stands, place = self._atoms[name], self._places[name]
+            if stands.state not in place.runs_from or stands.intention != taskflow_states.EXECUTE:
                 continue
-            for other in place.before:
-                state, intention = self._stands(other)
-                if state not in _PASSED or intention not in _MEANT:
+            for before in place.before:
+                other = self._atoms[before]
+                if other.state not in _PASSED or other.intention not in _MEANT:
                     break
             else:
-                yield atom
+                found.append(atom)
+        return found
 
-    def _to_undo(self, atoms: Iterable[Atom]) -> Iterator[Atom]:
+    def _to_undo(self, atoms: Iterable[Atom]) -> list[Atom]:
+        found = []
         for atom in atoms:
-            place = self._places[atom.name]
-            state, intention = self._stands(atom.name)
-            if state not in place.undone_from or intention not in _TO_UNDO:
+            name = atom.name
+            stands, place = self._atoms[name], self._places[name]
+            if stands.state not in place.undone_from or stands.intention not in _TO_UNDO:
                 continue
-            if all(self._stands(other.name)[0] in _LEFT_NOTHING for other in place.after):
-                yield atom
+            if all(self._atoms[other.name].state in _LEFT_NOTHING for other in place.after):
+                found.append(atom)
+        return found

@@ -53,45 +53,48 @@ class RunStorage(internals.Storage):  # type: ignore[misc]  # TaskFlow is untype
         self._result_mappings, self._reverse_mapping = compiled.mappings
         self._scope_fetcher = compiled.scope_of
         self._ensure_matchers: list[Any] = []
-        self._atoms = {atom.name: atom for atom in detail}
-        self._atom_name_to_uuid = {atom.name: atom.uuid for atom in detail}
-        self._failures = {atom.name: _failures_of(atom) for atom in detail}
+        self.atoms: Mapping[str, models.AtomDetail] = work.atoms
+        self._atom_name_to_uuid = work.uuids
+        self._failures = {
+            name: {} if atom.failure is None and atom.revert_failure is None else _failures_of(atom)
+            for name, atom in self.atoms.items()
+        }
         self._places = compiled.places
 
     def get_atom_state(self, name: str) -> str:
-        return str(self._atoms[name].state)
+        return str(self.atoms[name].state)
 
     def get_atom_intention(self, name: str) -> str:
-        return str(self._atoms[name].intention)
+        return str(self.atoms[name].intention)
 
     def get_atoms_states(self, names: Iterable[str]) -> dict[str, tuple[str, str]]:
-        return {name: (self._atoms[name].state, self._atoms[name].intention) for name in names}
+        return {name: (self.atoms[name].state, self.atoms[name].intention) for name in names}
 
-    def stands(self, name: str) -> tuple[str, str]:
-        """Its state, and what is meant to be done with it."""
-        atom = self._atoms[name]
-        return atom.state, atom.intention
+    def begins(self, task: Atom) -> dict[str, Any]:
+        """It is under way from now on; the arguments that it is executed with."""
+        self.set_atom_state(task.name, taskflow_states.RUNNING)
+        return self.fetch_mapped_args(task.rebind, task.name, optional_args=task.optional)
 
     def set_atom_state(self, name: str, state: str) -> None:
-        atom = self._atoms[name]
+        atom = self.atoms[name]
         if atom.state != state:
             atom.state = state
-            self._backend.update_atom_details(atom)
+            self._backend.changed(name, atom)
 
     def set_atom_intention(self, name: str, intention: str) -> None:
-        atom = self._atoms[name]
+        atom = self.atoms[name]
         if atom.intention != intention:
             atom.intention = intention
-            self._backend.update_atom_details(atom)
+            self._backend.changed(name, atom)
 
     def save(self, name: str, result: Any, state: str = taskflow_states.SUCCESS) -> None:
-        atom = self._atoms[name]
+        atom = self.atoms[name]
         if atom.put(state, result):
-            self._backend.update_atom_details(atom)
+            self._backend.changed(name, atom)
         if state in _FAILED:
             # What is read back from a row has lost its exception.
             self._failures[name][atom.intention] = result
-        elif state == taskflow_states.SUCCESS:
+        elif state == taskflow_states.SUCCESS and name in self._result_mappings:
             self._check_all_results_provided(name, result)
 
     def fetch_mapped_args(
@@ -103,15 +106,16 @@ class RunStorage(internals.Storage):  # type: ignore[misc]  # TaskFlow is untype
     ) -> dict[str, Any]:
         """As TaskFlow's, with a short way for what the inputs or exactly one task can give."""
         assert atom_name is not None, "arguments are those of an atom"
-        found, givers = {}, self._places[atom_name].givers
+        found: dict[str, Any] = {}
+        givers = self._places[atom_name].givers
         for bound, name in args_mapping.items():
             if name in self._transients:
                 found[bound] = self._transients[name]
                 continue
             giver, index = givers.get(name, (None, None))
-            if giver is None or self._atoms[giver].state != taskflow_states.SUCCESS:
+            if giver is None or self.atoms[giver].state != taskflow_states.SUCCESS:
                 return self._fetched(args_mapping, atom_name, scope_walker, optional_args)
-            result = self._atoms[giver].last_results
+            result = self.atoms[giver].last_results
             found[bound] = result if index is None else result[index]
         return found
 
@@ -145,11 +149,7 @@ class _TaskAction(internals.TaskAction):  # type: ignore[misc]  # TaskFlow is un
             self._storage.set_atom_state(task.name, state)
 
     def schedule_execution(self, task: Atom) -> Any:
-        self._storage.set_atom_state(task.name, taskflow_states.RUNNING)
-        arguments = self._storage.fetch_mapped_args(
-            task.rebind, atom_name=task.name, optional_args=task.optional
-        )
-        return self._task_executor.execute_task(task, arguments)
+        return self._task_executor.execute_task(task, self._storage.begins(task))
 
     def schedule_reversion(self, task: Atom) -> Any:
         self._storage.set_atom_state(task.name, taskflow_states.REVERTING)
