@@ -184,7 +184,7 @@ class Planner:
             if origin
             else None,
         }
-        return wish.model_copy(update=begun)
+        return wish.changed(**begun)
 
     def _definition(
         self, mark: Mark, spec: Spec, volumes: Sequence[Volume], host: HostRecord | None

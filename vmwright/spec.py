@@ -25,6 +25,22 @@ VERSION: Literal[2] = 2
 """Version 1 had one instance, one host, and none of the fields that have a default here."""
 
 
+class _Individual(Model):
+    """What differs between the instances of one request."""
+
+    def changed(self, **fields: Any) -> Self:
+        """A copy with these fields, which are taken as they are: `model_copy` without what
+        none of ours has."""
+        made = self.__new__(type(self))
+        object.__setattr__(made, "__dict__", {**self.__dict__, **fields})
+        object.__setattr__(
+            made, "__pydantic_fields_set__", self.__pydantic_fields_set__ | fields.keys()
+        )
+        object.__setattr__(made, "__pydantic_extra__", None)
+        object.__setattr__(made, "__pydantic_private__", None)
+        return made
+
+
 class ImageSpec(Model):
     """An image as it was when the request was accepted."""
 
@@ -37,7 +53,7 @@ class ImageSpec(Model):
     location: str
 
 
-class NicSpec(Model):
+class NicSpec(_Individual):
     """One interface."""
 
     port: PortId
@@ -70,7 +86,7 @@ class SnapshotSpec(Model):
     location: str
 
 
-class VolumeSpec(Model):
+class VolumeSpec(_Individual):
     """One volume: made with the instance, or there before."""
 
     volume: VolumeId
@@ -141,7 +157,7 @@ class HooksSpec(Model):
     post: tuple[str, ...] = ()
 
 
-class Spec(Model):
+class Spec(_Individual):
     """The input of the create flow. Secrets are named by their ids."""
 
     version: Literal[1, 2] = VERSION
@@ -235,7 +251,7 @@ def _first_complaint(error: ValidationError) -> str:
 
 def hostname_of(name: str, instance: str) -> str:
     """A DNS label made of an instance's name, as Nova makes it (`nova.utils.sanitize_hostname`)."""
-    latin = "".join(character for character in name if ord(character) <= 0xFF)[:63]
+    latin = name.encode("latin-1", "ignore").decode("latin-1")[:63]
     hyphenated = re.sub(r"[ _.]", "-", latin)
     # Nova keeps letters such as e with an acute accent: no DNS label may have them.
     label = re.sub(r"[^A-Za-z0-9-]+", "", hyphenated).lower().strip("-")

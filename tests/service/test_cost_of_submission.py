@@ -3,6 +3,7 @@
 A line that is added here is a decision: each costs every build that is ever asked for.
 """
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -109,7 +110,9 @@ def test_a_host_that_goes_away_after_it_has_answered_costs_a_build_that_is_taken
         operation = controller.wait(controller.create(labs.request()).id, timeout=60)
         assert operation.state == "undone"
         (host / "down").unlink()
-        controller.pay_debts()
+        # One that was tried a moment ago, when the host was away, is not due yet.
+        while controller.pay_debts():
+            threading.Event().wait(0.05)
     assert_nothing_left(lab)
 
 

@@ -71,7 +71,7 @@ class Catalogue:
             self._groups[name] = known and SecurityGroupSpec(
                 id=known[0].id,
                 name=known[0].name,
-                rules=tuple(_rule(*rule) for rule in known[1]),
+                rules=tuple([_rule(*rule) for rule in known[1]]),
             )
         return self._groups[name]
 

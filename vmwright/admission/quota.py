@@ -27,13 +27,13 @@ class Amounts:
 
     @classmethod
     def of(cls, spec: Spec) -> "Amounts":
-        new = [volume for volume in spec.volumes if volume.source != "existing"]
+        new = [volume.size_gib for volume in spec.volumes if volume.source != "existing"]
         return cls(
             cores=spec.vcpus,
             ram=spec.ram_mib,
             volumes=len(new),
-            gigabytes=sum(volume.size_gib for volume in new),
-            fixed_ips=sum(not nic.given for nic in spec.nics),
+            gigabytes=sum(new),
+            fixed_ips=[nic.given for nic in spec.nics].count(False),
         )
 
 

@@ -51,7 +51,7 @@ class Rows:
         self._stores = means.stores
         self._runs = NewRunStore(means.stores.database.schema)
         self._clock = clock
-        self._atoms: dict[tuple[str, int, HooksSpec], tuple[AtomKind, ...]] = {}
+        self._atoms: dict[tuple[object, ...], tuple[AtomKind, ...]] = {}
 
     def add_build(
         self,
@@ -66,7 +66,7 @@ class Rows:
             NewSecret(id=new_id(), instance=operation.instance_id, kind=kind, content=content)
             for kind, content in _contents(request, password).items()
         ]
-        whole = spec.model_copy(update={secret.kind: secret.id for secret in secrets})
+        whole = spec.changed(**{secret.kind: secret.id for secret in secrets})
         batch.instances.append(_instance(operation, whole))
         batch.secrets += secrets
         if spec.placement.group is not None:
@@ -116,7 +116,7 @@ class Rows:
         """The atoms of the newest flow of this kind with these plug-ins. `InvalidRequest` or
         `PackageMissing` for one that is not to be had, or does not fit."""
         recipe = newest(kind)
-        key = (recipe.name, recipe.version, hooks)
+        key = (recipe.name, recipe.version, hooks.pre, hooks.post)
         if key not in self._atoms:
             flow = shared_flow(recipe, self._means, hooks)
             self._atoms[key] = tuple(kind_of(atom) for atom in atoms_of(flow))

@@ -59,25 +59,19 @@ def individual(
     volumes = tuple(
         volume
         if volume.source == "existing"
-        else volume.model_copy(
-            update={
-                "volume": VolumeId(new_id()),
-                "name": _volume_name(volume.name, name, place, number if several else None),
-            }
+        else volume.changed(
+            volume=VolumeId(new_id()),
+            name=_volume_name(volume.name, name, place, number if several else None),
         )
         for place, volume in enumerate(spec.volumes, 1)
     )
-    nics = tuple(
-        nic if nic.given else nic.model_copy(update={"port": PortId(new_id())}) for nic in spec.nics
-    )
-    return spec.model_copy(
-        update={
-            "name": name,
-            "hostname": request.hostname or _hostname(request, instance, number),
-            "launch_index": number,
-            "volumes": volumes,
-            "nics": nics,
-        }
+    nics = tuple(nic if nic.given else nic.changed(port=PortId(new_id())) for nic in spec.nics)
+    return spec.changed(
+        name=name,
+        hostname=request.hostname or _hostname(request, instance, number),
+        launch_index=number,
+        volumes=volumes,
+        nics=nics,
     )
 
 

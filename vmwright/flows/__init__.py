@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from operator import attrgetter
 
 from taskflow.atom import Atom
 from taskflow.flow import Flow
@@ -97,9 +98,12 @@ def shared_flow(recipe: Recipe, means: Means, hooks: HooksSpec) -> Flow:
     return flow
 
 
+_version = attrgetter("version")
+
+
 def newest(kind: str) -> Recipe:
     """The flow that new operations of this kind run."""
-    return max((known for known in RECIPES if known.kind == kind), key=lambda r: r.version)
+    return max([known for known in RECIPES if known.kind == kind], key=_version)
 
 
 def atoms_of(flow: Flow) -> list[Atom]:

@@ -1,6 +1,7 @@
 """The store's engines, built by oslo.db: one that writes and one that reads."""
 
 import functools
+import json
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -298,7 +299,7 @@ def json_or_text(stored: str) -> object:
     """What a column of JSON holds. Text that is none is handed on as it is, so that one damaged
     row does not hide those that are read with it: whoever needs an object sees that it is none."""
     try:
-        return jsonutils.loads(stored)
+        return json.loads(stored)
     except ValueError:
         return stored
 

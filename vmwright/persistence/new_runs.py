@@ -19,6 +19,9 @@ _VERSION = "1.0"
 _TASK: str = models.atom_detail_type(models.TaskDetail("", ""))
 _RETRY: str = models.atom_detail_type(models.RetryDetail("", ""))
 
+_DIGITS = 4
+"""Of a uuid, those that tell the atoms of a run apart."""
+
 AtomKind = tuple[str, str]
 """Name, and what TaskFlow calls its kind."""
 
@@ -37,12 +40,14 @@ class NewRun:
     _uuids: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._uuids.extend(new_id() for _ in self.atoms)
+        # Beside each other in the index of their table, which then changes in one place.
+        ours = new_id()[:-_DIGITS]
+        self._uuids.extend([f"{ours}{number:0{_DIGITS}x}" for number in range(len(self.atoms))])
 
     def rows(self) -> list[dict[str, Any]]:
         """What tells its tasks and retries apart."""
         return [
-            {"uuid": uuid, "parent_uuid": self.detail_id, "name": name, "atom_type": kind}
+            {"uuid": uuid, "parent_uuid": self.detail_id, "name": name, "kind": kind}
             for uuid, (name, kind) in zip(self._uuids, self.atoms, strict=True)
         ]
 
@@ -67,13 +72,16 @@ class NewRunStore:
             sa.text(f"'{word}'")
             for word in ("{}", taskflow_states.PENDING, taskflow_states.EXECUTE, _VERSION)
         )
-        common = ("uuid", "name", "created_at", "updated_at")
-        self._books = insertion(tables.logbooks, *common, meta=empty)
-        self._flows = insertion(tables.flowdetails, *common, "parent_uuid", meta=empty)
+        # Text that each database reads: what SQLAlchemy would convert, once for each row.
+        stamp = sa.text(":stamp")
+        shared: dict[str, Any] = {"meta": empty, "created_at": stamp, "updated_at": stamp}
+        self._books = insertion(tables.logbooks, "uuid", "name", **shared)
+        self._flows = insertion(tables.flowdetails, "uuid", "name", "parent_uuid", **shared)
         self._atoms = insertion(
             tables.atomdetails,
-            *(*common, "parent_uuid", "atom_type"),
-            meta=empty,
+            *("uuid", "name", "parent_uuid"),
+            **shared,
+            atom_type=sa.text(":kind"),
             state=state,
             intention=intention,
             version=version,
@@ -81,8 +89,7 @@ class NewRunStore:
 
     def add(self, connection: sa.Connection, runs: Iterable[NewRun]) -> None:
         """Write logbook, flow, tasks and retries of each."""
-        now = timeutils.utcnow()
-        stamp = {"created_at": now, "updated_at": now}
+        stamp = {"stamp": timeutils.utcnow().isoformat(" ", "microseconds")}
         books, flows, atoms = [], [], []
         for run in runs:
             book = new_id()

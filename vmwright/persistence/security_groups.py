@@ -29,6 +29,8 @@ class SecurityGroupStore(OwnedStore[SecurityGroup]):
     def __init__(self, schema: Schema) -> None:
         super().__init__(schema.security_groups, SecurityGroup, "security group", "project_id")
         self._rules = schema.security_group_rules
+        self._names = self._table.c.keys()
+        self._rule_names = self._rules.c.keys()
 
     def of_project(self, connection: sa.Connection, project: str) -> Sequence[SecurityGroup]:
         """Every security group of a project, oldest first."""
@@ -122,14 +124,14 @@ class SecurityGroupStore(OwnedStore[SecurityGroup]):
         """The project's group with this name or id, or None; with its rules, oldest first, and
         the name of the group that a rule refers to."""
         rows = self._reading.select(connection, {"project": project, "key": name_or_id})
-        width, rules = len(self._table.c), len(self._rules.c)
-        groups = {row[:width]: _of(SecurityGroup, self._table, row[:width]) for row in rows}
+        width, rules = len(self._names), len(self._rule_names)
+        groups = {row[:width]: _of(SecurityGroup, self._names, row[:width]) for row in rows}
         group = meant(list(groups.values()), name_or_id)
         if group is None:
             return None
         found = [row[width:] for row in rows if groups[row[:width]] is group]
         return group, [
-            (_of(SecurityGroupRule, self._rules, row[:rules]), row[rules])
+            (_of(SecurityGroupRule, self._rule_names, row[:rules]), row[rules])
             for row in found
             if row[0] is not None
         ]
@@ -166,8 +168,8 @@ class SecurityGroupStore(OwnedStore[SecurityGroup]):
         return SecurityGroup.of(row)
 
 
-def _of(record: type[R], table: sa.Table, values: Sequence[Any]) -> R:
-    return record(**{column.name: value for column, value in zip(table.c, values, strict=True)})
+def _of(record: type[R], names: Sequence[str], values: Sequence[Any]) -> R:
+    return record(**dict(zip(names, values, strict=True)))
 
 
 def egress_rules(group: SecurityGroupId) -> Sequence[SecurityGroupRule]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -208,6 +209,10 @@ class CreateRequest(Model):
 
     def devices(self) -> tuple[BlockDevice, ...]:
         """Every disk that is asked for, in one form, in order."""
+        return self._devices
+
+    @cached_property
+    def _devices(self) -> tuple[BlockDevice, ...]:
         legacy = tuple(
             device.converted(boots=self.image is None)
             for device in self.block_device_mapping
