@@ -8,7 +8,7 @@ from vmwright.backends.host import Host
 from vmwright.backends.simulated import hypervisor, network, volumes
 from vmwright.backends.simulated.faults import parse_faults, parse_latency
 from vmwright.backends.simulated.machine import Machine
-from vmwright.backends.simulated.world import Calls, HostFiles, Watch, unwatched
+from vmwright.backends.simulated.world import Calls, HostFiles, Watch
 from vmwright.errors import InvalidRequest, Unavailable
 from vmwright.ids import DeploymentId
 from vmwright.settings import SimulatedSettings
@@ -32,7 +32,7 @@ class SimulatedBackend:
         _name_in(self._default)
         self._world = _made(settings.world_dir)
         self._calls = Calls(self._world, faults)
-        self._watch: Watch = unwatched
+        self._watch: Watch | None = None
         self._hosts: dict[str, Host] = {}
         self._threads = threading.Lock()
 

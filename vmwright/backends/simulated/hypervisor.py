@@ -8,7 +8,7 @@ from vmwright.backends.hypervisor import Disk, Domain, Guest, HostFacts, unfit_d
 from vmwright.backends.simulated.console import greeting, running_guest
 from vmwright.backends.simulated.indexes import domain_named
 from vmwright.backends.simulated.jobs import Change
-from vmwright.backends.simulated.machine import Effect, Machine, usable
+from vmwright.backends.simulated.machine import Effect, Machine, unusable
 from vmwright.backends.simulated.network import lease_reserved, refuse_bad_mac
 from vmwright.backends.simulated.openings import close_disks, open_disks
 from vmwright.backends.simulated.plugs import absent_sources, our_networks, refuse_bad_source
@@ -98,13 +98,15 @@ class SimulatedHypervisor:
 
     def _written(self, domain: Record, wait: Wait) -> Iterator[bytes]:
         what = f"console of guest {domain['uuid']} on host {self._files.name}"
-        with usable(what):
+        try:
             yield from greeting(self._files, domain)
             while self._goes_on(domain["uuid"], what) and wait.remaining():
                 try:
                     wait.pause(_POLL, what)
                 except Unavailable:
                     return  # the end of the wait is the end of the console
+        except OSError as error:
+            raise unusable(what, error) from error
 
     def _goes_on(self, instance: str, what: str) -> bool:
         self._machine.check_reachable(what)

@@ -3,8 +3,6 @@
 import fcntl
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from vmwright.waiting import Wait
 
@@ -25,27 +23,37 @@ class Turn:
     def __init__(self, path: str) -> None:
         self._path = path
         self._threads = threading.Lock()
+        self._descriptor = -1
 
-    @contextmanager
-    def held(self, wait: Wait, what: str) -> Iterator[None]:
-        """Hold it; raises what `wait` raises if that comes first."""
-        while not self._threads.acquire(timeout=min(_PATIENCE, wait.remaining())):
-            wait.check(what)
+    def begin(self, wait: Wait, what: str) -> None:
+        """Hold it until `end`; raises what `wait` raises if that comes first."""
+        if not self._threads.acquire(blocking=False):
+            while not self._threads.acquire(timeout=min(_PATIENCE, wait.remaining())):
+                wait.check(what)
         try:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            try:
-                while not _locked(descriptor):
-                    wait.pause(_POLL, what)
-                yield
-            finally:
-                os.close(descriptor)
+            self._descriptor = _locked(self._path, wait, what)
+        except BaseException:
+            self._threads.release()
+            raise
+
+    def end(self) -> None:
+        try:
+            os.close(self._descriptor)
         finally:
             self._threads.release()
 
 
-def _locked(descriptor: int) -> bool:
+def _locked(path: str, wait: Wait, what: str) -> int:
+    """The descriptor of the file, which is locked until that is closed."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                wait.pause(_POLL, what)
+            else:
+                return descriptor
+    except BaseException:
+        os.close(descriptor)
+        raise

@@ -2,8 +2,7 @@
 
 import errno
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from vmwright.backends.simulated import jobs
@@ -11,22 +10,25 @@ from vmwright.backends.simulated.faults import Fault, FaultKind, Latency
 from vmwright.backends.simulated.indexes import index_strays
 from vmwright.backends.simulated.jobs import Change
 from vmwright.backends.simulated.records import runs, switched_off
-from vmwright.backends.simulated.world import Calls, Folder, HostFiles, Record
+from vmwright.backends.simulated.world import (
+    DOWN,
+    WAS_DOWN,
+    Calls,
+    Folder,
+    HostFiles,
+    Record,
+)
 from vmwright.errors import HostFault, Refused, Unavailable
 from vmwright.waiting import Wait
 
 _log = logging.getLogger(__name__)
 
-_DOWN = "down"
-"""The file that means power off: made by a fault, a test or an operator."""
-
-_WAS_DOWN = "was-down"
-"""The file that remembers it until the power is back and the guests were switched off."""
-
 Effect = Callable[[HostFiles, Record], None]
 """Carries a change out, under the host's turn; may be repeated, raises before it changes."""
 
-_Moment = Callable[[str, Wait, str], AbstractContextManager[object]]
+_ANY = ""
+"""The key of no job: whoever waits for that waits for none."""
+
 _Seen = TypeVar("_Seen")
 
 
@@ -45,46 +47,57 @@ class Machine:
     def look(self, verb: str, key: str, wait: Wait, see: Callable[[], _Seen]) -> _Seen:
         """What `see` reads from the files, unless a fault or the host's power forbids."""
         what = self._what(verb, key)
-        with usable(what):
+        try:
             fault = self._meet(verb, wait, what)
             seen = see()
-        _fail(fault, what)
+        except OSError as error:
+            raise unusable(what, error) from error
+        if fault is not None:
+            _fail(fault, what)
         return seen
 
     def settle(self, verb: str, key: str, wait: Wait) -> None:
         """Return once no job on `key` is under way."""
         what = self._what(verb, key)
-        with usable(what):
+        try:
             fault = self._meet(verb, wait, what)
-            with self._idle(key, wait, what):
-                pass
-        _fail(fault, what)
+            self._in_turn(key, wait, what, _nothing)
+        except OSError as error:
+            raise unusable(what, error) from error
+        if fault is not None:
+            _fail(fault, what)
 
     def make(self, change: Change, wait: Wait) -> None:
         """Carry out a change once no job on its key is under way, as a host's own locks do."""
-        self._carry_out(change, wait, self._idle)
+        self._carry_out(change, wait, change.key)
 
     def unmake(self, change: Change, wait: Wait) -> None:
         """Carry out a change at once: a job that is under way on its key lands afterwards."""
-        self._carry_out(change, wait, self._now)
+        self._carry_out(change, wait, _ANY)
 
     def check_reachable(self, what: str) -> None:
         """`Unavailable` if the host is down: for what lasts longer than one verb."""
-        if self.files.flagged(_DOWN):
+        if self.files.flagged(DOWN):
             raise _down(what)
 
-    def _carry_out(self, change: Change, wait: Wait, moment: _Moment) -> None:
-        what = self._what(change.verb, change.key)
-        half = self._latency.seconds(change.verb) / 2
-        with usable(what):
-            fault = self._meet(change.verb, wait, what, at_once=not half)
-            _spend(half, wait, what)
+    def _carry_out(self, change: Change, wait: Wait, idle: str) -> None:
+        verb = change.verb
+        what = self._what(verb, change.key)
+        half = self._latency.seconds(verb) / 2
+        try:
+            fault = self._meet(verb, wait, what, at_once=not half)
+            if half:
+                wait.pause(half, what)
             if fault is not None and fault.kind is FaultKind.LATE:
                 self._send(change, fault.seconds, wait, what)
-            with moment(change.key, wait, what):
-                self._effects[change.verb](self.files, change.record)
-            _spend(half, wait, what)
-        _fail(fault, what)
+            effect = self._effects[verb]
+            self._in_turn(idle, wait, what, lambda: effect(self.files, change.record))
+        except OSError as error:
+            raise unusable(what, error) from error
+        if half:
+            wait.pause(half, what)
+        if fault is not None:
+            _fail(fault, what)
 
     def _meet(self, verb: str, wait: Wait, what: str, *, at_once: bool = False) -> Fault | None:
         """Raise what the host's power or a fault makes of this call before anything happens.
@@ -92,14 +105,16 @@ class Machine:
         A change that comes `at_once` and meets no fault looks after the power itself.
         """
         wait.check(what)
-        self.files.watch("begun")
+        if self.files.watch is not None:
+            self.files.watch("begun")
         if at_once and not self._calls.concern(verb, self.files.name):
             return None
-        if self._needs_attention():
-            with self._now("", wait, what):
-                pass
+        if not (self._indexed and self.files.is_quiet()):
+            self._in_turn(_ANY, wait, what, _nothing)
         fault = self._calls.count(verb, self.files.name, wait)
-        match fault.kind if fault else None:
+        if fault is None:
+            return None
+        match fault.kind:
             case FaultKind.BEFORE:
                 raise HostFault(f"{what}: failed as the settings ask")
             case FaultKind.REFUSE:
@@ -110,59 +125,55 @@ class Machine:
                 _hang(wait, what)
         return fault
 
-    def _needs_attention(self) -> bool:
-        """Whether this is the first use, the power changed, or jobs may be due.
-
-        Cheap, for it precedes every look.
-        """
-        files = self.files
-        changed = not self._indexed or files.flagged(_DOWN) or files.flagged(_WAS_DOWN)
-        return changed or bool(files.keys(Folder.JOBS))
-
     def _send(self, change: Change, seconds: float, wait: Wait, what: str) -> None:
-        with self._now(change.key, wait, what):
-            jobs.send(self.files, change, seconds)
+        self._in_turn(_ANY, wait, what, lambda: jobs.send(self.files, change, seconds))
         raise Unavailable(f"{what}: no answer, as the settings ask; it will land later")
 
     def _cut_power(self, wait: Wait, what: str) -> None:
-        with self._now("", wait, what):
-            self.files.flag(_DOWN)
+        self._in_turn(_ANY, wait, what, lambda: self.files.flag(DOWN))
         self._check_power(what)
 
-    @contextmanager
-    def _now(self, _key: str, wait: Wait, what: str) -> Iterator[Sequence[jobs.Job]]:
-        """Hold the host while it has power, and with all that is due landed. Yields what is
-        not."""
-        with self.files.turn(wait, what):
-            self._check_power(what)
-            if not self._indexed:
-                index_strays(self.files)
-                self._indexed = True
-            due, left = jobs.by_turn(self.files)
-            for job in due:
-                self._land(job)
-            yield left
-
-    @contextmanager
-    def _idle(self, key: str, wait: Wait, what: str) -> Iterator[None]:
-        """Hold the host as `_now` does, at a moment when no job on `key` is under way."""
+    def _in_turn(self, idle: str, wait: Wait, what: str, act: Callable[[], None]) -> None:
+        """Act while nobody else does, the host has power, all that is due has landed, and no
+        job on the key `idle` is under way."""
+        files = self.files
         while True:
-            with self._now(key, wait, what) as left:
-                seconds = jobs.seconds_until_idle(left, key)
+            files.begin_turn(wait, what)
+            try:
+                calm = self._indexed and files.is_quiet()
+                seconds = 0.0 if calm else self._catch_up(idle, what)
                 if not seconds:
-                    yield
+                    act()
                     return
+            finally:
+                files.end_turn()
             wait.pause(seconds, what)
+
+    def _catch_up(self, idle: str, what: str) -> float:
+        """Do what the host was to do by itself; seconds until no job on this key is under way.
+
+        Under the host's turn; `Unavailable` while the power is off.
+        """
+        if not self._indexed:
+            self.files.keep_host()
+        self._check_power(what)
+        if not self._indexed:
+            index_strays(self.files)
+            self._indexed = True
+        due, left = jobs.by_turn(self.files)
+        for job in due:
+            self._land(job)
+        return jobs.seconds_until_idle(left, idle)
 
     def _check_power(self, what: str) -> None:
         """Under the host's turn: `Unavailable` while the power is off."""
         files = self.files
-        if files.flagged(_DOWN):
-            files.flag(_WAS_DOWN)
+        if files.flagged(DOWN):
+            files.flag(WAS_DOWN)
             raise _down(what)
-        if files.flagged(_WAS_DOWN):
+        if files.flagged(WAS_DOWN):
             _power_returned(files)
-            files.unflag(_WAS_DOWN)
+            files.unflag(WAS_DOWN)
 
     def _land(self, job: jobs.Job) -> None:
         change = job.change
@@ -173,7 +184,7 @@ class Machine:
         jobs.drop(self.files, job)
 
     def _what(self, verb: str, key: str) -> str:
-        return " ".join(filter(None, [verb, key, f"on host {self.files.name}"]))
+        return f"{verb} {key} on host {self.files.name}" if key else f"{verb} on host {self.files.name}"
 
 
 def _power_returned(files: HostFiles) -> None:
@@ -187,13 +198,12 @@ def _power_returned(files: HostFiles) -> None:
 
 def _down(what: str) -> Unavailable:
     return Unavailable(
-        f"{what}: the host is down", hint=f"remove the file {_DOWN} of the simulated host"
+        f"{what}: the host is down", hint=f"remove the file {DOWN} of the simulated host"
     )
 
 
-def _spend(seconds: float, wait: Wait, what: str) -> None:
-    if seconds:
-        wait.pause(seconds, what)
+def _nothing() -> None:
+    """What is done by whoever takes a turn to wait, or to have the host do what is due."""
 
 
 def _hang(wait: Wait, what: str) -> None:
@@ -201,25 +211,21 @@ def _hang(wait: Wait, what: str) -> None:
         wait.pause(wait.remaining(), what)
 
 
-def _fail(fault: Fault | None, what: str) -> None:
+def _fail(fault: Fault, what: str) -> None:
     """Raise what a fault makes of a call that had its effect."""
-    match fault.kind if fault else None:
+    match fault.kind:
         case FaultKind.AFTER:
             raise HostFault(f"{what}: failed after its effect, as the settings ask")
         case FaultKind.LOST:
             raise Unavailable(f"{what}: no answer, as the settings ask")
 
 
-@contextmanager
-def usable(what: str) -> Iterator[None]:
-    """`Unavailable` if the files that make the host cannot be read or written."""
-    try:
-        yield
-    except OSError as error:
-        starved = error.errno in (errno.EMFILE, errno.ENFILE)
-        raise Unavailable(
-            f"{what}: the files of the host cannot be used: {error.strerror}",
-            hint="let this process open more files: LimitNOFILE of its service, or ulimit -n"
-            if starved
-            else "make world_dir in the group [simulated] a directory that you may write",
-        ) from error
+def unusable(what: str, error: OSError) -> Unavailable:
+    """What a caller hears if the files that make the host cannot be read or written."""
+    starved = error.errno in (errno.EMFILE, errno.ENFILE)
+    return Unavailable(
+        f"{what}: the files of the host cannot be used: {error.strerror}",
+        hint="let this process open more files: LimitNOFILE of its service, or ulimit -n"
+        if starved
+        else "make world_dir in the group [simulated] a directory that you may write",
+    )

@@ -6,7 +6,7 @@ import re
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,17 @@ Record = dict[str, Any]
 Watch = Callable[[str], None]
 """Told of each step inside a call, where it may be cut in two. What it raises leaves the call."""
 
+DOWN = "down"
+"""The file that means power off: made by a fault, a test or an operator."""
+
+WAS_DOWN = "was-down"
+"""The file that remembers it until the power is back and the guests were switched off."""
+
 _LEGAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
 _SUFFIX = ".json"
 _PIECE = 65536
 _ENCODER = json.JSONEncoder(sort_keys=True)
+_DECODER = json.JSONDecoder()
 _MAC_LENGTH = len("52-54-00-00-00-00")
 _NO_DEVICES: Record = {"memory_mib": 0, "disks": [], "nics": [], "kernel": None, "ramdisk": None}
 _BLANK: Record = {"base": None, "backing": None, "content_sha256": None}
@@ -50,14 +57,10 @@ class Folder(StrEnum):
     OPENED = "opened"
 
 
-def unwatched(_step: str) -> None:
-    """Nobody wants to know."""
-
-
 class _Seen(threading.local):
-    """What a thread has read while it has its turn: nobody else writes then."""
+    """What a thread has read while it has its turn, by path: nobody else writes then."""
 
-    records: dict[tuple[Folder, str], Record | None] | None = None
+    records: dict[str, Record | None] | None = None
 
 
 class HostFiles:
@@ -67,74 +70,73 @@ class HostFiles:
     and may be overwritten. Nothing is flushed to the disk: the machine itself is not simulated.
     """
 
-    def __init__(self, directory: Path, watch: Watch = unwatched) -> None:
+    def __init__(self, directory: Path, watch: Watch | None = None) -> None:
         self.name = directory.name
         self.watch = watch
         self._directory = directory
         self._root = str(directory)
         self._ready = False
-        self._kept = False
         self._temporary = f"{self._root}/.new"
+        self._down = f"{self._root}/{DOWN}"
+        self._was_down = f"{self._root}/{WAS_DOWN}"
+        self._jobs = f"{self._root}/{Folder.JOBS}"
+        self._host_file = f"{self._root}/host{_SUFFIX}"
         self._turn = Turn(f"{self._root}/lock")
         self._seen = _Seen()
 
-    @contextmanager
-    def turn(self, wait: Wait, what: str) -> Iterator[None]:
-        """Hold the host against every other thread and process."""
-        self._prepare()
-        with self._turn.held(wait, what):
-            self._keep_host()
-            self._seen.records = {}
-            try:
-                yield
-            finally:
-                self._seen.records = None
+    def begin_turn(self, wait: Wait, what: str) -> None:
+        """Hold the host against every other thread and process until `end_turn`."""
+        if not self._ready:
+            self._prepare()
+        self._turn.begin(wait, what)
+        self._seen.records = {}
+
+    def end_turn(self) -> None:
+        self._seen.records = None
+        self._turn.end()
 
     def find(self, folder: Folder, key: str) -> Record | None:
         """The record, or None. `HostFault` if the file does not hold one.
 
         Files made by hand may leave out what is not worth saying.
         """
+        path = f"{self._root}/{folder}/{key}{_SUFFIX}"
         seen = self._seen.records
-        if seen is None:
-            return self._find(folder, key)
-        if (folder, key) not in seen:
-            seen[folder, key] = self._find(folder, key)
-        return seen[folder, key]
-
-    def _find(self, folder: Folder, key: str) -> Record | None:
-        if not _LEGAL.fullmatch(key):
-            return None
-        record = self._read(self._path(folder, key))
-        return None if record is None else {**_unsaid(folder, key), **record}
-
-    def _forget(self, folder: Folder, key: str) -> None:
-        if self._seen.records is not None:
-            self._seen.records.pop((folder, key), None)
+        if seen is not None and path in seen:
+            return seen[path]
+        record = read_record(path, self.name) if _LEGAL.fullmatch(key) else None
+        if record is not None:
+            record = {**_unsaid(folder, key), **record}
+        if seen is not None:
+            seen[path] = record
+        return record
 
     def put(self, folder: Folder, key: str, record: Record) -> None:
         """Write the record in one step. Only under `turn`. Refused for a key that is no name."""
         if not _LEGAL.fullmatch(key):
             raise Refused(f"host {self.name}: {key!r} cannot name anything in {folder}")
-        write_record(
-            self._path(folder, key),
-            self._temporary,
-            record,
-            half=lambda: self.watch(f"{folder} half written"),
-        )
-        self._forget(folder, key)
-        self.watch(f"{folder} written")
+        path, watch = f"{self._root}/{folder}/{key}{_SUFFIX}", self.watch
+        half = None if watch is None else lambda: watch(f"{folder} half written")
+        write_record(path, self._temporary, record, half)
+        self._written(path, f"{folder} written")
 
     def remove(self, folder: Folder, key: str) -> None:
         """Remove a record that `find` finds. Only under `turn`."""
+        path = f"{self._root}/{folder}/{key}{_SUFFIX}"
         with suppress(FileNotFoundError):
-            os.unlink(self._path(folder, key))
-        self._forget(folder, key)
-        self.watch(f"{folder} removed")
+            os.unlink(path)
+        self._written(path, f"{folder} removed")
+
+    def _written(self, path: str, step: str) -> None:
+        if self._seen.records is not None:
+            self._seen.records.pop(path, None)
+        if self.watch is not None:
+            self.watch(step)
 
     def keys(self, folder: Folder) -> Sequence[str]:
         """The keys of all records, in no order."""
-        self._prepare()
+        if not self._ready:
+            self._prepare()
         names = os.listdir(f"{self._root}/{folder}")
         return [name[: -len(_SUFFIX)] for name in names if name[-len(_SUFFIX) :] == _SUFFIX]
 
@@ -148,7 +150,7 @@ class HostFiles:
     def changed_at(self, folder: Folder, key: str) -> float | None:
         """When the record was last written; None if it has gone meanwhile."""
         try:
-            return os.stat(self._path(folder, key)).st_mtime
+            return os.stat(f"{self._root}/{folder}/{key}{_SUFFIX}").st_mtime
         except FileNotFoundError:
             return None
 
@@ -156,14 +158,32 @@ class HostFiles:
         """The host's uuid, capacity, and networks that are not ours: what its file says, or what
         it is given on first use.
         """
-        path = f"{self._root}/host{_SUFFIX}"
-        stored = self._read(path) or {}
-        derived = uuid.uuid5(uuid.NAMESPACE_URL, f"simulated://{self._root}")
-        return {"uuid": str(derived), **_CAPACITY, **_THERE_ALREADY, **stored}
+        seen = self._seen.records
+        known = None if seen is None else seen.get(self._host_file)
+        if known is None:
+            said = read_record(self._host_file, self.name) or {}
+            known = {**_CAPACITY, **_THERE_ALREADY, **said}
+            if "uuid" not in known:
+                derived = uuid.uuid5(uuid.NAMESPACE_URL, f"simulated://{self._root}")
+                known["uuid"] = str(derived)
+            if seen is not None:
+                seen[self._host_file] = known
+        return known
+
+    def keep_host(self) -> None:
+        """Write down what `host` says, unless it is. Only under `turn`."""
+        if not os.access(self._host_file, os.F_OK):
+            write_record(self._host_file, self._temporary, self.host())
+
+    def is_quiet(self) -> bool:
+        """Whether the power is on, as it was, and no job is under way. Cheap: all ask it."""
+        if os.access(self._down, os.F_OK) or os.access(self._was_down, os.F_OK):
+            return False
+        return self._ready and not os.listdir(self._jobs)
 
     def flagged(self, flag: str) -> bool:
         """Whether the host's directory holds a file of this name, as an operator may put there."""
-        return os.path.exists(f"{self._root}/{flag}")
+        return os.access(f"{self._root}/{flag}", os.F_OK)
 
     def flag(self, flag: str) -> None:
         Path(f"{self._root}/{flag}").touch()
@@ -172,22 +192,9 @@ class HostFiles:
         Path(f"{self._root}/{flag}").unlink(missing_ok=True)
 
     def _prepare(self) -> None:
-        if not self._ready:
-            for folder in Folder:
-                (self._directory / folder).mkdir(parents=True, exist_ok=True)
-            self._ready = True
-
-    def _keep_host(self) -> None:
-        path = f"{self._root}/host{_SUFFIX}"
-        if not self._kept and not os.path.exists(path):
-            write_record(path, self._temporary, self.host())
-        self._kept = True
-
-    def _path(self, folder: Folder, key: str) -> str:
-        return f"{self._root}/{folder}/{key}{_SUFFIX}"
-
-    def _read(self, path: str) -> Record | None:
-        return read_record(path, f"host {self.name}")
+        for folder in Folder:
+            (self._directory / folder).mkdir(parents=True, exist_ok=True)
+        self._ready = True
 
 
 class Calls:
@@ -201,16 +208,19 @@ class Calls:
 
     def concern(self, verb: str, host: str) -> bool:
         """Whether any fault may meet such a call."""
-        return any(fault.concerns(verb, host) for fault in self._faults)
+        return bool(self._faults) and any(f.concerns(verb, host) for f in self._faults)
 
     def count(self, verb: str, host: str, wait: Wait) -> Fault | None:
         """Count this call, and say which fault it meets."""
         if not self.concern(verb, host):
             return None
-        with self._turn.held(wait, f"{verb} on host {host}"):
-            counts = read_record(self._path, "the count of calls") or {}
+        self._turn.begin(wait, f"{verb} on host {host}")
+        try:
+            counts = read_record(self._path, None) or {}
             fault, counted = count_call(self._faults, counts, verb, host)
             write_record(self._path, self._temporary, counted)
+        finally:
+            self._turn.end()
         return fault
 
 
@@ -230,17 +240,22 @@ def _unsaid(folder: Folder, key: str) -> Record:
             return {}
 
 
-def read_record(path: str, whose: str) -> Record | None:
+def read_record(path: str, host: str | None) -> Record | None:
     """The record in this file, or None without one; `HostFault` if it holds anything else."""
     try:
-        record = json.loads(_content(path).decode())
+        record = _DECODER.decode(_content(path).decode())
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise HostFault(f"{whose}: {path} is not JSON", hint="repair or remove it") from error
+        raise _unreadable(path, host, "JSON") from error
     if not isinstance(record, dict):
-        raise HostFault(f"{whose}: {path} is not a JSON object", hint="repair or remove it")
+        raise _unreadable(path, host, "a JSON object")
     return record
+
+
+def _unreadable(path: str, host: str | None, expected: str) -> HostFault:
+    whose = "the count of calls" if host is None else f"host {host}"
+    return HostFault(f"{whose}: {path} is not {expected}", hint="repair or remove it")
 
 
 def _content(path: str) -> bytes:
