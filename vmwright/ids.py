@@ -55,8 +55,9 @@ class Mark:
         packed = (self.deployment, self.instance, self.operation)
         return ".".join([*map(_packed, packed), str(self.attempt)])
 
-    @classmethod
-    def from_token(cls, token: str) -> Self | None:
+    @staticmethod
+    @lru_cache(_REMEMBERED)
+    def from_token(token: str) -> "Mark | None":
         """The mark that `token` made, or None if the text is not one of ours."""
         labels = token.split(".")
         if len(labels) != 4 or not labels[3].isdecimal():
@@ -64,7 +65,7 @@ class Mark:
         ids = [_unpacked(label) for label in labels[:3]]
         if None in ids:
             return None
-        mark = cls(
+        mark = Mark(
             deployment=DeploymentId(ids[0] or ""),
             instance=InstanceId(ids[1] or ""),
             operation=OperationId(ids[2] or ""),

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+import socket
 from collections.abc import Container
 from dataclasses import dataclass
 from functools import lru_cache
@@ -30,6 +31,22 @@ def subnet_of(cidr: str) -> ipaddress.IPv4Network:
     return ipaddress.IPv4Network(cidr)
 
 
+@lru_cache(maxsize=1024)
+def bounds_of(cidr: str) -> tuple[int, int]:
+    """The subnet's own address and its broadcast address, as numbers."""
+    subnet = subnet_of(cidr)
+    return int(subnet.network_address), int(subnet.broadcast_address)
+
+
+def number_of(ip: str) -> int:
+    """An IPv4 address as a number; `ValueError` if it is none."""
+    # As `ipaddress` does, in a tenth of the time.
+    try:
+        return int.from_bytes(socket.inet_pton(socket.AF_INET, ip), "big")
+    except OSError:
+        raise ValueError(f"{ip!r} is no IPv4 address") from None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Addresses:
     """Addresses count by their distance from the subnet's own: the offset."""
@@ -47,12 +64,13 @@ class Addresses:
     def choice(self) -> range:
         """The offsets that may be chosen. The gateway may lie among them: nobody gets it."""
         if self.pool is None:
-            return range(1, self.subnet.num_addresses - 1)
+            own, broadcast = bounds_of(self.cidr)
+            return range(1, broadcast - own)
         first, last = self.pool
         return range(self.offset_of(first), self.offset_of(last) + 1)
 
     def offset_of(self, ip: str) -> int:
-        return int(ipaddress.IPv4Address(ip)) - int(self.subnet.network_address)
+        return number_of(ip) - bounds_of(self.cidr)[0]
 
     def next_free(self, taken: Container[int]) -> int | None:
         """The offset that is chosen for who has no wish; None if all are taken."""
@@ -61,7 +79,7 @@ class Addresses:
         return next(free, None)
 
     def at(self, offset: int) -> str:
-        return str(self.subnet.network_address + offset)
+        return socket.inet_ntoa((bounds_of(self.cidr)[0] + offset).to_bytes(4, "big"))
 
     def why_not(self, ip: str) -> str | None:
         """What the network does with this address that bars a guest from it; None if nothing.

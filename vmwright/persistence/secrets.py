@@ -47,6 +47,7 @@ class SecretStore:
             self._table, "id", "instance_id", "kind", "ciphertext", created_at=now()
         )
         self._key_file = key_file
+        self._made: tuple[bytes, Fernet] | None = None
 
     def keep(self, connection: sa.Connection, *secrets: NewSecret) -> None:
         """Keep these, encrypted. `Unavailable` if there can be no key."""
@@ -146,16 +147,22 @@ class SecretStore:
         # Loaded by those only who have a secret: nobody who looks at a store has.
         from cryptography.fernet import Fernet
 
-        try:
-            return Fernet(self._key())
-        except ValueError as error:
-            raise self._no_key() from error
+        key, made = self._key(), self._made
+        if made is None or made[0] != key:
+            try:
+                made = self._made = key, Fernet(key)
+            except ValueError as error:
+                raise self._no_key() from error
+        return made[1]
 
     def _key(self) -> bytes:
         try:
-            with self._key_file.open("rb") as file:
-                mode = os.fstat(file.fileno()).st_mode
-                key = file.read(_LONGEST_KEY)
+            descriptor = os.open(self._key_file, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                mode = os.fstat(descriptor).st_mode
+                key = os.read(descriptor, _LONGEST_KEY)
+            finally:
+                os.close(descriptor)
         except OSError as error:
             raise self._no_key() from error
         if mode & stat.S_IRWXO:

@@ -124,5 +124,5 @@ def _tags(tag: str | None) -> tuple[str, ...]:
 
 
 def _security_group(group: SecurityGroupSpec) -> SecurityGroup:
-    rules = tuple(SecurityGroupRule(**rule.model_dump()) for rule in group.rules)
+    rules = tuple(SecurityGroupRule(**vars(rule)) for rule in group.rules)
     return SecurityGroup(name=group.name, rules=rules)

@@ -5,6 +5,7 @@ only the last counts.
 """
 
 import base64
+import json
 from typing import Any
 
 import yaml
@@ -24,6 +25,8 @@ _BY_ID = {
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 """libyaml's, which is four times as fast, where PyYAML was built with it."""
 
+_JSON = json.JSONEncoder(sort_keys=True, ensure_ascii=False)
+
 _FILE_MODE = "0660"
 """What cloud-init gives to the injected files of OpenStack's layout."""
 
@@ -33,7 +36,7 @@ def vendor_parts(seed: Seed, wishes: dict[str, Any]) -> list[str]:
     given = seed.vendor_data.get("cloud-init", [])
     parts = [given] if isinstance(given, str) else list(given)
     if wishes:
-        parts.append(f"#cloud-config\n{as_yaml(wishes)}")
+        parts.append(f"#cloud-config\n{_as_json_or_yaml(wishes)}")
     return parts
 
 
@@ -89,6 +92,13 @@ def _file_system(disk: SeedDisk) -> dict[str, Any]:
         "overwrite": False,
     }
     return wish | ({"label": disk.label} if disk.label else {})
+
+
+def _as_json_or_yaml(value: dict[str, Any]) -> str:
+    """As `as_yaml`, for cloud-init, which reads all of YAML: what is JSON is YAML too as long as
+    its texts are plain, and written in a tenth of the time."""
+    text = _JSON.encode(value)
+    return f"{text}\n" if text.isascii() and text.isprintable() else as_yaml(value)
 
 
 def as_yaml(value: Any) -> str:

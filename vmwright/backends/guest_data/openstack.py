@@ -1,7 +1,6 @@
 """The layout ``config-2``: OpenStack's config drive, version 2, and EC2's beside it. Pure."""
 
 import json
-from dataclasses import asdict
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
@@ -16,6 +15,8 @@ VERSIONS = ("2018-08-27", "latest")
 take ``latest``."""
 
 EC2_VERSIONS = ("2009-04-04", "latest")
+
+_AS_IT_COMES, _SORTED = json.JSONEncoder(), json.JSONEncoder(sort_keys=True)
 
 _BUSES = {"virtio": "pci", "scsi": "scsi", "ide": "ide", "usb": "usb"}
 """What Nova calls the bus of a disk; it has no name for any other."""
@@ -144,7 +145,7 @@ def vendor_data(seed: Seed) -> dict[str, Any]:
 def ours(seed: Seed) -> dict[str, Any]:
     """What neither OpenStack's metadata nor cloud-init's has a place for, under our own name."""
     groups = [
-        {"name": group.name, "rules": [asdict(rule) for rule in group.rules]}
+        {"name": group.name, "rules": [dict(vars(rule)) for rule in group.rules]}
         for group in seed.security_groups
     ]
     return {"vmwright": {"security_groups": groups}} if groups else {}
@@ -171,4 +172,5 @@ def ec2_meta_data(seed: Seed) -> dict[str, Any]:
 
 def _as_json(value: dict[str, Any], *, sort_keys: bool = False) -> bytes:
     # Without indentation: Python would write it in Python then.
-    return json.dumps(value, sort_keys=sort_keys).encode() + b"\n"
+    encoder = _SORTED if sort_keys else _AS_IT_COMES
+    return encoder.encode(value).encode() + b"\n"

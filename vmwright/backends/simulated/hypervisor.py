@@ -13,13 +13,14 @@ from vmwright.backends.simulated.network import lease_reserved, refuse_bad_mac
 from vmwright.backends.simulated.openings import close_disks, open_disks
 from vmwright.backends.simulated.plugs import absent_sources, our_networks, refuse_bad_source
 from vmwright.backends.simulated.records import (
+    SWITCHED_OFF,
+    SWITCHED_ON,
     covered,
     is_off_by_itself,
     mark_of,
     runs,
+    same_maker,
     state_of,
-    switched_off,
-    switched_on,
 )
 from vmwright.backends.simulated.world import Folder, HostFiles, Record
 from vmwright.backends.volumes import Volume
@@ -121,7 +122,7 @@ def _record(guest: Guest, mark: Mark) -> Record:
         "name": ids.domain_name(guest.instance),
         "title": guest.title,
         "mark": mark.to_store(),
-        **switched_off(),
+        **SWITCHED_OFF,
         "vcpus": guest.vcpus,
         "memory_mib": guest.memory_mib,
         "disks": [dict(vars(disk)) for disk in guest.disks],
@@ -142,9 +143,10 @@ def _domain(record: Record) -> Domain:
 
 
 def _define(files: HostFiles, record: Record) -> None:
-    for known in (files.find(Folder.DOMAINS, record["uuid"]), domain_named(files, record["name"])):
-        _refuse_other(files, known, record)
     known = files.find(Folder.DOMAINS, record["uuid"])
+    for other in (known, domain_named(files, record["name"])):
+        if other is not None:
+            _refuse_other(files, other, record)
     if known is not None and runs(known):
         return
     _refuse_unfit(files, record)
@@ -155,15 +157,16 @@ def _define(files: HostFiles, record: Record) -> None:
 
 def _switch_on(files: HostFiles, record: Record) -> None:
     domain = files.find(Folder.DOMAINS, record["uuid"])
-    if domain is None or mark_of(domain) != mark_of(record):
+    if domain is None or not same_maker(domain, record):
         raise Refused(f"host {files.name}: no guest {record['uuid']} of this operation's attempt")
-    if not runs(domain):
+    already = runs(domain)
+    if not already:
         _check_startable(files, domain)
         open_disks(files, domain)
     for nic in domain["nics"]:
         lease_reserved(files, nic)
-    if not runs(domain):
-        files.put(Folder.DOMAINS, domain["uuid"], {**domain, **switched_on()})
+    if not already:
+        files.put(Folder.DOMAINS, domain["uuid"], {**domain, **SWITCHED_ON})
 
 
 def _forget(files: HostFiles, record: Record) -> None:
@@ -174,8 +177,8 @@ def _forget(files: HostFiles, record: Record) -> None:
     close_disks(files, domain)
 
 
-def _refuse_other(files: HostFiles, known: Record | None, record: Record) -> None:
-    if known is not None and (known["uuid"], mark_of(known)) != (record["uuid"], mark_of(record)):
+def _refuse_other(files: HostFiles, known: Record, record: Record) -> None:
+    if known["uuid"] != record["uuid"] or not same_maker(known, record):
         raise Refused(
             f"host {files.name}: guest {known['uuid']} named {known['name']} was made by others"
         )
@@ -195,7 +198,7 @@ def _refuse_unfit(files: HostFiles, record: Record) -> None:
 
 
 def _refuse_missing(files: HostFiles, record: Record) -> None:
-    absent = [f"volume {volume}" for volume in _volumes(record) if _volume(files, volume) is None]
+    absent = [f"volume {name}" for name in _volumes(record) if not _has_volume(files, name)]
     absent += [f"network {network}" for network in _absent_networks(files, record)]
     if absent:
         raise Refused(f"host {files.name}: {absent[0]} of guest {record['uuid']} does not exist")
@@ -228,9 +231,13 @@ def _volume(files: HostFiles, volume: str) -> Record | None:
     return files.find(Folder.VOLUMES, volume) or files.find(Folder.BASES, volume)
 
 
+def _has_volume(files: HostFiles, volume: str) -> bool:
+    return files.has(Folder.VOLUMES, volume) or files.has(Folder.BASES, volume)
+
+
 def _absent_networks(files: HostFiles, domain: Record) -> Sequence[str]:
     wanted = our_networks(domain)
-    return [network for network in wanted if files.find(Folder.NETWORKS, network) is None]
+    return [network for network in wanted if not files.has(Folder.NETWORKS, network)]
 
 
 EFFECTS: Mapping[str, Effect] = {

@@ -9,7 +9,7 @@ from vmwright.backends.simulated import jobs
 from vmwright.backends.simulated.faults import Fault, FaultKind, Latency
 from vmwright.backends.simulated.indexes import index_strays
 from vmwright.backends.simulated.jobs import Change
-from vmwright.backends.simulated.records import runs, switched_off
+from vmwright.backends.simulated.records import SWITCHED_OFF, runs
 from vmwright.backends.simulated.world import (
     DOWN,
     WAS_DOWN,
@@ -184,7 +184,8 @@ class Machine:
         jobs.drop(self.files, job)
 
     def _what(self, verb: str, key: str) -> str:
-        return f"{verb} {key} on host {self.files.name}" if key else f"{verb} on host {self.files.name}"
+        call = f"{verb} {key}" if key else verb
+        return f"{call} on host {self.files.name}"
 
 
 def _power_returned(files: HostFiles) -> None:
@@ -193,7 +194,7 @@ def _power_returned(files: HostFiles) -> None:
         jobs.drop(files, job)
     for domain in files.records(Folder.DOMAINS):
         if runs(domain):
-            files.put(Folder.DOMAINS, domain["uuid"], {**domain, **switched_off()})
+            files.put(Folder.DOMAINS, domain["uuid"], {**domain, **SWITCHED_OFF})
 
 
 def _down(what: str) -> Unavailable:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 
 from vmwright import ids
 from vmwright.backends.network import Leased, Reservation, Reserved, Subnet
@@ -15,11 +15,11 @@ from vmwright.backends.simulated.indexes import (
 from vmwright.backends.simulated.jobs import Change
 from vmwright.backends.simulated.machine import Effect, Machine
 from vmwright.backends.simulated.plugs import our_networks
-from vmwright.backends.simulated.records import covered, mark_of
+from vmwright.backends.simulated.records import covered, mark_of, same_maker
 from vmwright.backends.simulated.world import Folder, HostFiles, Record
 from vmwright.errors import HostFault, Refused
 from vmwright.ids import DeploymentId, Mark, NetworkId, Whose
-from vmwright.networks import subnet_of
+from vmwright.networks import bounds_of, number_of
 from vmwright.waiting import Wait
 
 _MAC = re.compile(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}")
@@ -181,13 +181,13 @@ def _reserve(files: HostFiles, record: Record) -> None:
         raise Refused(f"host {files.name}: {ip!r} is no address of a guest in {subnet['cidr']}")
     for known in reservations_like(files, network, mac, ip):
         same_pair = (known["mac"], known["ip"]) == (mac, ip)
-        if not same_pair or mark_of(known) != mark_of(record):
+        if not same_pair or not same_maker(known, record):
             raise Refused(
                 f"host {files.name}: {known['ip']} is reserved for {known['mac']} on network "
                 f"{network}, which bars {ip} for {mac} of this mark"
             )
     key = reservation_key(network, mac)
-    if files.find(Folder.RESERVATIONS, key) is None:
+    if not files.has(Folder.RESERVATIONS, key):
         note_address(files, record)
         files.put(Folder.RESERVATIONS, key, record)
 
@@ -207,11 +207,10 @@ def _give_back(files: HostFiles, record: Record) -> None:
 def _is_guest_address(ip: str, cidr: str, gateway: str) -> bool:
     """Whether a machine of this subnet, other than the gateway, may have the address."""
     try:
-        subnet, address = subnet_of(cidr), IPv4Address(ip)
+        first, last = bounds_of(cidr)
+        return first < number_of(ip) < last and ip != gateway
     except ValueError:
         return False
-    edges = (subnet.network_address, subnet.broadcast_address)
-    return address in subnet and address not in edges and ip != gateway
 
 
 def _on_network(files: HostFiles, folder: Folder, network: str) -> Iterator[Record]:

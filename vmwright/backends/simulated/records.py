@@ -7,18 +7,13 @@ from vmwright.errors import HostFault
 from vmwright.ids import Mark, Whose
 from vmwright.states import PowerState
 
+_STATES = {state.name.lower(): state for state in PowerState}
+"""As records say them."""
 
-def stored_state(state: PowerState) -> str:
-    return state.name.lower()
+SWITCHED_OFF: Record = {"state": PowerState.SHUTDOWN.name.lower(), "off_by": "host"}
+"""Of a guest that its host does not run: whoever edits the file plays the guest's part."""
 
-
-def switched_off() -> Record:
-    """Of a guest that its host does not run: whoever edits the file plays the guest's part."""
-    return {"state": stored_state(PowerState.SHUTDOWN), "off_by": "host"}
-
-
-def switched_on() -> Record:
-    return {"state": stored_state(PowerState.RUNNING), "off_by": None}
+SWITCHED_ON: Record = {"state": PowerState.RUNNING.name.lower(), "off_by": None}
 
 
 def is_off_by_itself(record: Record) -> bool:
@@ -28,11 +23,11 @@ def is_off_by_itself(record: Record) -> bool:
 def state_of(record: Record) -> PowerState:
     """The power state; `HostFault` if a file made by hand says something else."""
     try:
-        return PowerState[record["state"].upper()]
+        return _STATES[record["state"].lower()]
     except KeyError as error:
         raise HostFault(
             f"guest {record['uuid']} is in no known state: {record['state']!r}",
-            hint=f"states are {', '.join(stored_state(state) for state in PowerState)}",
+            hint=f"states are {', '.join(_STATES)}",
         ) from error
 
 
@@ -44,6 +39,11 @@ def mark_of(record: Record) -> Mark | None:
     """Who made the thing; None if no flow did."""
     stored: dict[str, Any] | None = record.get("mark")
     return Mark.from_store(stored) if stored else None
+
+
+def same_maker(one: Record, other: Record) -> bool:
+    """Whether two things carry the same mark, or none."""
+    return (one.get("mark") or None) == (other.get("mark") or None)
 
 
 def covered(record: Record, whose: dict[str, Any]) -> bool:

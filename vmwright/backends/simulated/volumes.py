@@ -120,7 +120,7 @@ def _length(source: Path) -> int | None:
 
 
 def _keep_base(files: HostFiles, record: Record) -> None:
-    if files.find(Folder.BASES, record["name"]) is not None:
+    if files.has(Folder.BASES, record["name"]):
         return
     if record["source_bytes"] != record["size_bytes"]:
         raise Refused(
@@ -237,11 +237,11 @@ def _refuse_without_base(files: HostFiles, record: Record) -> None:
     base, backing = record["base"], record["backing"]
     if (base or backing) and record["disk_format"] != "qcow2":
         raise Refused(f"host {files.name}: overlay {record['name']} must be qcow2")
-    if base is not None and files.find(Folder.BASES, base) is None:
+    if base is not None and not files.has(Folder.BASES, base):
         raise Refused(f"host {files.name}: base {base} of volume {record['name']} is missing")
     if backing is None:
         return
-    if not ids.is_snapshot(backing) or files.find(Folder.VOLUMES, backing) is None:
+    if not ids.is_snapshot(backing) or not files.has(Folder.VOLUMES, backing):
         raise Refused(f"host {files.name}: snapshot {backing} of {record['name']} is missing")
 
 

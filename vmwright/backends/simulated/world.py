@@ -111,6 +111,12 @@ class HostFiles:
             seen[path] = record
         return record
 
+    def has(self, folder: Folder, key: str) -> bool:
+        """Whether there is a record, whatever it holds."""
+        return _LEGAL.fullmatch(key) is not None and os.access(
+            f"{self._root}/{folder}/{key}{_SUFFIX}", os.F_OK
+        )
+
     def put(self, folder: Folder, key: str, record: Record) -> None:
         """Write the record in one step. Only under `turn`. Refused for a key that is no name."""
         if not _LEGAL.fullmatch(key):
