@@ -129,3 +129,10 @@ def test_texts_stay_texts(text: str):
 @given(JSON_VALUES)
 def test_any_value_is_read_back(value: Any):
     assert yaml.safe_load(as_yaml(value)) == value
+
+
+@pytest.mark.parametrize("password", ["plain'\"\\\n", "\x7f", "\U0001f511", "\x85", "no", "0660"])
+def test_any_password_reaches_cloud_init_as_it_is(password: str):
+    seed = replace(PLAIN, admin_password=password)
+    (part,) = vendor_parts(seed, first_boot(seed))
+    assert yaml.safe_load(part)["password"] == password
