@@ -181,7 +181,9 @@ def test_file_that_is_no_database_is_unavailable(tmp_path, content):
     assert path.read_bytes() == content
 
 
-def test_file_that_is_damaged_under_its_users_is_unavailable(tmp_path):
+@pytest.mark.parametrize("is_listened_to", [False, True])
+def test_file_that_is_damaged_under_its_users_is_unavailable(tmp_path, is_listened_to):
+    """Transactions that somebody listens to begin and end in another way."""
     path = tmp_path / "store.db"
     database = Database.open(DatabaseSettings(connection=f"sqlite:///{path}"))
     schema_version.make_ready(database)
@@ -189,6 +191,8 @@ def test_file_that_is_damaged_under_its_users_is_unavailable(tmp_path):
     foreign_sql.execute(f"sqlite:///{path}", "PRAGMA wal_checkpoint(TRUNCATE)")
     with path.open("r+b") as file:
         file.write(b"this is not a database")
+    if is_listened_to:
+        sa.event.listen(database.writer, "commit", lambda _: None)
     with pytest.raises(StoreUnavailable, match="cannot be read") as damaged, database.write():
         pass
     assert damaged.value.hint

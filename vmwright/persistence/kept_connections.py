@@ -16,6 +16,9 @@ import sqlalchemy as sa
 _MOST = 4
 """Connections that are kept; what more threads need comes from the pool and goes back."""
 
+DRIVERS: dict[sa.Connection, Any] = {}
+"""The driver's connections of transactions under way in which nobody listens to executions."""
+
 _ABANDONED: list[object] = []
 """Those of the process that this one was forked from: to give them back would end its sessions."""
 
@@ -50,6 +53,8 @@ class KeptConnections:
         connection = self._take()
         try:
             raw: Any = connection.connection.dbapi_connection
+            if not is_listened_to(self._engine):
+                DRIVERS[connection] = raw
             if self._begin is not None:
                 _said(connection, raw.execute, self._begin)
             yield connection
@@ -60,8 +65,10 @@ class KeptConnections:
                 _said(connection, raw.commit)
         except BaseException:
             # Whatever became of it: the pool finds out.
+            DRIVERS.pop(connection, None)
             connection.close()
             raise
+        DRIVERS.pop(connection, None)
         self._give_back(connection)
 
     def close(self) -> None:
@@ -88,6 +95,14 @@ class KeptConnections:
             self._idle.append((connection, time.monotonic()))
         else:
             connection.close()
+
+
+def is_listened_to(engine: sa.Engine) -> bool:
+    """Whether somebody listens to its executions: nobody does to those of one connection."""
+    listened = engine.dispatch
+    return bool(
+        listened.before_execute or listened.before_cursor_execute or listened.after_cursor_execute
+    )
 
 
 def _said(connection: sa.Connection, say: Callable[..., object], *words: str) -> None:

@@ -1,6 +1,7 @@
 """Operations and their events. Every move is a compare-and-swap on state and epoch."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +13,7 @@ from vmwright.persistence.database import now
 from vmwright.persistence.held_operations import HeldOperations
 from vmwright.persistence.inserting import insertion
 from vmwright.persistence.prepared import Prepared
+from vmwright.persistence.reading import Reading
 from vmwright.persistence.records import Event, Operation
 from vmwright.persistence.tables import Schema
 from vmwright.states import ENDED, HELD, OVER, OperationState, may_move, sources_of
@@ -33,6 +35,11 @@ class OperationStore(HeldOperations):
         self._events = schema.events
         self._adding = insertion(self._operations, created_at=now())
         self._appending = insertion(self._events)
+        self._by_id = Reading(
+            self._operations,
+            Operation,
+            sa.select(self._operations).where(self._operations.c.id == sa.bindparam("key")),
+        )
 
     def add(self, connection: sa.Connection, *operations: Operation) -> None:
         self._adding.many(connection, [operation.values() for operation in operations])
@@ -41,12 +48,10 @@ class OperationStore(HeldOperations):
         self, connection: sa.Connection, operation: OperationId, *, project: str | None = None
     ) -> Operation:
         """By id; `NotFound`, also for one of another project than the named one."""
-        row = connection.execute(
-            self._of(project, sa.select(self._operations).where(self._operations.c.id == operation))
-        ).one_or_none()
-        if row is None:
-            raise NotFound(f"no operation {operation!r}", hint="see: vmwright operation list")
-        return _operation(row)
+        for found in self._by_id.all(connection, {"key": operation}):
+            if project in (None, found.project_id):
+                return _known(found)
+        raise NotFound(f"no operation {operation!r}", hint="see: vmwright operation list")
 
     def several(
         self, connection: sa.Connection, operations: Collection[OperationId]
@@ -327,9 +332,12 @@ class OperationStore(HeldOperations):
 
 
 def _operation(row: sa.Row[Any]) -> Operation:
-    values = dict(row._mapping)
+    return _known(Operation.of(row))
+
+
+def _known(operation: Operation) -> Operation:
+    """With its state as one of ours."""
     try:
-        values["state"] = OperationState(values["state"])
+        return replace(operation, state=OperationState(operation.state))
     except ValueError:
-        raise Internal(f"operation {values['id']} is in a state that is not known here") from None
-    return Operation(**values)
+        raise Internal(f"operation {operation.id} is in a state that is not known here") from None

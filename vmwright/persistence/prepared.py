@@ -11,6 +11,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from vmwright.persistence.kept_connections import DRIVERS, is_listened_to
+
 Row = Mapping[str, Any]
 _Convert = Callable[[Any], Any]
 
@@ -29,36 +31,37 @@ class Prepared:
 
     def one(self, connection: sa.Connection, values: Row) -> int:
         """Execute it with these values; how many rows it met."""
-        if _is_watched(connection):
+        raw = DRIVERS.get(connection) or _driver_of(connection)
+        if raw is None:
             return int(connection.execute(self._statement, values).rowcount)
-        compiled = self._of(connection)
-        return int(compiled.execute(connection, compiled.parameters(values)).rowcount)
+        compiled = self._compiled.get(connection.dialect) or self._of(connection.dialect)
+        return int(compiled.execute(connection, raw, compiled.parameters(values)).rowcount)
 
     def many(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
         """Execute it with each of these."""
         if len(rows) == 1:
             self.one(connection, rows[0])
-        elif _is_watched(connection):
+            return
+        raw = DRIVERS.get(connection) or _driver_of(connection)
+        if raw is None:
             connection.execute(self._statement, rows)
-        else:
-            compiled = self._of(connection)
-            compiled.execute_many(connection, [compiled.parameters(row) for row in rows])
+            return
+        compiled = self._compiled.get(connection.dialect) or self._of(connection.dialect)
+        parameters = [compiled.parameters(row) for row in rows]
+        compiled.execute(connection, raw, parameters, many=True)
 
     def select(self, connection: sa.Connection, values: Row) -> Sequence[tuple[Any, ...]]:
         """All rows that it finds."""
-        if _is_watched(connection):
+        raw = DRIVERS.get(connection) or _driver_of(connection)
+        if raw is None:
             return [tuple(row) for row in connection.execute(self._statement, values)]
-        compiled = self._of(connection)
-        found: Sequence[tuple[Any, ...]] = compiled.execute(
-            connection, compiled.parameters(values)
-        ).fetchall()
+        compiled = self._compiled.get(connection.dialect) or self._of(connection.dialect)
+        cursor = compiled.execute(connection, raw, compiled.parameters(values))
+        found: Sequence[tuple[Any, ...]] = cursor.fetchall()
         return found
 
-    def _of(self, connection: sa.Connection) -> "_Compiled":
-        dialect = connection.dialect
-        compiled = self._compiled.get(dialect)
-        if compiled is None:
-            compiled = self._compiled[dialect] = _Compiled(self._statement, self._columns, dialect)
+    def _of(self, dialect: sa.Dialect) -> "_Compiled":
+        compiled = self._compiled[dialect] = _Compiled(self._statement, self._columns, dialect)
         return compiled
 
 
@@ -101,27 +104,20 @@ class _Compiled:
         found = self._in_order(ready)
         return found if len(self._order or ()) > 1 else (found,)
 
-    def execute(self, connection: sa.Connection, parameters: Any) -> Any:
-        """The driver's cursor."""
-        cursor = _cursor(connection)
+    def execute(
+        self, connection: sa.Connection, raw: Any, parameters: Any, *, many: bool = False
+    ) -> Any:
+        """The driver's cursor, which has executed it with these; `many` with each of several."""
+        cursor = raw.cursor()
         try:
-            cursor.execute(self._sql, parameters)
+            if many:
+                cursor.executemany(self._sql, parameters)
+            else:
+                cursor.execute(self._sql, parameters)
         except connection.dialect.loaded_dbapi.Error as error:
-            self._failed(connection, error, parameters, cursor)
+            # Let it out as SQLAlchemy and oslo.db do.
+            connection._handle_dbapi_exception(error, self._sql, parameters, cursor, None)
         return cursor
-
-    def execute_many(self, connection: sa.Connection, parameters: Sequence[Any]) -> None:
-        cursor = _cursor(connection)
-        try:
-            cursor.executemany(self._sql, parameters)
-        except connection.dialect.loaded_dbapi.Error as error:
-            self._failed(connection, error, parameters, cursor)
-
-    def _failed(
-        self, connection: sa.Connection, error: BaseException, parameters: Any, cursor: Any
-    ) -> None:
-        """Let it out as SQLAlchemy and oslo.db do."""
-        connection._handle_dbapi_exception(error, self._sql, parameters, cursor, None)
 
     def _converted(self, name: str, value: Any) -> Any:
         convert = self._convert.get(name)
@@ -145,14 +141,8 @@ def _of_few(convert: _Convert) -> _Convert:
     return _Converted(convert).__getitem__
 
 
-def _cursor(connection: sa.Connection) -> Any:
-    raw: Any = connection.connection.dbapi_connection
-    return raw.cursor()
-
-
-def _is_watched(connection: sa.Connection) -> bool:
-    # Those of its engine: nobody listens to one connection alone.
-    listened = connection.engine.dispatch
-    return bool(
-        listened.before_execute or listened.before_cursor_execute or listened.after_cursor_execute
-    )
+def _driver_of(connection: sa.Connection) -> Any:
+    """Its driver's connection, unless somebody listens to what is executed."""
+    if is_listened_to(connection.engine):
+        return None
+    return connection.connection.dbapi_connection
