@@ -186,13 +186,13 @@ def test_file_that_is_damaged_under_its_users_is_unavailable(tmp_path, is_listen
     """Transactions that somebody listens to begin and end in another way."""
     path = tmp_path / "store.db"
     database = Database.open(DatabaseSettings(connection=f"sqlite:///{path}"))
+    if is_listened_to:
+        sa.event.listen(database.writer, "commit", lambda _: None)
     schema_version.make_ready(database)
     foreign_sql.execute(f"sqlite:///{path}", "CREATE TABLE theirs (a INTEGER)")
     foreign_sql.execute(f"sqlite:///{path}", "PRAGMA wal_checkpoint(TRUNCATE)")
     with path.open("r+b") as file:
         file.write(b"this is not a database")
-    if is_listened_to:
-        sa.event.listen(database.writer, "commit", lambda _: None)
     with pytest.raises(StoreUnavailable, match="cannot be read") as damaged, database.write():
         pass
     assert damaged.value.hint
