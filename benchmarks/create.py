@@ -10,7 +10,7 @@ import argparse
 import json
 from pathlib import Path
 
-from benchmarks.deployment import build, opened, settings_of
+from benchmarks.deployment import build, opened, settings_of, warm
 from benchmarks.meter import measure
 from benchmarks.processes import directory
 
@@ -21,8 +21,7 @@ WARMING = 10
 def main(url: str, home: Path, alone: int, concurrent: int, clients: list[int]) -> None:
     modes = [(alone, 1), *((concurrent, number) for number in clients)]
     with opened(settings_of(url, home)) as controller:
-        for _ in range(WARMING):
-            build(controller)
+        warm(controller, WARMING)
         for count, threads in modes:
             if count:
                 figures = measure(lambda _: build(controller), count, threads)

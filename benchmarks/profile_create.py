@@ -15,7 +15,7 @@ from typing import Any
 
 import yappi
 
-from benchmarks.deployment import build, opened, settings_of
+from benchmarks.deployment import build, opened, settings_of, warm
 from benchmarks.layers import seconds_by_layer
 from benchmarks.meter import Figures, measure
 from benchmarks.processes import ROOT, directory
@@ -26,8 +26,7 @@ _WARMING = 10
 
 
 def main(controller: Controller, builds: int, functions: int) -> Figures:
-    for _ in range(_WARMING):
-        build(controller)
+    warm(controller, _WARMING)
     cpu_ms = measure(lambda _: build(controller), builds, 1)["cpu_ms"]
     stats = _profiled(controller, builds)
     if functions:
