@@ -145,8 +145,9 @@ def test_an_allocation_asks_the_store_twice_however_full_the_network_is(stores, 
     with stores.database.write() as connection:
         wishes = [wanted(stores, connection, network) for _ in range(2)]
         stores.ports.allocate(connection, wishes[0])
-        sa.event.listen(connection.engine, "before_cursor_execute", count)
+    sa.event.listen(stores.database.writer, "before_cursor_execute", count)
+    with stores.database.write() as connection:
         stores.ports.allocate(connection, wishes[1])
-        sa.event.remove(connection.engine, "before_cursor_execute", count)
+    sa.event.remove(stores.database.writer, "before_cursor_execute", count)
     savepoints = 2 * (connection.dialect.name in ("mysql", "mariadb"))
     assert len(asked) == 2 + savepoints, asked

@@ -153,10 +153,10 @@ def test_the_number_of_queries_does_not_grow_with_hosts(stores, hosts):
         def count(_connection, _cursor, statement, *_):
             asked.append(statement)
 
+        sa.event.listen(stores.database.reader, "before_cursor_execute", count)
         with stores.database.read() as connection:
-            sa.event.listen(connection.engine, "before_cursor_execute", count)
             stores.host_loads.all(connection, failure_window=HOUR)
-            sa.event.remove(connection.engine, "before_cursor_execute", count)
+        sa.event.remove(stores.database.reader, "before_cursor_execute", count)
         return len(asked)
 
     few = queries()

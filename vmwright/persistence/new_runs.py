@@ -19,8 +19,10 @@ _VERSION = "1.0"
 _TASK: str = models.atom_detail_type(models.TaskDetail("", ""))
 _RETRY: str = models.atom_detail_type(models.RetryDetail("", ""))
 
-_DIGITS = 4
-"""Of a uuid, those that tell the atoms of a run apart."""
+_BEFORE, _AFTER = slice(19), slice(23, None)
+"""What the uuids of a run's atoms have in common."""
+_FIRST = 0x8000
+"""What they have in between: a number whose first digit says that it is a uuid's."""
 
 AtomKind = tuple[str, str]
 """Name, and what TaskFlow calls its kind."""
@@ -41,8 +43,9 @@ class NewRun:
 
     def __post_init__(self) -> None:
         # Beside each other in the index of their table, which then changes in one place.
-        ours = new_id()[:-_DIGITS]
-        self._uuids.extend([f"{ours}{number:0{_DIGITS}x}" for number in range(len(self.atoms))])
+        ours = new_id()
+        before, after, last = ours[_BEFORE], ours[_AFTER], _FIRST + len(self.atoms)
+        self._uuids.extend([f"{before}{number:x}{after}" for number in range(_FIRST, last)])
 
     def rows(self) -> list[dict[str, Any]]:
         """What tells its tasks and retries apart."""
