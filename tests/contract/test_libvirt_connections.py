@@ -3,10 +3,13 @@
 What hangs here are the questions.
 """
 
+import os
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,17 +46,50 @@ def held(connection: HostConnection) -> Iterator[tuple[list[Any], Ask, threading
             connection.close()
 
 
-def test_connection_is_shared_until_it_is_busy_and_then_another_is_opened(
-    libvirt_host: PrivateHost,
-) -> None:
+def sockets() -> set[str]:
+    """What this process has open, whether a daemon has let it in or not."""
+    # None that is closed meanwhile is an error for realpath.
+    links = [os.path.realpath(file) for file in Path("/proc/self/fd").iterdir()]
+    return {link for link in links if "socket:" in link}
+
+
+def test_call_gets_a_connection_of_its_own_once_there_is_one(libvirt_host: PrivateHost) -> None:
+    """Nobody waits until it is there: through ssh that takes seconds."""
+    connection = HostConnection(libvirt_host.uri, 60.0, connections=2)
+    with held(connection) as (came, ask, _):
+        ask()
+        until(lambda: len(came) == 1)
+        assert connection.ask("look", lambda reached: reached is came[0], Wait(60))
+        until(lambda: connection.ask("look", lambda reached: reached is not came[0], Wait(60)))
+
+
+def test_call_that_is_one_too_many_waits_for_another_connection(libvirt_host: PrivateHost) -> None:
     with held(HostConnection(libvirt_host.uri, 60.0, connections=2)) as (came, ask, _):
-        for asked in range(1, AT_ONCE + 1):
+        for asked in range(1, 2 * AT_ONCE + 1):
             ask()
             until(lambda: len(came) == asked)  # noqa: B023
-        assert len({id(reached) for reached in came}) == 1
+        each = Counter(id(reached) for reached in came)
+        assert set(each.values()) == {AT_ONCE}
+
+
+def test_connection_that_is_made_while_all_are_closed_is_closed_too(
+    libvirt_host: PrivateHost,
+) -> None:
+    before = sockets()
+    connection = HostConnection(libvirt_host.uri, 60.0, connections=2)
+    with held(connection) as (came, ask, go_on):
         ask()
-        until(lambda: len(came) == AT_ONCE + 1)
-        assert came[-1] is not came[0]
+        until(lambda: len(came) == 1)
+        libvirt_host.freeze_libvirtd()
+        beside = ask()
+        until(lambda: len(came) == 2)
+        assert came[0] is came[1]
+        until(lambda: len(sockets() - before) == 2)
+        connection.close()
+        libvirt_host.thaw_libvirtd()
+        go_on.set()
+        assert beside.result() is None
+        until(lambda: sockets() <= before)
 
 
 def test_host_has_no_more_connections_than_were_allowed(libvirt_host: PrivateHost) -> None:

@@ -79,7 +79,7 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
             "connections_per_host",
             default=4,
             min=1,
-            help="Connections that a process opens to one host, each as soon as four calls are "
+            help="Connections that a process opens to one host, each as soon as a call is "
             "under way on every other one.",
         ),
         cfg.IntOpt(

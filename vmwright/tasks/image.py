@@ -1,6 +1,7 @@
 """Tasks about the image that a guest boots from."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from vmwright.backends.images import ImageStore, StoredImage
@@ -56,30 +57,46 @@ def make_with_bases(
     images: Iterable[ImageSpec],
     volumes: Iterable[Volume],
 ) -> None:
-    """Have the images on the host, and then the volumes that are made from them."""
-    images, volumes = list(images), list(volumes)
+    """Have the images on the host, and the volumes that are made from them."""
+    sources = {base_of(image): store.path(image.location) for image in images}
+    volumes = list(volumes)
+    # A volume is not made unless its image is there, whole: most are, and are not looked for.
+    seen = {volume.base for volume in volumes}
+    unseen = {base: source for base, source in sources.items() if base not in seen}
     try:
-        _make(run, store, place, images, volumes)
+        _make(run, place, unseen, volumes)
+    except Refused:
+        if _all_there(run, place, sources):
+            raise
+        _make_surely(run, place, sources, volumes)
+
+
+def _make_surely(
+    run: Run, place: Volumes, sources: Mapping[Base, Path], volumes: Sequence[Volume]
+) -> None:
+    try:
+        _make(run, place, sources, volumes)
     except Refused:
         # An audit may have removed, between our look and our use, what nobody had used so far.
-        stored = {known.name for known in place.volumes(run.wait)}
-        deployment = run.mark.deployment
-        if {base_name(deployment, i.sha256, i.disk_format) for i in images} <= stored:
+        if _all_there(run, place, sources):
             raise
-        _make(run, store, place, images, volumes)
+        _make(run, place, sources, volumes)
 
 
 def _make(
-    run: Run,
-    store: ImageStore,
-    place: Volumes,
-    images: Iterable[ImageSpec],
-    volumes: Iterable[Volume],
+    run: Run, place: Volumes, sources: Mapping[Base, Path], volumes: Iterable[Volume]
 ) -> None:
-    for image in images:
-        place.ensure_base(base_of(image), store.path(image.location), run.wait)
+    for base, source in sources.items():
+        place.ensure_base(base, source, run.wait)
     for volume in volumes:
         place.ensure_volume(volume, run.wait)
+
+
+def _all_there(run: Run, place: Volumes, bases: Iterable[Base]) -> bool:
+    """Whether the host has these images, whole."""
+    stored = {known.name for known in place.volumes(run.wait) if known.whole}
+    deployment = run.mark.deployment
+    return {base_name(deployment, base.sha256, base.disk_format) for base in bases} <= stored
 
 
 def base_of(image: ImageSpec) -> Base:

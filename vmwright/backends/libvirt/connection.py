@@ -1,15 +1,16 @@
 """A host's address and the connections to it: made when needed, made anew when lost."""
 
 import threading
+import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from vmwright.backends.circuit import Circuit, Tell, unheard
-from vmwright.backends.libvirt.calls import LostCalls, Threads
+from vmwright.backends.libvirt.calls import Call, LostCalls, Threads
 from vmwright.backends.libvirt.failures import fault_of, reason_of
 from vmwright.backends.libvirt.line import Connect, Line, LineLost, LineSilent
 from vmwright.backends.libvirt.turns import turn
-from vmwright.errors import Unavailable
+from vmwright.errors import Unavailable, VmwrightError
 from vmwright.waiting import Wait
 
 T = TypeVar("T")
@@ -19,10 +20,16 @@ _PAUSES = (0.1, 0.4, 1.0, 2.0)
 _MOST_LOST_CALLS = 32
 _CALLS_AT_ONCE = 4
 """Of one connection: libvirtd works on five by default, and reads no more from it meanwhile."""
+_REST_SECONDS = 60.0
+"""Until another connection is tried beside one that works, after one could not be had."""
 
 
 class HostConnection:
     """The way to one host: one connection, and up to so many while those are busy. Thread-safe.
+
+    Calls share a connection only while there is no other: libvirt's client may put what a second
+    thread says into the socket only when the call of the first is over. Another one is opened
+    beside the calls, as that takes seconds through ssh; only who would be one too many waits.
 
     Each call has a deadline of its own, besides the patience of its caller. One that passes it
     keeps its thread; it is counted, its connection is given up, and the host's circuit opened:
@@ -46,6 +53,7 @@ class HostConnection:
         self._lost = LostCalls()
         self._lines: tuple[Line, ...] = ()
         self._opening = threading.Lock()
+        self._rests_until = 0.0
         self._circuit = Circuit(self.host, rest, tell)
 
     def ask(
@@ -100,15 +108,17 @@ class HostConnection:
         self._circuit.end()
 
     def _usable_line(self, what: str, wait: Wait) -> Line:
-        line, busy = self._least_busy()
-        if line is not None and (not busy or self._opening.locked()):
+        line, is_full = self._least_busy()
+        if line is not None and (not is_full or self._opening.locked()):
+            if line.users:
+                self._open_beside(line)
             return line
         with (
             self._circuit.admitted(what) as probing,
             turn(self._opening, f"{self.host}: {what}", wait),
         ):
-            line, busy = self._least_busy()
-            if line is not None and not busy:
+            line, is_full = self._least_busy()
+            if line is not None and not is_full:
                 return line
             try:
                 opened = self._new_line(what, wait)
@@ -123,11 +133,33 @@ class HostConnection:
             self._circuit.answered()
             return opened
 
+    def _open_beside(self, busy: Line) -> None:
+        """Have one more for the calls to come, if there may be one: nobody waits for it."""
+        if len(self._usable()) < self._most and self._rests_until < time.monotonic():
+            self._threads.run(Call("connect", lambda: self._one_more(busy), _ended))
+
+    def _one_more(self, busy: Line) -> None:
+        if not self._opening.acquire(blocking=False):
+            return
+        try:
+            if len(self._usable()) >= self._most:
+                return
+            opened = self._new_line("more calls at once", Wait(self._deadline))
+            if busy not in self._lines:
+                opened.retire()  # meanwhile the host was found silent, or nobody asks any more
+                return
+            self._lines = (*self._usable(), opened)
+        except (LineLost, LineSilent, VmwrightError):
+            # A host may let no more of them in.
+            self._rests_until = time.monotonic() + _REST_SECONDS
+        finally:
+            self._opening.release()
+
     def _usable(self) -> list[Line]:
         return [line for line in self._lines if line.is_usable()]
 
     def _least_busy(self) -> tuple[Line | None, bool]:
-        """The connection with the fewest calls, and whether one more is wanted beside it."""
+        """The connection with the fewest calls, and whether the next call needs one more."""
         usable = self._usable()
         line = min(usable, key=lambda line: line.users, default=None)
         if line is None:
@@ -154,3 +186,7 @@ class HostConnection:
         lines, self._lines = self._lines, ()
         for line in lines:
             line.retire()
+
+
+def _ended(_call: Call[Any]) -> None:
+    """Nobody waits for it."""
