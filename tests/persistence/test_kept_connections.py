@@ -1,14 +1,18 @@
 """Connections stay open between transactions, and nothing of one is seen by the next."""
 
 import os
+import sqlite3
 
 import pytest
 import sqlalchemy as sa
 
+from tests.support import foreign_sql
 from tests.support.crowds import all_at_once
 from tests.support.dialects import DIALECTS, SERVERS
 from tests.support.rows import a_host
 from vmwright.errors import Conflict, StoreUnavailable
+from vmwright.persistence.kept_connections import KeptConnections
+from vmwright.persistence.pinging import is_sound
 from vmwright.persistence.prepared import Prepared
 
 KEPT = [DIALECTS[0], SERVERS[0]]
@@ -145,3 +149,32 @@ def test_child_that_was_forked_has_connections_of_its_own(stores, host):
         os._exit(1 if ours & theirs or not theirs else 0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert name_of(stores, host) == host.name
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+def test_connection_that_is_not_sound_is_closed(database):
+    asked = []
+    kept = KeptConnections(database.reader, is_sound=lambda *idle: bool(asked.append(idle)))
+
+    def raw():
+        with kept.begin() as connection:
+            return connection.connection.dbapi_connection
+
+    first = raw()
+    assert raw() is not first
+    assert len(asked) == 1
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        first.execute("SELECT 1")
+    kept.close()
+
+
+@pytest.mark.parametrize("dialect", [SERVERS[0]], indirect=True)
+def test_session_that_lay_idle_is_asked(database, ready):
+    with database.reader.connect() as connection:
+        session = connection.execute(sa.text("SELECT pg_backend_pid()")).scalar_one()
+        connection.rollback()
+        assert is_sound(connection, idle=3600.0)
+        assert not connection.in_transaction()
+        foreign_sql.execute(ready.connection, f"SELECT pg_terminate_backend({session}, 10000)")
+        assert not is_sound(connection, idle=0.0)
+        connection.invalidate()

@@ -1,6 +1,7 @@
 """Whoever comes while somebody is at it is done with those who came with him."""
 
 import signal
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -87,3 +88,27 @@ def test_one_who_was_interrupted_is_no_heir():
         done.go_on.set()
         assert [one.exception(PATIENCE) for one in (first, after)] == [None, None]
     assert done.groups == [["a"], ["b"]]
+
+
+def interrupted_at(name, call):
+    """Have Ctrl-C come just as this function begins."""
+
+    def trace(frame, event, _argument):
+        if event == "call" and frame.f_code.co_name == name:
+            raise KeyboardInterrupt
+
+    sys.settrace(trace)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            call()
+    finally:
+        sys.settrace(None)
+
+
+def test_one_who_is_interrupted_as_he_gets_the_lead_leaves_it_to_others():
+    done = Done()
+    done.go_on.set()
+    interrupted_at("_lead", lambda: done.turns.take("interrupted"))
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(done.turns.take, "later").result(PATIENCE) is None
+    assert done.groups == [["later"]]

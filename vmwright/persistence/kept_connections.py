@@ -34,8 +34,8 @@ class KeptConnections:
         is_sound: Callable[[sa.Connection, float], bool] | None = None,
     ) -> None:
         """`begin` is how a transaction begins; None if the driver does it. `is_sound` says whether
-        a connection may be used after it lay idle for so many seconds; one that may not goes back
-        to the pool, which judges anew. None: all may."""
+        a connection may be used after it lay idle for so many seconds; one that may not is
+        closed. None: all may."""
         self._engine = engine
         self._begin = begin
         self._is_sound = is_sound
@@ -73,20 +73,25 @@ class KeptConnections:
 
     def close(self) -> None:
         """Give back those that nobody uses."""
-        while self._idle:
-            self._idle.pop()[0].close()
+        while (idle := self._lying_idle()) is not None:
+            idle[0].close()
+
+    def _lying_idle(self) -> tuple[sa.Connection, float] | None:
+        """One that is now the caller's, and since when it lay here."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
 
     def _take(self) -> sa.Connection:
         if self._process != os.getpid():
             _ABANDONED.extend(self._idle)
             self._idle, self._process = deque(), os.getpid()
-        while self._idle:
-            try:
-                connection, since = self._idle.pop()
-            except IndexError:  # another thread was faster
-                break
+        while (idle := self._lying_idle()) is not None:
+            connection, since = idle
             if self._is_sound is None or self._is_sound(connection, time.monotonic() - since):
                 return connection
+            connection.invalidate()
             connection.close()
         return self._engine.connect()
 

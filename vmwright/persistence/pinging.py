@@ -38,9 +38,10 @@ def ping_the_doubtful(engine: sa.Engine) -> None:
 
 
 def is_sound(connection: sa.Connection, idle: float) -> bool:
-    """Whether one of psycopg's that stayed out of the pool for so many seconds need not be
-    asked."""
-    return not _is_in_doubt(connection.connection.dbapi_connection, idle)
+    """Whether one of psycopg's that stayed out of the pool for so many seconds still is one; asked
+    only if in doubt."""
+    raw: Any = connection.connection.dbapi_connection
+    return not _is_in_doubt(raw, idle) or _answers(connection.dialect, raw)
 
 
 def _is_in_doubt(raw: Any, idle: float) -> bool:

@@ -24,35 +24,42 @@ class Turns(Generic[T]):
 
     def take(self, one: T) -> None:
         """Return once it was done for this one, if need be after waiting for others."""
-        place = None
-        with self._lock:
-            if self._is_led:
-                place = _Place(one)
-                self._waiting.append(place)
-            self._is_led = True
-        if place is None:
-            self._lead([one], [])
-            return
-        place.wait(self._abandoned)
-        if place.leads:
+        place = _Place(one)
+        try:
             with self._lock:
-                places, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
-            self._lead([each.one for each in places], places)
+                place.leads, self._is_led = not self._is_led, True
+                if not place.leads:
+                    self._waiting.append(place)
+            if not place.leads:
+                place.settled.acquire()
+            if place.leads:
+                self._lead(place)
+        finally:
+            # Also of one who was interrupted, wherever: nobody is to wait for him.
+            self._leave(place)
 
     def waiting(self) -> int:
         """How many wait now."""
         with self._lock:
             return len(self._waiting)
 
-    def _lead(self, ones: Sequence[T], places: "Sequence[_Place[T]]") -> None:
-        """Do it for these, and leave the lead to who came meanwhile."""
-        try:
-            self._do(ones)
-        finally:
-            with self._lock:
+    def _lead(self, place: "_Place[T]") -> None:
+        """Do it for who waits, and for the one of this place."""
+        with self._lock:
+            if place in self._waiting:
+                taken, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+                place.led = taken
+        self._do([each.one for each in place.led] or [place.one])
+
+    def _leave(self, place: "_Place[T]") -> None:
+        """Settle those whom it led, and leave the lead to who came meanwhile."""
+        with self._lock:
+            if place in self._waiting:
+                self._waiting.remove(place)
+            if place.leads:
                 self._pass_on()
-            for place in places:
-                place.settled.release()
+        for each in place.led:
+            each.settled.release()
 
     def _pass_on(self) -> None:
         heir = self._waiting[0] if self._waiting else None
@@ -61,28 +68,15 @@ class Turns(Generic[T]):
             heir.leads = True
             heir.settled.release()
 
-    def _abandoned(self, place: "_Place[T]") -> None:
-        """Nobody waits there any more: it must not be the heir."""
-        with self._lock:
-            if place in self._waiting:
-                self._waiting.remove(place)
-                if place.leads:
-                    self._pass_on()
-
 
 class _Place(Generic[T]):
-    """Of one who waits."""
+    """Of one who takes a turn."""
 
     def __init__(self, one: T) -> None:
         self.one = one
         self.leads = False
+        self.led: Sequence[_Place[T]] = ()
+        """Those who waited, and whom it does it for."""
         self.settled = threading.Lock()
         """Free once it was done, or is to be led from here."""
         self.settled.acquire()
-
-    def wait(self, abandoned: "Callable[[_Place[T]], None]") -> None:
-        try:
-            self.settled.acquire()
-        except BaseException:  # Ctrl-C
-            abandoned(self)
-            raise
