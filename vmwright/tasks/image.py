@@ -66,8 +66,7 @@ def make_with_bases(
     try:
         _make(run, place, unseen, volumes)
     except Refused:
-        if _all_there(run, place, sources):
-            raise
+        # Whatever it was refused for: another build may have brought the image meanwhile.
         _make_surely(run, place, sources, volumes)
 
 
