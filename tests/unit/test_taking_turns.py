@@ -113,3 +113,26 @@ def test_one_who_is_interrupted_as_he_gets_the_lead_leaves_it_to_others():
     later.start()
     later.join(PATIENCE / 10)
     assert done.groups == [["later"]]
+
+
+def test_one_who_gets_the_lead_before_he_waits_for_it_leads():
+    done = Done()
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(done.turns.take, "a")
+        assert done.under_way.wait(PATIENCE)
+
+        def look(_frame, _event, _argument):
+            if not first.done() and done.turns._waiting and not done.turns._lock.locked():
+                done.go_on.set()
+                first.result(PATIENCE)
+            return look
+
+        def trace(frame, _event, _argument):
+            return look if frame.f_code is Turns.take.__code__ else None
+
+        sys.settrace(trace)
+        try:
+            done.turns.take("b")
+        finally:
+            sys.settrace(None)
+    assert done.groups == [["a"], ["b"]]

@@ -27,10 +27,12 @@ class Turns(Generic[T]):
         place = _Place(one)
         try:
             with self._lock:
-                place.leads, self._is_led = not self._is_led, True
-                if not place.leads:
+                waits, self._is_led = self._is_led, True
+                place.leads = not waits
+                if waits:
                     self._waiting.append(place)
-            if not place.leads:
+            # Also if the lead is his by now: it is given by this lock, which is taken once.
+            if waits:
                 place.settled.acquire()
             if place.leads:
                 self._lead(place)
