@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
+from itertools import islice
 from typing import Any
 
 from vmwright.ids import OperationId, OwnerId
@@ -33,6 +34,8 @@ class Sweep:
         self._me = me
         self._after = dict.fromkeys(_ORDER, 0)
         self._read: deque[OperationId] = deque()
+        self._seen = 0
+        """How many of those that come next were looked at."""
         self._left: list[OperationId] = []
         """What others come to first, of the page that was read."""
 
@@ -52,9 +55,19 @@ class Sweep:
         taken: list[OperationId] = []
         while self._read and len(taken) < most:
             found = self._read.popleft()
+            self._seen = max(0, self._seen - 1)
             if found not in active:
                 taken.append(found)
         return taken
+
+    def ahead(self, most: int) -> list[OperationId]:
+        """Those that come next, without taking them, of the page that was read; none until the
+        ones before are taken."""
+        if self._seen:
+            return []
+        coming = list(islice(self._read, most))
+        self._seen = len(coming)
+        return coming
 
     @property
     def has_more(self) -> bool:
@@ -74,21 +87,26 @@ class Sweep:
                 page = operations.waiting(
                     connection, state, left_to=left_to, after=after, limit=_PAGE
                 )
-                found = [operation for _, operation in page]
                 if state is OperationState.QUEUED:
-                    found, self._left = self._dealt(found, left_to)
-                self._read.extend(found)
+                    ours, self._left = self._dealt(page, left_to)
+                    self._read.extend(ours)
+                else:
+                    self._read.extend(operation for _, operation in page)
                 self._after[state] = page[-1][0] if len(page) == _PAGE else 0
 
     def _dealt(
-        self, found: list[OperationId], others: Collection[OwnerId]
+        self, page: Sequence[tuple[int, OperationId]], others: Collection[OwnerId]
     ) -> tuple[list[OperationId], list[OperationId]]:
-        """What this one comes to first, and what is for later: by turns, as if cards were dealt."""
+        """What this one comes to first, and what is for later: by turns, as if cards were dealt,
+        in the same way whatever page they are on. Those that others come to last are the first
+        for later: what is known ahead of those that come next would be known for nothing."""
         if self._me is None or not others:
-            return found, []
+            return [operation for _, operation in page], []
         players = sorted([self._me, *others])
         place, count = players.index(self._me), len(players)
-        return found[place::count], [one for n, one in enumerate(found) if n % count != place]
+        ours = [operation for seq, operation in page if seq % count == place]
+        theirs = [operation for seq, operation in page if seq % count != place]
+        return ours, theirs[::-1]
 
 
 def candidates(connection: Any, stores: Stores, wanted: Sequence[OperationId]) -> list[Candidate]:

@@ -110,6 +110,8 @@ class Claims:
         too, and all that runs in it.
         """
         with self._stores.database.write() as connection:
+            if not self._is_as_read(connection, operation):
+                return None
             epoch = self._claimed(connection, operation)
         if epoch is None:
             return None
@@ -131,6 +133,13 @@ class Claims:
             else lambda connection: self._takes_its_turn(connection, operation),
         )
         return replace(operation, epoch=operation.epoch + 1, owner_id=me), claim
+
+    def _is_as_read(self, connection: Any, operation: Operation) -> bool:
+        """Whether the row still is what it was when a page of them was read: what was parked and
+        told to go on meanwhile has the same epoch, and may have been mended."""
+        if operation.state in HELD:
+            return True
+        return self._stores.operations.get(connection, operation.id) == operation
 
     def _claimed(self, connection: Any, operation: Operation) -> int | None:
         """The epoch of our claim, or None if there is none: then nothing was written.

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import islice
 
+from vmwright.ahead import PAGE, Ahead
 from vmwright.backlog import Sweep
 from vmwright.claims import Claims
 from vmwright.errors import (
@@ -15,6 +16,7 @@ from vmwright.errors import (
     VmwrightError,
 )
 from vmwright.ids import DeploymentId, OperationId
+from vmwright.loading import Loaded
 from vmwright.news import News
 from vmwright.ownership import Ownership
 from vmwright.persistence.outage import Outage
@@ -41,6 +43,9 @@ _PER_ROUND = 64
 
 class Dispatcher:
     """Runs operations in this process until nothing more will happen to them by itself."""
+
+    _sweep: Sweep | None = None
+    _poll: float | None = None
 
     def __init__(
         self,
@@ -75,9 +80,9 @@ class Dispatcher:
         )
         self._wanted: dict[OperationId, object] = {}
         self._accepted: dict[OperationId, Accepted] = {}
-        self._sweep: Sweep | None = None
-        self._poll: float | None = None
-        self._turned = time.monotonic()
+        self._ahead, self._swept = Ahead(self._stores), Ahead(self._stores)
+        """Of what is wanted, and of what is swept."""
+        self._looked = self._turned = time.monotonic()
         self._active: dict[OperationId, Active] = {}
         self._lock, self._bell = threading.RLock(), threading.Event()
         self._outage = Outage("the store is not asked for work")
@@ -214,14 +219,16 @@ class Dispatcher:
         if not self._is_sound():
             return _LOOK_AGAIN
         if self._room() and (wanted := self._next_wanted()):
-            self._take_up(wanted)
+            self._take_up(wanted, self._ahead)
         with self._lock:
             sweep, poll = self._sweep, self._poll
         if sweep is not None and (room := self._room()):
             found = sweep.take(room, left_to=self._claims.living, active=self._ids())
             # Told to leave the rest meanwhile, what came after that is not ours to begin.
-            if sweep is self._sweep and (self._take_up(found) or sweep.has_more):
+            if sweep is self._sweep and (self._take_up(found, self._swept) or sweep.has_more):
                 return 0.0
+        elif sweep is not None and (coming := sweep.ahead(PAGE)):
+            self._swept.fill(self._claimable(coming))
         with self._lock:
             return _LOOK_AGAIN if self._wanted else poll
 
@@ -239,7 +246,12 @@ class Dispatcher:
 
     def _next_wanted(self) -> list[OperationId]:
         """Some of what is wanted; those that are left out come first next time."""
+        known, at = self._ahead.known(), time.monotonic()
         with self._lock:
+            known = [one for one in known if one in self._wanted and one not in self._active]
+            if known and at < self._looked + _LOOK_AGAIN:
+                return known
+            self._looked = at
             idle = (wanted for wanted in self._wanted if wanted not in self._active)
             # However many are wanted, no more are looked at: a round must not grow with them.
             batch = list(islice(idle, _PER_ROUND))
@@ -247,18 +259,29 @@ class Dispatcher:
                 self._wanted[operation] = self._wanted.pop(operation)
         return batch
 
-    def _take_up(self, batch: list[OperationId]) -> int:
+    def _take_up(self, batch: list[OperationId], ahead: Ahead) -> int:
         """Do with each of these what is to be done now; returns how many were claimed."""
         with self._lock:
-            wanted = {operation: self._wanted.get(operation) for operation in batch}
             # Nothing need be read of what was accepted here.
             may = {one: self._accepted[one].operation for one in batch if one in self._accepted}
+        may |= (known := ahead.of(batch))
         unread = [operation for operation in batch if operation not in may]
-        if unread:
-            plan = self._claims.plan(unread, self._ids())
-            self._forget(plan.over, wanted)
-            may |= {operation.id: operation for operation in plan.claim}
-        return sum(self._begin(may[one]) for one in batch if one in may and self._room())
+        claimable = self._claimable(unread) if unread else []
+        may |= {operation.id: operation for operation in claimable}
+        ready, begun = (may[one] for one in batch if one in may), 0
+        while self._room() and (operation := next(ready, None)):
+            begun += self._begin(operation, ahead)
+        if not known and not self._room():
+            ahead.fill(operation for operation in claimable if operation.id not in self._active)
+        return begun
+
+    def _claimable(self, batch: list[OperationId]) -> Sequence[Operation]:
+        """Those of these that may be claimed now; the others are parked, over or left alone."""
+        with self._lock:
+            wanted = {operation: self._wanted.get(operation) for operation in batch}
+        plan = self._claims.plan(batch, self._ids())
+        self._forget(plan.over, wanted)
+        return plan.claim
 
     def _forget(
         self, operations: Collection[OperationId], wanted: Mapping[OperationId, object]
@@ -272,10 +295,11 @@ class Dispatcher:
         for operation in operations:
             self._news.ended(operation)
 
-    def _begin(self, operation: Operation) -> bool:
+    def _begin(self, operation: Operation, ahead: Ahead) -> bool:
         """Claim it, if it can be, and run it; a broken one must not keep the others waiting."""
+        loaded = ahead.take(operation.id)
         try:
-            begun = self._claimed(operation)
+            begun = self._claimed(operation, loaded)
         except StoreUnavailable:
             raise
         except VmwrightError as error:
@@ -298,15 +322,19 @@ class Dispatcher:
             self._ownership.forget_the_dead()
         return True
 
-    def _claimed(self, operation: Operation) -> Begun | None:
+    def _claimed(self, operation: Operation, loaded: Loaded | None) -> Begun | None:
         """What has never run is claimed with its first task."""
         with self._lock:
             accepted = self._accepted.pop(operation.id, None)
         if operation.state is OperationState.QUEUED:
             ours, claim = self._claims.with_first_task(operation)
-            return Begun(operation=ours, as_read=operation, claim=claim, accepted=accepted)
+            return Begun(
+                operation=ours, as_read=operation, claim=claim, accepted=accepted, loaded=loaded
+            )
         claimed = self._claims.claim(operation)
-        return None if claimed is None else Begun(operation=claimed, as_read=operation)
+        if claimed is None:
+            return None
+        return Begun(operation=claimed, as_read=operation, loaded=loaded)
 
     def _hand_over(self, begun: Begun) -> None:
         """To an engine's thread; its place is taken already."""
@@ -335,11 +363,11 @@ class Dispatcher:
         except StoreUnavailable as error:
             LOG.warning("operation %s was put down: %s", operation.id, error)
         except VmwrightError as error:
-            self._claims.park(_as_stored(begun, active), error)
+            self._claims.park(begun.as_stored(active), error)
         except Exception:
             # One broken operation must not end the others.
             LOG.exception("operation %s is broken", operation.id)
-            self._claims.park(_as_stored(begun, active), _broken())
+            self._claims.park(begun.as_stored(active), _broken())
         finally:
             self._leave(operation.id, wanted, over=over)
 
@@ -355,11 +383,6 @@ class Dispatcher:
         self._news.ended(operation)
         if others:
             self._bell.set()
-
-
-def _as_stored(begun: Begun, active: Active) -> Operation:
-    """How the store has it: what never began is not ours."""
-    return begun.operation if active.is_claimed else begun.as_read
 
 
 def _broken() -> Internal:

@@ -8,12 +8,10 @@ from taskflow.persistence import models
 
 from vmwright.flows import refuse_other_rows, stored_flow
 from vmwright.ids import DeploymentId, OperationId
+from vmwright.loading import Loaded, load
 from vmwright.outcomes import Ending
 from vmwright.ownership import Ownership
-from vmwright.persistence.attempts import refuse_unreadable_faults
 from vmwright.persistence.held_operations import Claim
-from vmwright.persistence.instances import refuse_unknown_states
-from vmwright.persistence.logbook import load_flow
 from vmwright.persistence.pending import Fenced
 from vmwright.persistence.records import Operation
 from vmwright.persistence.unit_of_work import UnitOfWork
@@ -55,12 +53,12 @@ class Begun:
     """How its first transaction makes it ours; None if it is."""
     accepted: Accepted | None = None
     """What is known of it, if it was accepted here."""
+    loaded: Loaded | None = None
+    """What was read for it ahead, if anything was."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class _Loaded:
-    spec: Spec
-    detail: models.FlowDetail
+    def as_stored(self, active: Active) -> Operation:
+        """How the store has it: what never began is not ours."""
+        return self.operation if active.is_claimed else self.as_read
 
 
 class Runs:
@@ -113,17 +111,10 @@ class Runs:
         assignment = self._assignment(begun, active, active.work, compiled, loaded)
         return drive(compiled, loaded.detail, assignment, self._pools)
 
-    def _loaded(self, begun: Begun) -> _Loaded:
+    def _loaded(self, begun: Begun) -> Loaded:
         if begun.accepted is not None:
-            return _Loaded(spec=begun.accepted.spec, detail=begun.accepted.detail())
-        stores, operation = self._stores, begun.operation
-        with stores.database.read() as connection:
-            instance = stores.instances.get(connection, operation.instance_id)
-            detail = load_flow(connection, stores, operation.flow_detail_id)
-            attempts = stores.attempts.of_operation(connection, operation.id)
-        refuse_unknown_states(instance)
-        refuse_unreadable_faults(attempts)
-        return _Loaded(spec=Spec.from_store(instance.request), detail=detail)
+            return Loaded(spec=begun.accepted.spec, detail=begun.accepted.detail())
+        return begun.loaded or load(self._stores, begun.operation)
 
     def _trusts(self, operation: Operation, active: Active) -> bool:
         """Whether a run may go on by what the store says."""
@@ -135,7 +126,7 @@ class Runs:
         active: Active,
         work: UnitOfWork,
         compiled: CompiledFlow,
-        loaded: _Loaded,
+        loaded: Loaded,
     ) -> Assignment:
         operation = begun.operation
         ending = Ending(

@@ -44,22 +44,41 @@ def test_what_nobody_runs_is_found_left_things_first(database: Database, stores:
 
 
 def test_those_that_live_come_to_different_ones_first(database: Database, stores: Stores) -> None:
-    """And then to what the others have not begun of theirs."""
-    queued = [stored(database, stores) for _ in range(7)]
+    """And then to what the others have not begun of theirs, where these come to it last."""
+    queued = [stored(database, stores) for _ in range(8)]
     owners = sorted([ME, OTHER])
     first, second = (Sweep(stores, owner) for owner in owners)
 
     def take(sweep: Sweep) -> list[OperationId]:
-        return sweep.take(7, left_to=lambda: set(owners) - {sweep._me}, active=())
+        return sweep.take(8, left_to=lambda: set(owners) - {sweep._me}, active=())
 
-    assert take(first) == queued[0::2]
-    assert take(second) == queued[1::2]
+    ours, theirs = take(first), take(second)
+    assert sorted([queued[0::2], queued[1::2]]) == sorted([ours, theirs])
     with database.write() as connection:
         begun = {"state": OperationState.RUNNING, "owner_id": owners[1]}
-        stores.operations.change(connection, queued[1], **begun)
-    assert take(first) == [queued[3], queued[5]]
-    # Nobody has begun any other one: they come again, dealt anew.
-    assert take(first) == [queued[0], queued[3], queued[5]]
+        stores.operations.change(connection, theirs[0], **begun)
+    assert take(first) == [theirs[3], theirs[2], theirs[1]]
+    # Nobody has begun any other one: they come again, and to the same ones.
+    assert take(first) == ours
+
+
+def test_those_that_come_next_are_seen_once_before_they_are_taken(
+    database: Database, stores: Stores
+) -> None:
+    queued = [stored(database, stores) for _ in range(7)]
+    sweep = Sweep(stores)
+
+    def take(most: int) -> list[OperationId]:
+        return sweep.take(most, left_to=set, active=())
+
+    assert sweep.ahead(3) == []
+    assert take(1) == queued[:1]
+    assert sweep.ahead(3) == queued[1:4]
+    assert sweep.ahead(3) == []
+    assert take(2) == queued[1:3]
+    assert sweep.ahead(3) == []
+    assert take(1) == queued[3:4]
+    assert sweep.ahead(9) == queued[4:]
 
 
 def test_what_must_wait_is_not_found(database: Database, stores: Stores) -> None:

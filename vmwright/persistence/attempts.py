@@ -1,6 +1,6 @@
 """Attempts: on which hosts an operation was tried, and how each try ended."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -75,6 +75,17 @@ class AttemptStore:
         rows = connection.execute(self._of_operation, {"operation": operation})
         return [Attempt.of(row) for row in rows]
 
+    def of_several(
+        self, connection: sa.Connection, operations: Collection[OperationId]
+    ) -> dict[OperationId, list[Attempt]]:
+        """As `of_operation`, of each of several that has any."""
+        column = self._attempts.c
+        found: dict[OperationId, list[Attempt]] = {}
+        query = sa.select(self._attempts).where(column.operation_id.in_(operations))
+        for row in connection.execute(query.order_by(column.operation_id, column.number)):
+            found.setdefault(row.operation_id, []).append(Attempt.of(row))
+        return found
+
     @cached_property
     def _of_operation(self) -> sa.Select[Any]:
         column = self._attempts.c
@@ -100,7 +111,7 @@ class AttemptStore:
         )
 
 
-def refuse_unreadable_faults(attempts: Sequence[Attempt]) -> None:
+def refuse_unreadable_faults(attempts: Iterable[Attempt]) -> None:
     """`Damaged` if one ended for a reason that is none of ours."""
     for attempt in attempts:
         fault = attempt.fault

@@ -95,6 +95,13 @@ class InstanceStore:
         row = connection.execute(self._by_id, {"instance": instance}).one_or_none()
         return None if row is None else _instance(row)
 
+    def several(
+        self, connection: sa.Connection, instances: Collection[InstanceId]
+    ) -> dict[InstanceId, Instance]:
+        """Those of them that this store has had, tombstones included."""
+        known = sa.select(self._table).where(self._table.c.id.in_(instances))
+        return {row.id: _instance(row) for row in connection.execute(known)}
+
     def present(
         self, connection: sa.Connection, instances: Collection[InstanceId]
     ) -> set[InstanceId]:

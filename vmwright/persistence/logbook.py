@@ -1,5 +1,7 @@
 """TaskFlow's rows as whoever runs an operation reads them."""
 
+from collections.abc import Collection, Iterable
+from contextlib import suppress
 from typing import Any
 
 import sqlalchemy as sa
@@ -97,19 +99,40 @@ def load_flow(connection: sa.Connection, stores: Stores, detail_id: str) -> mode
         raise Damaged(_unreadable_row(connection, tables, detail_id)) from error
 
 
+def load_flows(
+    connection: sa.Connection, stores: Stores, detail_ids: Collection[str]
+) -> dict[str, models.FlowDetail]:
+    """As `load_flow`, those of several that are sound, by id. Raises what the columns' types say
+    if one of them holds foreign content, whosever it is."""
+    tables = stores.database.schema.logbook
+    flows, atoms = tables.flowdetails, tables.atomdetails
+    rows: dict[str, list[sa.Row[Any]]] = {detail_id: [] for detail_id in detail_ids}
+    for row in connection.execute(sa.select(atoms).where(atoms.c.parent_uuid.in_(detail_ids))):
+        rows[row.parent_uuid].append(row)
+    found = {}
+    for flow in connection.execute(sa.select(flows).where(flows.c.uuid.in_(detail_ids))):
+        with suppress(Damaged):
+            found[flow.uuid] = _made(flow, rows[flow.uuid])
+    return found
+
+
 def _flow_detail(connection: sa.Connection, tables: Any, detail_id: str) -> models.FlowDetail:
     flow = connection.execute(
         sa.select(tables.flowdetails).where(tables.flowdetails.c.uuid == detail_id)
     ).one_or_none()
     if flow is None:
         raise Damaged("the row of its run (flowdetails) is missing")
-    if flow.state not in _FLOW_STATES:
-        raise Damaged("the state of its run (flowdetails.state) is none that is known here")
-    detail = models.FlowDetail.from_dict(dict(flow._mapping))
     rows = connection.execute(
         sa.select(tables.atomdetails).where(tables.atomdetails.c.parent_uuid == detail_id)
     )
-    for row in rows.all():
+    return _made(flow, rows.all())
+
+
+def _made(flow: sa.Row[Any], rows: Iterable[sa.Row[Any]]) -> models.FlowDetail:
+    if flow.state not in _FLOW_STATES:
+        raise Damaged("the state of its run (flowdetails.state) is none that is known here")
+    detail = models.FlowDetail.from_dict(dict(flow._mapping))
+    for row in rows:
         detail.add(_sound_atom_detail(dict(row._mapping)))
     return detail
 
