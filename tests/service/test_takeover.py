@@ -21,7 +21,7 @@ from vmwright.controller import Controller
 from vmwright.flows import newest
 from vmwright.request import CreateRequest
 from vmwright.states import Direction
-from vmwright.testing.points import Moment
+from vmwright.testing.points import Moment, Point, Watcher
 
 MANY = 20
 
@@ -225,3 +225,24 @@ def test_one_broken_operation_does_not_stop_the_others(lab: Lab) -> None:
 def _state_of(lab: Lab, task: str) -> str | None:
     rows = lab.rows("SELECT state FROM atomdetails WHERE name = ?", task)
     return rows[0]["state"] if rows else None
+
+
+def test_build_goes_on_when_another_brings_the_image_as_it_is_refused_one(lab: Lab) -> None:
+    """No volume is made of an image that is not on the host; by the time one looks, it is."""
+    asked: list[str] = []
+
+    def visit(point: Point) -> None:
+        refused = point.moment is Moment.AFTER and point.name.startswith("ensure_volume@")
+        if refused and not asked:
+            asked.append(point.name)
+            build(Controller(lab.settings), "vm2")
+
+    assert build(Controller(lab.settings, watch=Watcher(visit).watch), "vm1") == "done"
+    assert asked
+    assert {row["state"] for row in lab.rows("SELECT state FROM vmwright_operations")} == {"done"}
+
+
+def build(opened: Controller, name: str) -> str:
+    with opened as controller:
+        wish = labs.request(name=name, volumes=[])
+        return str(controller.wait(controller.create(wish).id, timeout=60).state)
