@@ -18,8 +18,6 @@ T = TypeVar("T")
 _PAUSES = (0.1, 0.4, 1.0, 2.0)
 """Seconds before each new connection: a daemon that is restarted is back by then."""
 _MOST_LOST_CALLS = 32
-_CALLS_AT_ONCE = 4
-"""Of one connection: libvirtd works on five by default, and reads no more from it meanwhile."""
 _REST_SECONDS = 60.0
 """Until another connection is tried beside one that works, after one could not be had."""
 
@@ -29,7 +27,7 @@ class HostConnection:
 
     Calls share a connection only while there is no other: libvirt's client may put what a second
     thread says into the socket only when the call of the first is over. Another one is opened
-    beside the calls, as that takes seconds through ssh; only who would be one too many waits.
+    beside the calls, as that takes seconds through ssh.
 
     Each call has a deadline of its own, besides the patience of its caller. One that passes it
     keeps its thread; it is counted, its connection is given up, and the host's circuit opened:
@@ -108,8 +106,8 @@ class HostConnection:
         self._circuit.end()
 
     def _usable_line(self, what: str, wait: Wait) -> Line:
-        line, is_full = self._least_busy()
-        if line is not None and (not is_full or self._opening.locked()):
+        line = self._least_busy()
+        if line is not None:
             if line.users:
                 self._open_beside(line)
             return line
@@ -117,15 +115,10 @@ class HostConnection:
             self._circuit.admitted(what) as probing,
             turn(self._opening, f"{self.host}: {what}", wait),
         ):
-            line, is_full = self._least_busy()
-            if line is not None and not is_full:
+            line = self._least_busy()
+            if line is not None:
                 return line
-            try:
-                opened = self._new_line(what, wait)
-            except LineLost:
-                if line is None:
-                    raise
-                return line  # a host may let no more of them in
+            opened = self._new_line(what, wait)
             if probing:
                 # A daemon whose threads all hang still lets callers in.
                 opened.ask(f"{what}: probe", lambda c: str(c.getHostname()), wait)
@@ -135,14 +128,14 @@ class HostConnection:
 
     def _open_beside(self, busy: Line) -> None:
         """Have one more for the calls to come, if there may be one: nobody waits for it."""
-        if len(self._usable()) < self._most and self._rests_until < time.monotonic():
+        if self._may_be_more():
             self._threads.run(Call("connect", lambda: self._one_more(busy), _ended))
 
     def _one_more(self, busy: Line) -> None:
         if not self._opening.acquire(blocking=False):
             return
         try:
-            if len(self._usable()) >= self._most:
+            if not self._may_be_more():
                 return
             opened = self._new_line("more calls at once", Wait(self._deadline))
             if busy not in self._lines:
@@ -150,21 +143,20 @@ class HostConnection:
                 return
             self._lines = (*self._usable(), opened)
         except (LineLost, LineSilent, VmwrightError):
-            # A host may let no more of them in.
+            # A host may let no more of them in: that says nothing of those that it has let in.
             self._rests_until = time.monotonic() + _REST_SECONDS
         finally:
             self._opening.release()
 
+    def _may_be_more(self) -> bool:
+        return len(self._usable()) < self._most and self._rests_until < time.monotonic()
+
     def _usable(self) -> list[Line]:
         return [line for line in self._lines if line.is_usable()]
 
-    def _least_busy(self) -> tuple[Line | None, bool]:
-        """The connection with the fewest calls, and whether the next call needs one more."""
-        usable = self._usable()
-        line = min(usable, key=lambda line: line.users, default=None)
-        if line is None:
-            return None, True
-        return line, line.users >= _CALLS_AT_ONCE and len(usable) < self._most
+    def _least_busy(self) -> Line | None:
+        """The connection with the fewest calls."""
+        return min(self._usable(), key=lambda line: line.users, default=None)
 
     def _new_line(self, what: str, wait: Wait) -> Line:
         if len(self._lost) >= _MOST_LOST_CALLS:
