@@ -115,7 +115,7 @@ def in_short(results: Results) -> Table:
             f"{_of(results, history[0], 'cpu_ms')} ms CPU",
             f"{_over(results, *history, 'cpu_ms')} an empty store",
         ],
-        ["the first of 10,000 interrupted builds runs again", first, ""],
+        ["the first of many interrupted builds runs again", first, ""],
         ["`vmwright list`", f"{_of(results, 'startup/list', 'seconds')} s", ""],
     ]
     return Table(title="In short", head=["", "vmwright", "beside"], rows=rows, words=3)

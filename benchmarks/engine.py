@@ -7,18 +7,16 @@ one JSON line per mode (alone; 50 at once).
 """
 
 import json
-import resource
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 from taskflow.patterns import linear_flow, unordered_flow
 
+from benchmarks.meter import CROWD, WARMING, measure
 from vmwright import flows
 from vmwright.admission.rows import Batch, Build, Rows, new_operation
 from vmwright.backends.file_images import FileImageStore, images_of
@@ -42,9 +40,6 @@ from vmwright.spec import HooksSpec, Spec
 from vmwright.states import OperationState
 from vmwright.tasks.placement import Placement
 from vmwright.tasks.task import Means, Task
-
-AT_ONCE = 50
-_WARM_UP = 5
 
 
 class _NoOp(Task):
@@ -168,47 +163,6 @@ _REQUEST = CreateRequest.parse(name=_SPEC.name, flavor=_SPEC.flavor, image="none
 """What it was made of: of a request, only what is secret is stored as it came."""
 
 
-def cpu_seconds() -> float:
-    """User and system time of this process, all its threads."""
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
-
-
-def run(workflow: Callable[[], object], count: int, threads: int) -> dict[str, Any]:
-    """Run `count` workflows on `threads` threads; rates and latencies of the whole."""
-    latencies: list[float] = []
-    todo = iter(range(count))
-    lock = threading.Lock()
-
-    def work() -> None:
-        while True:
-            with lock:
-                if next(todo, None) is None:
-                    return
-            began = time.perf_counter()
-            workflow()
-            latencies.append(time.perf_counter() - began)
-
-    cpu, began = cpu_seconds(), time.perf_counter()
-    workers = [threading.Thread(target=work) for _ in range(threads)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    wall = time.perf_counter() - began
-    if len(latencies) != count:
-        raise SystemExit(f"only {len(latencies)} of {count} workflows finished")
-    latencies.sort()
-    return {
-        "threads": threads,
-        "workflows": count,
-        "per_second": round(count / wall, 1),
-        "p50_ms": round(1000 * latencies[count // 2], 2),
-        "p99_ms": round(1000 * latencies[min(count - 1, int(count * 0.99))], 2),
-        "cpu_ms": round(1000 * (cpu_seconds() - cpu) / count, 2),
-    }
-
-
 class Commits:
     """Counts the transactions that write. Those that only read end without a commit's cost."""
 
@@ -239,17 +193,15 @@ def main(arguments: list[str]) -> None:
     url = arguments[0]
     alone, concurrent = (int(number) for number in [*arguments[1:], "100", "300"][:2])
     with tempfile.TemporaryDirectory(prefix="vmwright-bench-") as home:
-        bench = Bench(Path(home), url, parallel=AT_ONCE)
-        for _ in range(_WARM_UP):
+        bench = Bench(Path(home), url, parallel=CROWD)
+        for _ in range(WARMING):
             bench.workflow()
-        for count, threads in ((alone, 1), (concurrent, AT_ONCE)):
+        for count, threads in ((alone, 1), (concurrent, CROWD)):
             if count:
                 commits = Commits(bench.database)
-                result = run(bench.workflow, count, threads)
-                result["commits"] = round(commits.count / count, 2)
-                line = {"engine": "vmwright", "db": url.partition(":")[0], **result}
-                sys.stdout.write(json.dumps(line) + "\n")
-                sys.stdout.flush()
+                figures = measure(lambda _: bench.workflow(), count, threads)
+                figures["commits"] = round(commits.count / count, 2)
+                print(json.dumps({"engine": "vmwright", **figures}), flush=True)
         bench.close()
 
 

@@ -9,6 +9,11 @@ from typing import Any
 Figures = dict[str, Any]
 """One line of JSON."""
 
+CROWD = 50
+"""Workflows at once, whoever does them."""
+WARMING = 5
+"""And how many each does before those that are measured."""
+
 
 def cpu_seconds() -> float:
     """User and system time of this process and of its children that have ended."""

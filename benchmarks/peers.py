@@ -16,10 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from benchmarks.meter import measure
-
-CROWD = 50
-WARMING = 3
+from benchmarks.meter import CROWD, WARMING, measure
 
 Workflow = Callable[[int], object]
 

@@ -188,6 +188,7 @@ def crowd_wants_a_new_image(controller: Controller, place: Path) -> None:
     with uploads_counted() as uploads:
         took = crowd(controller, "new")
     sent = sum(length for _name, length in uploads)
+    assert sent, "an upload that nobody saw cannot be counted"
     say("ten", builds=BUILDS, uploads=round(sent / (IMAGE_MIB << 20), 2), p50_s=round(took, 4))
 
 

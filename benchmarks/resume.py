@@ -92,6 +92,8 @@ def _wait(settings: Settings, until: int, before: int) -> tuple[int, float]:
     while count < until and time.monotonic() < deadline:
         pause.wait(_LOOK)
         peak, count = max(peak, resident_mib()), ended(settings) - before
+    if count < until:
+        raise SystemExit(f"only {count} of {until} operations have ended")
     return count, peak
 
 

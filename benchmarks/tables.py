@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from benchmarks import nova
 from benchmarks.results import Results
-from benchmarks.targets import TARGETS
+from benchmarks.targets import TARGETS, verdicts
 
 _NONE = "-"
 
@@ -198,12 +198,12 @@ def others(results: Results) -> Table:
 
 def targets(results: Results) -> Table:
     """Those that were measured."""
-    rows = []
+    rows, judged = [], verdicts(results, TARGETS)
     for target in (one for those in TARGETS.values() for one in those):
         found = target.measured(results)
         if found is not None:
             bound = f"{target.relation} {target.bound:g}"
-            met = "yes" if target.is_met(found) else "**no**"
+            met = "yes" if judged[target.name]["ok"] else "**no**"
             rows.append([target.words, f"{found:.4g}", bound, met])
     return Table(title="Targets", head=["target", "measured", "bound", "met"], rows=rows)
 

@@ -1,5 +1,6 @@
 """What must hold: each target with its bound, and whether the results meet it."""
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -160,16 +161,22 @@ def verdicts(results: Results, parts: Collection[str]) -> dict[str, Figures]:
 
 
 def _verdict(target: Target, results: Results, part: str, *, is_asked: bool) -> Figures:
-    found = target.measured(results)
+    found, why = target.measured(results), _why_not_whole(results, part)
     verdict: Figures = {
         "measured": None if found is None else round(found, 4),
         "bound": target.bound,
         "relation": target.relation,
-        "ok": target.is_met(found) if is_asked else None,
+        "ok": target.is_met(found) and why is None if is_asked else None,
     }
-    if found is None:
-        verdict["why"] = results.missing.get(part, "no figure") if is_asked else "not asked for"
+    if found is None or why is not None:
+        verdict["why"] = (why or "no figure") if is_asked else "not asked for"
     return verdict
+
+
+def _why_not_whole(results: Results, part: str) -> str | None:
+    """What kept us from some of a part: what its other rounds or sizes came to says too little."""
+    of_ours = re.compile(rf"{part}(/.*/vmwright)?")
+    return next((why for name, why in results.missing.items() if of_ours.fullmatch(name)), None)
 
 
 def is_missed(found: Mapping[str, Figures]) -> bool:

@@ -94,6 +94,20 @@ def test_what_was_interrupted_goes_on_and_is_timed(url: str, tmp_path: Path) -> 
     assert more["peak_mib"] >= more["before_mib"]
 
 
+def test_memory_is_not_compared_before_enough_has_ended(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resume, "_LONGEST", 0.0)
+    settings = settings_of(url, tmp_path)
+
+    def work() -> None:
+        history.add_interrupted(settings, 2, "queued")
+        with pytest.raises(SystemExit, match="only 0 of 1"):
+            resume._wait(settings, 1, 0)
+
+    assert child(work, tmp_path / "said") == []
+
+
 def test_memory_of_what_waits(url: str, tmp_path: Path) -> None:
     settings = settings_of(url, tmp_path)
     (line,) = child(lambda: [waiting.main(settings, 20)], tmp_path / "said")

@@ -109,6 +109,21 @@ def test_why_a_part_could_not_be_measured_is_said() -> None:
     assert (found["ok"], found["why"]) == (False, "root is needed")
 
 
+@pytest.mark.parametrize("name", ["create", "create/sqlite/vmwright"])
+def test_no_target_is_met_of_what_did_not_come_to_an_end_in_every_round(name: str) -> None:
+    results = Results(missing={name: "it is locked"})
+    results.add("create/sqlite/vmwright/alone", {"cpu_ms": 1.0})
+    found = verdicts(results, {"create"})["create_cpu_ms"]
+    assert (found["measured"], found["ok"], found["why"]) == (1.0, False, "it is locked")
+    assert "**no**" in report(results)
+
+
+def test_a_target_is_met_beside_a_peer_that_failed_once() -> None:
+    results = Results(missing={"engine/sqlite/dbos": "it is locked"})
+    results.add("engine/sqlite/vmwright/alone", {"cpu_ms": 1.0})
+    assert verdicts(results, {"engine"})["engine_sqlite_cpu_ms"]["ok"] is True
+
+
 def test_a_contestant_that_fails_keeps_no_other_from_the_work() -> None:
     results = Results()
     script = 'import json; print(json.dumps({"threads": 1, "workflows": 1}))'
