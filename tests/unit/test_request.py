@@ -321,3 +321,12 @@ def test_hostname_is_always_one_dns_label(name):
     assert 1 <= len(label) <= 63
     assert set(label) <= set(string.ascii_lowercase + string.digits + "-")
     assert label.strip("-") == label
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_copy_with_other_disks_has_those(deep: bool) -> None:
+    request = CreateRequest.parse(name="a", image="b", flavor="c", volumes=[{"size": 1}])
+    other = CreateRequest.parse(name="a", image="b", flavor="c", volumes=[{"size": 2}])
+    copied = request.model_copy(update={"volumes": other.volumes}, deep=deep)
+    assert [device.volume_size for device in copied.devices()] == [2]
+    assert (copied.devices(), copied) == (other.devices(), other)

@@ -1,7 +1,7 @@
 """An instance, or several alike, as a user asks for them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
@@ -210,6 +210,12 @@ class CreateRequest(Model):
     def devices(self) -> tuple[BlockDevice, ...]:
         """Every disk that is asked for, in one form, in order."""
         return self._devices
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """As pydantic's, which would keep what was derived from fields that are others now."""
+        copied = super().model_copy(update=update, deep=deep)
+        vars(copied).pop("_devices", None)
+        return copied
 
     @cached_property
     def _devices(self) -> tuple[BlockDevice, ...]:
