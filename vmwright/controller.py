@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
@@ -127,11 +128,15 @@ class Controller(Reader):
 
         Returns one reservation for each request. `Unavailable` if no host of ours answers.
         """
-        answers = self._shop.reception.accept(requests, ask_hosts=True)
-        self._shop.worker.see_through(
-            [one.id for answer in answers.reservations for one in answer.operations],
-            answers.builds,
-        )
+        shop = self._shop
+        shop.worker.refuse_closed()
+        answers = shop.reception.accept(requests, ask_hosts=True)
+        # Closed meanwhile, whoever asked must hear what is stored: another one will build it.
+        with suppress(Conflict):
+            shop.worker.see_through(
+                [one.id for answer in answers.reservations for one in answer.operations],
+                answers.builds,
+            )
         return answers.reservations
 
     def submit(self, request: "CreateRequest") -> Operation:

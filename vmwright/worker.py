@@ -142,12 +142,14 @@ class Worker:
                 self._remember()
             self._ownership.close()
 
+    def refuse_closed(self) -> None:
+        """`Conflict` once it was closed."""
+        if self._closing.is_set():
+            raise Conflict("this controller was closed", hint="any other one on its store goes on")
+
     def _start(self, *, upkeep: bool = True) -> None:
         with self._lock:
-            if self._closing.is_set():
-                raise Conflict(
-                    "this controller was closed", hint="any other one on its store goes on"
-                )
+            self.refuse_closed()
             if not self._started:
                 self._check_history()
                 self._ownership.start(self._dispatcher.beat)

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -256,3 +257,33 @@ def test_text_that_is_none_is_an_error_of_ours(lab: Lab) -> None:
 
     ended = lab.child(child)
     assert ended.status == 0, ended.output
+
+
+def test_whoever_builds_while_the_controller_is_closed_hears_of_all_that_is_stored(
+    lab: Lab,
+) -> None:
+    """Who is told of a conflict takes it that nothing was stored, and asks elsewhere."""
+
+    def child(controller):
+        several, wish = threading.Event(), labs.request(volumes=[], networks=[])
+
+        def build_until_closed():
+            with suppress(Conflict):
+                while True:
+                    print(controller.create(wish).id)
+                    several.set()
+
+        threads = [threading.Thread(target=build_until_closed) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        several.wait()
+        controller.close()
+        for thread in threads:
+            thread.join()
+        with pytest.raises(Conflict, match="this controller was closed"):
+            controller.create(wish)
+
+    ended = lab.child(child)
+    assert ended.status == 0, ended.output
+    stored = [row["id"] for row in lab.rows("SELECT id FROM vmwright_operations")]
+    assert sorted(ended.output.split()) == sorted(stored)
