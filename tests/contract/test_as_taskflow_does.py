@@ -52,10 +52,10 @@ _FEW = settings(
     max_examples=25,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-_MANY = settings(_FEW, max_examples=1000)
+_MANY = settings(_FEW, max_examples=400)
 _FEW_ON_SQL = settings(_FEW, max_examples=5)
 """TaskFlow commits each thing that it writes."""
-_MANY_ON_SQL = settings(_FEW, max_examples=200)
+_MANY_ON_SQL = settings(_FEW, max_examples=100)
 
 _LEFT_NOTHING = {taskflow_states.PENDING, taskflow_states.REVERTED}
 _INTERRUPTIONS = st.sampled_from([STOP, DIE_BEFORE, DIE_AFTER])
