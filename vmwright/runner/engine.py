@@ -164,7 +164,6 @@ class _Engine:
 
     def _next(self) -> list[Atom]:
         """Wait until something has ended; what may begin now."""
-        ready: list[Atom] = []
         ended = [self._ended.get()]
         while not self._ended.empty():
             ended.append(self._ended.get())
@@ -172,10 +171,15 @@ class _Engine:
         for atom, how in ended:
             if how is not None and not isinstance(how, BaseException):
                 self._complete(atom, how)
-                ready += self._ready.after(atom)
         for _, how in ended:
             if isinstance(how, BaseException):
                 raise how
+        # Only now that all are complete: after a failure among them, nothing else follows any more.
+        # Else what never began would be undone, which fails once what it was given is gone.
+        ready: list[Atom] = []
+        for atom, how in ended:
+            if how is not None:
+                ready += self._ready.after(atom)
         return _unique(ready)
 
     def _complete(self, atom: Atom, answer: Answer) -> None:
