@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from vmwright.errors import StoreUnavailable, Unavailable
@@ -28,10 +29,9 @@ Beat = Callable[[Mapping[OperationId, str | None], float], None]
 if so, and since when that is so at the latest, by `lease_clock`."""
 
 
-def lease_clock() -> float:
-    """Seconds on a clock that nobody sets and that goes on while the machine sleeps: others do
-    not sleep with it, and take over what a sleeper had."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
+lease_clock = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
+"""Seconds on a clock that nobody sets and that goes on while the machine sleeps: others do not
+sleep with it, and take over what a sleeper had."""
 
 
 def machine() -> str:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from taskflow.persistence import models
 
@@ -103,10 +104,10 @@ class Runs:
             self._stores,
             operation,
             loaded.detail,
-            trusted=lambda: self._trusts(operation, active),
+            trusted=partial(self._trusts, operation.id, active),
             claim=begun.claim,
             claimed=active.is_ours_from_now_on,
-            committed=lambda: self._committed(operation.id),
+            committed=partial(self._committed, operation.id),
         )
         assignment = self._assignment(begun, active, active.work, compiled, loaded)
         return drive(compiled, loaded.detail, assignment, self._pools)
@@ -116,9 +117,9 @@ class Runs:
             return Loaded(spec=begun.accepted.spec, detail=begun.accepted.detail())
         return begun.loaded or load(self._stores, begun.operation)
 
-    def _trusts(self, operation: Operation, active: Active) -> bool:
+    def _trusts(self, operation: OperationId, active: Active) -> bool:
         """Whether a run may go on by what the store says."""
-        return self._is_sound() and self._ownership.trusts(operation.id, active.since)
+        return self._is_sound() and self._ownership.trusts(operation, active.since)
 
     def _assignment(
         self,

@@ -58,7 +58,7 @@ class Wait:
         self._guard()
         if self._cancelled is not None and self._cancelled.is_set():
             raise Cancelled(f"{what}: cancelled")
-        if not self.remaining():
+        if time.monotonic() >= self._ends:
             raise Unavailable(f"{what}: no answer before the deadline")
 
     def pause(self, seconds: float, what: str) -> None:

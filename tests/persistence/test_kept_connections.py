@@ -140,12 +140,13 @@ def test_commit_that_fails_is_a_store_that_does_not_answer(stores, host, renamed
 
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 def test_child_that_was_forked_has_connections_of_its_own(stores, host):
+    kept = stores.database._kept[stores.database.reader]
     name_of(stores, host)
-    ours = {id(connection) for connection, _ in stores.database._kept[-1]._idle}
+    ours = {id(connection) for connection, _ in kept._idle}
     child = os.fork()
     if not child:
         name_of(stores, host)
-        theirs = {id(connection) for connection, _ in stores.database._kept[-1]._idle}
+        theirs = {id(connection) for connection, _ in kept._idle}
         os._exit(1 if ours & theirs or not theirs else 0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert name_of(stores, host) == host.name
@@ -157,8 +158,11 @@ def test_connection_that_is_not_sound_is_closed(database):
     kept = KeptConnections(database.reader, is_sound=lambda *idle: bool(asked.append(idle)))
 
     def raw():
-        with kept.begin() as connection:
-            return connection.connection.dbapi_connection
+        connection = kept.begun()
+        raw = connection.connection.dbapi_connection
+        kept.end(connection)
+        kept.keep(connection)
+        return raw
 
     first = raw()
     assert raw() is not first

@@ -16,7 +16,7 @@ from vmwright.tasks import block_devices, guest, host, image, instance, network
 HALVES = ("intend", "execute", "forget")
 
 OF_A_CREATE = {
-    "check_not_created.execute": 1,
+    "check_not_created.intend": 1,
     "allocate_network.execute": 2,
     "claim_host.execute": 8,
     "map_block_devices.intend": 3,

@@ -5,7 +5,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -33,6 +33,9 @@ _TO_WRITE = "BEGIN IMMEDIATE"
 
 _WE_BEGIN = "in_transaction"
 
+_AT_ONCE = nullcontext()
+"""Instead of a turn, for who need not wait for one."""
+
 _ISOLATION: Literal["READ COMMITTED"] = "READ COMMITTED"
 """What the stores promise holds where each statement sees what others have committed: also on
 MariaDB, whose transactions otherwise keep to their first read."""
@@ -51,10 +54,9 @@ class Database:
         self.schema = schema
         # SQLite has one writer at a time: queueing here is fairer than its busy polling.
         is_sqlite = writer.dialect.name == "sqlite"
-        self._turn = threading.Lock() if is_sqlite else nullcontext()
+        self._turn = threading.Lock() if is_sqlite else _AT_ONCE
         self._owned = [writer, reader]
-        self._kept: list[KeptConnections] = []
-        self._writing, self._reading = writer.begin, reader.begin
+        self._kept: dict[sa.Engine, KeptConnections] = {}
         self._file = _SqliteFile.of(writer.url) if is_sqlite else None
         self._driver = writer.dialect.loaded_dbapi
 
@@ -71,15 +73,16 @@ class Database:
             engine = _server_engine(url, timeout)
             database = cls(engine, engine, schema)
             if engine.dialect.driver == "psycopg":
-                database._keep(KeptConnections(engine, is_sound=is_sound))
+                database._kept[engine] = KeptConnections(engine, is_sound=is_sound)
             return database
         _prepare_sqlite_file(Path(str(url.database)))
         ways = (_TO_WRITE, _TO_READ)
         writer, reader = (_engine(url, functools.partial(_tune_sqlite, begin=way)) for way in ways)
         database = cls(writer, reader, schema)
-        database._keep(
-            KeptConnections(writer, begin=_TO_WRITE), KeptConnections(reader, begin=_TO_READ)
-        )
+        database._kept = {
+            writer: KeptConnections(writer, begin=_TO_WRITE),
+            reader: KeptConnections(reader, begin=_TO_READ),
+        }
         return database
 
     @classmethod
@@ -97,41 +100,43 @@ class Database:
         database._owned = []
         return database
 
-    def _keep(self, *kept: KeptConnections) -> None:
-        """Use these for what writes and what reads; one of them for both."""
-        self._kept = list(kept)
-        self._writing, self._reading = kept[0].begin, kept[-1].begin
+    def write(self) -> AbstractContextManager[sa.Connection]:
+        """A transaction that may write: committed at the end, rolled back on an exception."""
+        return self._transaction(self.writer, self._turn)
+
+    def read(self) -> AbstractContextManager[sa.Connection]:
+        """A transaction that only reads, on one snapshot where the database has them."""
+        return self._transaction(self.reader, _AT_ONCE)
 
     @contextmanager
-    def write(self) -> Iterator[sa.Connection]:
-        """A transaction that may write: committed at the end, rolled back on an exception."""
-        with self._turn:
-            self._refuse_another_file()
+    def _transaction(
+        self, engine: sa.Engine, turn: AbstractContextManager[Any]
+    ) -> Iterator[sa.Connection]:
+        # One generator for all of it: each one more costs as much as a statement.
+        with turn:
+            if self._file is not None:
+                self._file.refuse_another()
+            kept = self._kept.get(engine)
             try:
-                with self._writing() as connection:
+                connection = None if kept is None else kept.begun()
+                if kept is None or connection is None:
+                    with engine.begin() as connection:
+                        yield connection
+                    return
+                try:
                     yield connection
+                    kept.end(connection)
+                except BaseException:
+                    kept.give_up(connection)
+                    raise
+                kept.keep(connection)
             except Exception as error:
                 refuse(error, self._driver)
                 raise
 
-    @contextmanager
-    def read(self) -> Iterator[sa.Connection]:
-        """A transaction that only reads, on one snapshot where the database has them."""
-        self._refuse_another_file()
-        try:
-            with self._reading() as connection:
-                yield connection
-        except Exception as error:
-            refuse(error, self._driver)
-            raise
-
-    def _refuse_another_file(self) -> None:
-        if self._file is not None:
-            self._file.refuse_another()
-
     def close(self) -> None:
         """Close the engines that we made."""
-        for kept in self._kept:
+        for kept in self._kept.values():
             kept.close()
         for engine in self._owned:
             engine.dispose()
@@ -152,24 +157,23 @@ class _SqliteFile:
     @classmethod
     def of(cls, url: sa.URL) -> "_SqliteFile":
         path = str(url.database)
-        return cls(path, _identity(path) or (0, 0))
+        try:
+            found = os.stat(path)
+        except OSError:
+            return cls(path, (0, 0))
+        return cls(path, (found.st_dev, found.st_ino))
 
     def refuse_another(self) -> None:
-        found = _identity(self.path)
-        if found != self.known:
-            what = "is gone" if found is None else "is another file now"
+        try:
+            found = os.stat(self.path)
+            is_known, what = (found.st_dev, found.st_ino) == self.known, "is another file now"
+        except OSError:
+            is_known, what = False, "is gone"
+        if not is_known:
             raise StoreUnavailable(
                 f"the database {self.path} {what}",
                 hint="stop every vmwright, put the file back or restore a backup, and start again",
             )
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def now() -> sa.ColumnElement[float]:

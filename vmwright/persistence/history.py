@@ -38,7 +38,8 @@ class History:
         self._deployment = schema.deployment
         self._path = path
         self._checked = False
-        self._forgotten = False
+        self.is_kept = True
+        """Whether the store still had, when it was last looked at, what was seen of it."""
 
     @classmethod
     def of(cls, schema: Schema, state_dir: Path, deployment: DeploymentId) -> "History":
@@ -61,11 +62,6 @@ class History:
         if not self._checked:
             self._look(connection)
 
-    @property
-    def is_kept(self) -> bool:
-        """Whether the store still had, when it was last looked at, what was seen of it."""
-        return not self._forgotten
-
     def remember(self, connection: sa.Connection) -> None:
         """Write down the latest event. What is known to be later is kept; `StoreRestored` if the
         store does not have it any more, as after its server fell back to an older replica."""
@@ -78,15 +74,15 @@ class History:
         """From now on what the store says counts, whatever was seen of it before."""
         latest = self._latest(connection) or {"seq": 0, "operation": "", "at": 0.0}
         self._write({**latest, "restored_at": at})
-        self._checked, self._forgotten = True, False
+        self._checked = self.is_kept = True
 
     def _look(self, connection: sa.Connection) -> None:
         try:
             self._check(connection)
         except StoreRestored:
-            self._checked, self._forgotten = False, True
+            self._checked = self.is_kept = False
             raise
-        self._checked, self._forgotten = True, False
+        self._checked = self.is_kept = True
 
     def _check(self, connection: sa.Connection) -> None:
         seen = self._seen()

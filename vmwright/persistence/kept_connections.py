@@ -7,8 +7,8 @@ long as the database does. Wherever somebody listens to commits, transactions go
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import sqlalchemy as sa
@@ -43,63 +43,71 @@ class KeptConnections:
         self._process = os.getpid()
         self._listeners = len(engine.dispatch.commit)
 
-    @contextmanager
-    def begin(self) -> Iterator[sa.Connection]:
-        """A transaction: committed at the end, rolled back on an exception."""
+    def begun(self) -> sa.Connection | None:
+        """One with a transaction on it, for `end` and `keep`, or `give_up`. None if the
+        transaction is to be the engine's own: somebody listens to its commits."""
         if len(self._engine.dispatch.commit) != self._listeners:
-            with self._engine.begin() as connection:
-                yield connection
-            return
+            return None
         connection = self._take()
         try:
             raw: Any = connection.connection.dbapi_connection
             if not is_listened_to(self._engine):
                 DRIVERS[connection] = raw
             if self._begin is not None:
-                _said(connection, raw.execute, self._begin)
-            yield connection
-            # One that was needed for statements of SQLAlchemy's ends as it has begun.
-            if connection.in_transaction():
-                connection.commit()
-            else:
-                _said(connection, raw.commit)
+                try:
+                    raw.execute(self._begin)
+                except connection.dialect.loaded_dbapi.Error as error:
+                    _refuse(connection, error, self._begin)
         except BaseException:
-            # Whatever became of it: the pool finds out.
-            DRIVERS.pop(connection, None)
-            connection.close()
+            self.give_up(connection)
             raise
+        return connection
+
+    def end(self, connection: sa.Connection) -> None:
+        """Commit. Whoever gets an exception from here gives it up."""
+        # One that was needed for statements of SQLAlchemy's ends as it has begun.
+        if connection.in_transaction():
+            connection.commit()
+        else:
+            raw: Any = DRIVERS.get(connection) or connection.connection.dbapi_connection
+            try:
+                raw.commit()
+            except connection.dialect.loaded_dbapi.Error as error:
+                _refuse(connection, error, None)
+
+    def keep(self, connection: sa.Connection) -> None:
+        """For the next transaction; that of this one has ended."""
         DRIVERS.pop(connection, None)
-        self._give_back(connection)
+        if len(self._idle) < _MOST:
+            self._idle.append((connection, time.monotonic()))
+        else:
+            connection.close()
+
+    def give_up(self, connection: sa.Connection) -> None:
+        """Whatever became of its transaction: the pool finds out, and rolls back."""
+        DRIVERS.pop(connection, None)
+        connection.close()
 
     def close(self) -> None:
         """Give back those that nobody uses."""
-        while (idle := self._lying_idle()) is not None:
-            idle[0].close()
-
-    def _lying_idle(self) -> tuple[sa.Connection, float] | None:
-        """One that is now the caller's, and since when it lay here."""
-        try:
-            return self._idle.pop()
-        except IndexError:
-            return None
+        with suppress(IndexError):
+            while True:
+                self._idle.pop()[0].close()
 
     def _take(self) -> sa.Connection:
         if self._process != os.getpid():
             _ABANDONED.extend(self._idle)
             self._idle, self._process = deque(), os.getpid()
-        while (idle := self._lying_idle()) is not None:
-            connection, since = idle
+        while self._idle:
+            try:
+                connection, since = self._idle.pop()
+            except IndexError:  # another thread has just taken it
+                break
             if self._is_sound is None or self._is_sound(connection, time.monotonic() - since):
                 return connection
             connection.invalidate()
             connection.close()
         return self._engine.connect()
-
-    def _give_back(self, connection: sa.Connection) -> None:
-        if len(self._idle) < _MOST:
-            self._idle.append((connection, time.monotonic()))
-        else:
-            connection.close()
 
 
 def is_listened_to(engine: sa.Engine) -> bool:
@@ -110,9 +118,6 @@ def is_listened_to(engine: sa.Engine) -> bool:
     )
 
 
-def _said(connection: sa.Connection, say: Callable[..., object], *words: str) -> None:
-    """Say it to the driver; an error comes as from SQLAlchemy and oslo.db."""
-    try:
-        say(*words)
-    except connection.dialect.loaded_dbapi.Error as error:
-        connection._handle_dbapi_exception(error, " ".join(words) or None, None, None, None)
+def _refuse(connection: sa.Connection, error: Exception, words: str | None) -> None:
+    """Raise what the driver did as it comes from SQLAlchemy and oslo.db."""
+    connection._handle_dbapi_exception(error, words, None, None, None)

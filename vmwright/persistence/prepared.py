@@ -35,20 +35,19 @@ class Prepared:
         if raw is None:
             return int(connection.execute(self._statement, values).rowcount)
         compiled = self._compiled.get(connection.dialect) or self._of(connection.dialect)
-        return int(compiled.execute(connection, raw, compiled.parameters(values)).rowcount)
+        return int(compiled.execute(connection, raw, values).rowcount)
 
     def many(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
         """Execute it with each of these."""
-        if len(rows) == 1:
-            self.one(connection, rows[0])
-            return
         raw = DRIVERS.get(connection) or _driver_of(connection)
         if raw is None:
             connection.execute(self._statement, rows)
             return
         compiled = self._compiled.get(connection.dialect) or self._of(connection.dialect)
-        parameters = [compiled.parameters(row) for row in rows]
-        compiled.execute(connection, raw, parameters, many=True)
+        if len(rows) == 1:
+            compiled.execute(connection, raw, rows[0])
+        else:
+            compiled.execute(connection, raw, rows, many=True)
 
     def select(self, connection: sa.Connection, values: Row) -> Sequence[tuple[Any, ...]]:
         """All rows that it finds."""
@@ -56,7 +55,7 @@ class Prepared:
         if raw is None:
             return [tuple(row) for row in connection.execute(self._statement, values)]
         compiled = self._compiled.get(connection.dialect) or self._of(connection.dialect)
-        cursor = compiled.execute(connection, raw, compiled.parameters(values))
+        cursor = compiled.execute(connection, raw, values)
         found: Sequence[tuple[Any, ...]] = cursor.fetchall()
         return found
 
@@ -82,32 +81,40 @@ class _Compiled:
             if not bound.required
         }
         self._order: Sequence[str] | None = compiled.positiontup if compiled.positional else None
-        self._in_order = itemgetter(*self._order) if self._order else None
         types = {name: bound.type for bound, name in compiled.bind_names.items()}
         self._converted_ones = [
             (name, _of_few(convert) if isinstance(types[name], sa.Enum) else convert, convert(None))
             for name, convert in self._convert.items()
             if name in types and name not in self._fixed
         ]
+        self._parameters = self._way_to_parameters()
         prefetched = [*compiled.insert_prefetch, *compiled.update_prefetch]
         if prefetched or compiled.post_compile_params or compiled.literal_execute_params:
             raise ValueError(f"not to be prepared: {self._sql}")
 
-    def parameters(self, values: Row) -> Any:
-        """As the driver wants them."""
+    def _way_to_parameters(self) -> Callable[[Row], Any]:
+        """What makes of values what the driver wants: nothing but their order, if it can."""
+        if self._fixed or self._converted_ones:
+            return self._made
+        if self._order is None:
+            return dict
+        return itemgetter(*self._order) if len(self._order) > 1 else self._made
+
+    def _made(self, values: Row) -> Any:
         ready = {**values, **self._fixed}
         for name, convert, of_none in self._converted_ones:
             value = values[name]
             ready[name] = of_none if value is None else convert(value)
-        if self._in_order is None:
-            return ready if self._order is None else ()
-        found = self._in_order(ready)
-        return found if len(self._order or ()) > 1 else (found,)
+        if self._order is None:
+            return ready
+        return tuple(map(ready.__getitem__, self._order))
 
     def execute(
-        self, connection: sa.Connection, raw: Any, parameters: Any, *, many: bool = False
+        self, connection: sa.Connection, raw: Any, values: Any, *, many: bool = False
     ) -> Any:
         """The driver's cursor, which has executed it with these; `many` with each of several."""
+        make = self._parameters
+        parameters = list(map(make, values)) if many else make(values)
         cursor = raw.cursor()
         try:
             if many:

@@ -125,7 +125,8 @@ class SecurityGroupStore(OwnedStore[SecurityGroup]):
         the name of the group that a rule refers to."""
         rows = self._reading.select(connection, {"project": project, "key": name_or_id})
         width, rules = len(self._names), len(self._rule_names)
-        groups = {row[:width]: _of(SecurityGroup, self._names, row[:width]) for row in rows}
+        known = dict.fromkeys([row[:width] for row in rows])
+        groups = {values: _of(SecurityGroup, self._names, values) for values in known}
         group = meant(list(groups.values()), name_or_id)
         if group is None:
             return None

@@ -78,7 +78,8 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
         """The number of the try on a host that the run has come to. It never goes back, also
         when the retry that counts them is taken back itself."""
         for atom in self.atoms.values():
-            self._count_attempts(atom)
+            if type(atom) is models.RetryDetail:
+                self._count_attempts(atom)
         self._failure: Failed | None = None
         self._told: Failed | None = None
         known = operation.error or {}
@@ -118,11 +119,11 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
                 self._states[name] = state
                 if state in _ENDS and type(atom) is models.TaskDetail:
                     self._note_end(name, atom)
-        self._count_attempts(atom)
-
-    def _count_attempts(self, atom: models.AtomDetail) -> None:
         if type(atom) is models.RetryDetail:
-            self.attempt = max(self.attempt, len(atom.results))
+            self._count_attempts(atom)
+
+    def _count_attempts(self, retry: models.RetryDetail) -> None:
+        self.attempt = max(self.attempt, len(retry.results))
 
     @property
     def is_claimed(self) -> bool:
@@ -250,8 +251,9 @@ class UnitOfWork(base.Backend):  # type: ignore[misc]  # TaskFlow is untyped
     def enter(self, fenced: Fenced, task_state: TaskState | None) -> None:
         """Move the instance's task state, with its event, unless this attempt has been there."""
         instances = self._stores.instances
-        if any(event.kind == "instance" and event.state == task_state for event in fenced.events):
-            return  # a task that begins together with this one has
+        for event in fenced.events:
+            if event.kind == "instance" and event.state == task_state:
+                return  # a task that begins together with this one has
         moved = instances.enter(fenced.connection, self.operation.instance_id, task_state)
         if moved or (self.attempt > 1 and task_state and self._is_new(fenced, task_state)):
             fenced.events.append(self.event("instance", task_state or "none"))

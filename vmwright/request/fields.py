@@ -26,7 +26,10 @@ _INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
 def has_invisible(text: str) -> bool:
-    return any(unicodedata.category(character) in _INVISIBLE for character in text)
+    # Nothing that is printable is invisible; what is not may be a space of some other width.
+    return not text.isprintable() and any(
+        unicodedata.category(character) in _INVISIBLE for character in text
+    )
 
 
 def is_text(value: str) -> bool:

@@ -63,7 +63,7 @@ class CompiledFlow:
             for task in self.tasks
             for direction in Direction
         }
-        self._retries = {atom.name for atom, known in nodes if known["kind"] == internals.RETRY}
+        self.retries = {atom.name for atom, known in nodes if known["kind"] == internals.RETRY}
         for atom in self.atoms:
             if atom.inject or self.metadata[atom.name]["edge_deciders"]:
                 raise Internal(f"flow {flow.name}: {atom.name} has inputs or a decider of its own")
@@ -71,7 +71,7 @@ class CompiledFlow:
     def refuse_other_kinds(self, detail: models.FlowDetail) -> None:
         """`Damaged` if a task's row is a retry's, or the other way round."""
         for atom in detail:
-            if isinstance(atom, models.RetryDetail) is not (atom.name in self._retries):
+            if isinstance(atom, models.RetryDetail) is not (atom.name in self.retries):
                 raise Damaged(f"the row of {atom.name!r} (atomdetails) is of another kind")
 
     def scope_of(self, atom: str) -> Any:

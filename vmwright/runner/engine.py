@@ -15,6 +15,7 @@ from taskflow import exceptions as taskflow_errors
 from taskflow import states as taskflow_states
 from taskflow.atom import Atom
 from taskflow.persistence import models
+from taskflow.retry import EXECUTE_REVERT_HISTORY
 from taskflow.types.failure import Failure
 
 from vmwright.errors import VmwrightError
@@ -150,17 +151,17 @@ class _Engine:
             self._futures = [one for one in self._futures if not one.done()]
             self._futures += self._executor.begin(jobs, alone=alone)
 
-    def _scheduled(self, atom: Atom) -> Any:
+    def _scheduled(self, atom: Atom) -> Job | Answer:
         """The job that it is, or the answer of a retry."""
-        name = atom.name
-        intention = self._work.atoms[name].intention
-        if (
-            intention == taskflow_states.EXECUTE
-            and (name, Direction.EXECUTE) in self._compiled.ways
-        ):
-            # As TaskFlow's scheduler of tasks does.
-            return self._executor.execute_task(atom, self._storage.begins(atom))
-        return self._runtime.fetch_scheduler(atom).schedule(atom)
+        if self._work.atoms[atom.name].intention != taskflow_states.EXECUTE:
+            scheduled: Job | Answer = self._runtime.fetch_scheduler(atom).schedule(atom)
+            return scheduled
+        # As TaskFlow's schedulers do.
+        arguments = self._storage.begins(atom)
+        if atom.name in self._compiled.retries:
+            arguments[EXECUTE_REVERT_HISTORY] = self._storage.get_retry_history(atom.name)
+            return self._executor.execute_retry(atom, arguments)
+        return self._executor.execute_task(atom, arguments)
 
     def _next(self) -> list[Atom]:
         """Wait until something has ended; what may begin now."""
@@ -232,15 +233,12 @@ class _Engine:
         fenced.committed.append(lambda: setattr(self, "_recorded", Outcome.DONE))
 
     def _is_last(self, job: Job) -> bool:
-        return (
-            job.way.in_store
-            and job.way.direction is Direction.EXECUTE
-            and all(
-                atom.state in _DONE
-                for name, atom in self._work.atoms.items()
-                if name != job.task.name
-            )
-        )
+        if not job.way.in_store or job.way.direction is not Direction.EXECUTE:
+            return False
+        for name, atom in self._work.atoms.items():
+            if atom.state not in _DONE and name != job.task.name:
+                return False
+        return True
 
     def _moves_to(self, state: str) -> None:
         if self._detail.state != state:

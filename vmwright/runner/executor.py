@@ -158,7 +158,7 @@ class Executor:
                 if job.way.has_intent:
                     job.task.intend(**job.within(fenced, self._work))
 
-        self._work.commit(intend, alone=True in {job.way.has_intent for job in jobs})
+        self._work.commit(intend, alone=True in {job.way.may_wait for job in jobs})
 
     def _in_store(self, job: Job) -> Answer:
         """The whole of a task whose effect lies in the store."""

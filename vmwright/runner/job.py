@@ -46,6 +46,8 @@ class Way:
         self.removes = isinstance(task, RemovingTask) or not forward
         self.has_intent = forward and getattr(type(task), "intend", None) is not Task.intend
         """Whether more than its beginning is written down before it."""
+        self.may_wait = self.has_intent and not getattr(task, "only_looks", False)
+        """Whether its beginning may wait for rows that others hold."""
         self.begun = str(_BEGUN[direction])
         """TaskFlow's word for a task that is under way."""
         self.word = _WORD[direction]

@@ -70,10 +70,10 @@ class RunStorage(internals.Storage):  # type: ignore[misc]  # TaskFlow is untype
     def get_atoms_states(self, names: Iterable[str]) -> dict[str, tuple[str, str]]:
         return {name: (self.atoms[name].state, self.atoms[name].intention) for name in names}
 
-    def begins(self, task: Atom) -> dict[str, Any]:
+    def begins(self, atom: Atom) -> dict[str, Any]:
         """It is under way from now on; the arguments that it is executed with."""
-        self.set_atom_state(task.name, taskflow_states.RUNNING)
-        return self.fetch_mapped_args(task.rebind, task.name, optional_args=task.optional)
+        self.set_atom_state(atom.name, taskflow_states.RUNNING)
+        return self.fetch_mapped_args(atom.rebind, atom.name, optional_args=atom.optional)
 
     def set_atom_state(self, name: str, state: str) -> None:
         atom = self.atoms[name]

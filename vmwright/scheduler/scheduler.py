@@ -75,7 +75,9 @@ class Scheduler:
         return Decision(candidates=tuple(candidates), refusals=tuple(refusals))
 
     def _weighed(self, hosts: Sequence[HostState], request: RequestSpec) -> list[Candidate]:
-        names = tuple(weigher.name for weigher, _ in self.weighers)
+        names = tuple([weigher.name for weigher, _ in self.weighers])
+        if len(hosts) == 1:  # nobody to be preferred to
+            return [Candidate(hosts[0], 0.0, names, (0.0,) * len(names))]
         scaled = [
             [
                 multiplier * share

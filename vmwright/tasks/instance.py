@@ -28,10 +28,14 @@ class CheckNotCreated(Task):
     task_name = "check_not_created"
     only_looks = True
 
+    def intend(self, run: Run) -> None:
+        run.noted[self.name] = self._means.stores.registries.hosts.enabled(run.connection)
+
     def execute(self, run: Run) -> None:
-        stores = self._means.stores
-        with stores.database.read() as connection:
-            hosts = stores.registries.hosts.enabled(connection)
+        hosts = run.noted.get(self.name)
+        if hosts is None:  # nothing was committed before it
+            with self._means.stores.database.read() as connection:
+                hosts = self._means.stores.registries.hosts.enabled(connection)
         if len(hosts) <= _IN_TURN:
             for host in hosts:
                 self._check(run, host)

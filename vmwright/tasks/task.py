@@ -118,7 +118,7 @@ class Task(task.Task):  # type: ignore[misc]  # TaskFlow is untyped
     """What the instance's `task_state` says while this task runs."""
     only_looks: ClassVar[bool] = False
     """Whether it changes nothing anywhere: then nothing is committed before it begins, and a run
-    that dies in it does it again."""
+    that dies in it does it again. Its `intend` is called if something is committed all the same."""
     gives_back: ClassVar[str] = ""
     """What taking it back returns, for the fault that users read; empty if nothing."""
     leaves: ClassVar[frozenset[str]] = frozenset()

@@ -249,9 +249,18 @@ def _unsaid(folder: Folder, key: str) -> Record:
 def read_record(path: str, host: str | None) -> Record | None:
     """The record in this file, or None without one; `HostFault` if it holds anything else."""
     try:
-        record = _DECODER.decode(_content(path).decode())
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
+    # A hundred are read for one guest, and Python's own files cost twice that.
+    try:
+        content = os.read(descriptor, _PIECE)
+        while piece := os.read(descriptor, _PIECE) if len(content) % _PIECE == 0 else b"":
+            content += piece
+    finally:
+        os.close(descriptor)
+    try:
+        record = _DECODER.decode(content.decode())
     except ValueError as error:
         raise _unreadable(path, host, "JSON") from error
     if not isinstance(record, dict):
@@ -262,18 +271,6 @@ def read_record(path: str, host: str | None) -> Record | None:
 def _unreadable(path: str, host: str | None, expected: str) -> HostFault:
     whose = "the count of calls" if host is None else f"host {host}"
     return HostFault(f"{whose}: {path} is not {expected}", hint="repair or remove it")
-
-
-def _content(path: str) -> bytes:
-    """All of a file. A hundred are read for one guest, and Python's own files cost twice that."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        content = os.read(descriptor, _PIECE)
-        while piece := os.read(descriptor, _PIECE) if len(content) % _PIECE == 0 else b"":
-            content += piece
-        return content
-    finally:
-        os.close(descriptor)
 
 
 def write_record(
