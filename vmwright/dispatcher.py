@@ -103,7 +103,9 @@ class Dispatcher:
         with self._lock:
             self._wanted.update(dict.fromkeys(operations, object()))
             for one in accepted[: _ACCEPTED - len(self._accepted)]:
-                self._accepted[one.operation.id] = one
+                # Found in the store and begun by now, it runs by what was read of it.
+                if one.operation.id not in self._active:
+                    self._accepted[one.operation.id] = one
         for one in accepted:
             if not self._begin_at_once(one):
                 self._bell.set()
@@ -123,8 +125,7 @@ class Dispatcher:
             self._active[operation] = Active()
         ours, claim = self._claims.with_first_task(accepted.operation)
         begun = Begun(operation=ours, as_read=accepted.operation, claim=claim, accepted=accepted)
-        self._hand_over(begun)
-        return True
+        return self._hand_over(begun)
 
     def _others_wait(self) -> bool:
         """Whether more than the newest of what is wanted waits to be begun: it comes first."""
@@ -297,35 +298,39 @@ class Dispatcher:
 
     def _begin(self, operation: Operation, ahead: Ahead) -> bool:
         """Claim it, if it can be, and run it; a broken one must not keep the others waiting."""
-        loaded = ahead.take(operation.id)
+        with self._lock:
+            accepted = self._accepted.pop(operation.id, None)
+            # Begun at once meanwhile: one process runs it once, whatever it reads of it.
+            if operation.id in self._active:
+                return False
+            active = self._active[operation.id] = Active()
+        loaded, begun = ahead.take(operation.id), None
         try:
-            begun = self._claimed(operation, loaded)
+            begun = self._claimed(operation, accepted, loaded)
         except StoreUnavailable:
             raise
         except VmwrightError as error:
             self._claims.park(operation, error)
-            return False
         except Exception:
             LOG.exception("operation %s cannot be claimed", operation.id)
             self._claims.park(operation, _broken())
-            return False
+        finally:
+            if begun is None:
+                with self._lock:
+                    self._active.pop(operation.id)
         if begun is None:
             return False
-        with self._lock:
-            if operation.id in self._active:
-                return False
-            self._active[operation.id] = Active()
         if begun.claim is None:
-            self._active[operation.id].is_ours_from_now_on()
-        self._hand_over(begun)
+            active.is_ours_from_now_on()
+        begins = self._hand_over(begun)
         if operation.owner_id not in (None, self._ownership.id):
             self._ownership.forget_the_dead()
-        return True
+        return begins
 
-    def _claimed(self, operation: Operation, loaded: Loaded | None) -> Begun | None:
+    def _claimed(
+        self, operation: Operation, accepted: Accepted | None, loaded: Loaded | None
+    ) -> Begun | None:
         """What has never run is claimed with its first task."""
-        with self._lock:
-            accepted = self._accepted.pop(operation.id, None)
         if operation.state is OperationState.QUEUED:
             ours, claim = self._claims.with_first_task(operation)
             return Begun(
@@ -336,8 +341,8 @@ class Dispatcher:
             return None
         return Begun(operation=claimed, as_read=operation, loaded=loaded)
 
-    def _hand_over(self, begun: Begun) -> None:
-        """To an engine's thread; its place is taken already."""
+    def _hand_over(self, begun: Begun) -> bool:
+        """To an engine's thread, if one is to be had; its place is taken already."""
         with self._lock:
             wanted = self._wanted.get(begun.operation.id)
         try:
@@ -346,6 +351,8 @@ class Dispatcher:
             LOG.warning("operation %s is not begun here: %s", begun.operation.id, error)
             with self._lock:
                 self._active.pop(begun.operation.id)
+            return False
+        return True
 
     def _run(self, begun: Begun, wanted: object) -> None:
         """In an engine's thread: one operation, as far as it goes here."""

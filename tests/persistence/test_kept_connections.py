@@ -2,11 +2,14 @@
 
 import os
 import sqlite3
+import threading
+from contextlib import ExitStack
 
 import pytest
 import sqlalchemy as sa
 
 from tests.support import foreign_sql
+from tests.support.attempts import until
 from tests.support.crowds import all_at_once
 from tests.support.dialects import DIALECTS, SERVERS
 from tests.support.rows import a_host
@@ -123,6 +126,36 @@ def test_few_connections_are_kept_of_many(stores, host):
     stores.database.close()
     assert stores.database.reader.pool.checkedout() == 0
     assert name_of(stores, host) == host.name
+
+
+@pytest.mark.parametrize("dialect", KEPT, indirect=True)
+def test_who_waits_for_a_connection_gets_the_next_one(stores, host):
+    """Though others who come, and need not wait, would like to keep it."""
+    (kept,) = stores.database._kept[-1:]
+    pool = stores.database.reader.pool
+    heard = []
+    thread = threading.Thread(target=lambda: heard.append(name_of(stores, host)))
+    with ExitStack() as all_others:
+        first = ExitStack()
+        first.enter_context(stores.database.read())
+        while pool.checkedout() < pool.size() + pool._max_overflow:
+            all_others.enter_context(stores.database.read())
+        thread.start()
+        until(lambda: bool(kept._asking))
+        first.close()
+        thread.join()
+    assert heard == [host.name]
+
+
+@pytest.mark.parametrize("dialect", KEPT, indirect=True)
+def test_connection_of_a_transaction_that_outlives_its_database_is_closed(stores, host):
+    name_of(stores, host)
+    with stores.database.read() as connection:
+        raw = connection.connection.dbapi_connection
+        stores.database.close()
+        assert stores.registries.hosts.find(connection, host.id).name == host.name
+    with pytest.raises(stores.database.reader.dialect.loaded_dbapi.Error, match="closed"):
+        raw.cursor()
 
 
 @pytest.mark.parametrize("dialect", SERVERS, indirect=True)

@@ -19,6 +19,9 @@ _MOST = 4
 DRIVERS: dict[sa.Connection, Any] = {}
 """The driver's connections of transactions under way in which nobody listens to executions."""
 
+_Idle = deque[tuple[sa.Connection, float]]
+"""Connections, each with since when it lies there."""
+
 _ABANDONED: list[object] = []
 """Those of the process that this one was forked from: to give them back would end its sessions."""
 
@@ -39,7 +42,10 @@ class KeptConnections:
         self._engine = engine
         self._begin = begin
         self._is_sound = is_sound
-        self._idle: deque[tuple[sa.Connection, float]] = deque()
+        self._idle: _Idle = deque()
+        self._asking: deque[None] = deque()
+        """One for each thread that asks the pool: it may have to wait for what others give back,
+        and none of that is kept from it."""
         self._process = os.getpid()
         self._listeners = len(engine.dispatch.commit)
 
@@ -50,7 +56,7 @@ class KeptConnections:
             with self._engine.begin() as connection:
                 yield connection
             return
-        connection = self._take()
+        connection, home = self._take()
         try:
             raw: Any = connection.connection.dbapi_connection
             if not is_listened_to(self._engine):
@@ -69,37 +75,61 @@ class KeptConnections:
             connection.close()
             raise
         DRIVERS.pop(connection, None)
-        self._give_back(connection)
+        self._give_back(connection, home)
 
     def close(self) -> None:
-        """Give back those that nobody uses."""
-        while (idle := self._lying_idle()) is not None:
-            idle[0].close()
+        """Give back those that nobody uses, and from now on those that are in use."""
+        idle, self._idle = self._idle, deque()
+        if self._process == os.getpid():
+            _give_to_pool(idle)
+        else:
+            # Nobody of those who asked there is here.
+            self._asking = deque()
+            _ABANDONED.extend(idle)
+            self._process = os.getpid()
 
-    def _lying_idle(self) -> tuple[sa.Connection, float] | None:
-        """One that is now the caller's, and since when it lay here."""
-        try:
-            return self._idle.pop()
-        except IndexError:
-            return None
-
-    def _take(self) -> sa.Connection:
+    def _take(self) -> tuple[sa.Connection, _Idle]:
+        """A connection, and where it is to lie afterwards."""
         if self._process != os.getpid():
-            _ABANDONED.extend(self._idle)
-            self._idle, self._process = deque(), os.getpid()
-        while (idle := self._lying_idle()) is not None:
+            self.close()
+        home = self._idle
+        while (idle := _next(home)) is not None:
             connection, since = idle
             if self._is_sound is None or self._is_sound(connection, time.monotonic() - since):
-                return connection
-            connection.invalidate()
-            connection.close()
-        return self._engine.connect()
+                return connection, home
+            _end(connection)
+        self._asking.append(None)
+        try:
+            return self._engine.connect(), home
+        finally:
+            self._asking.pop()
 
-    def _give_back(self, connection: sa.Connection) -> None:
-        if len(self._idle) < _MOST:
-            self._idle.append((connection, time.monotonic()))
-        else:
+    def _give_back(self, connection: sa.Connection, home: _Idle) -> None:
+        if home is not self._idle:
+            _end(connection)
+        elif self._asking or len(home) >= _MOST:
             connection.close()
+        else:
+            home.append((connection, time.monotonic()))
+
+
+def _next(idle: _Idle) -> tuple[sa.Connection, float] | None:
+    """One that is now the caller's, and since when it lay there."""
+    try:
+        return idle.pop()
+    except IndexError:
+        return None
+
+
+def _give_to_pool(idle: _Idle) -> None:
+    while (known := _next(idle)) is not None:
+        known[0].close()
+
+
+def _end(connection: sa.Connection) -> None:
+    """End its session: the pool is to have nothing of it."""
+    connection.invalidate()
+    connection.close()
 
 
 def is_listened_to(engine: sa.Engine) -> bool:
