@@ -24,7 +24,7 @@ from vmwright.persistence.publishing import publish
 from vmwright.persistence.records import Operation
 from vmwright.pools import Pools
 from vmwright.runner import Active, Outcome
-from vmwright.runs import Accepted, Begun, Runs
+from vmwright.runs import Accepted, Begun, Runs, lost
 from vmwright.settings import OperationSettings
 from vmwright.states import OperationState
 from vmwright.tasks.task import Means
@@ -361,12 +361,12 @@ class Dispatcher:
         try:
             outcome = self._runs.drive(begun, active)
             if outcome is Outcome.LOST and active.is_claimed:
-                LOG.warning("%s", _lost(operation))
+                LOG.warning("%s", lost(operation))
             else:
                 LOG.info("operation %s (%s): %s", operation.id, operation.kind, outcome.value)
             over = outcome in (Outcome.DONE, Outcome.UNDONE)
         except ClaimLost:
-            LOG.warning("%s", _lost(operation))
+            LOG.warning("%s", lost(operation))
         except StoreUnavailable as error:
             LOG.warning("operation %s was put down: %s", operation.id, error)
         except VmwrightError as error:
@@ -396,12 +396,4 @@ def _broken() -> Internal:
     return Internal(
         "its rows could not be run; the log says why",
         hint="mend what the log names",
-    )
-
-
-def _lost(operation: Operation) -> str:
-    return (
-        f"operation {operation.id} ({operation.kind}) is not ours any more, from epoch "
-        f"{operation.epoch} on: our lease ran out, or another process has taken it over; "
-        "nothing more is done or written for it here"
     )

@@ -164,3 +164,12 @@ class Runs:
                 operation=operation.id,
                 instance=operation.instance_id,
             )
+
+
+def lost(operation: Operation) -> str:
+    """What is told of one that this process has run, and runs no more."""
+    return (
+        f"operation {operation.id} ({operation.kind}) is not ours any more, from epoch "
+        f"{operation.epoch} on: our lease ran out, or another process has taken it over; "
+        "nothing more is done or written for it here"
+    )
