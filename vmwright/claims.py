@@ -44,6 +44,8 @@ class Claims:
         self._settings = settings
         self._ownership = ownership
         self._missed: dict[Flow, float] = {}
+        self._left: dict[OperationId, int] = {}
+        """Those that were put down here, and in which epoch."""
 
     def others(self) -> Others:
         with self._stores.database.read() as connection:
@@ -133,6 +135,18 @@ class Claims:
             else lambda connection: self._takes_its_turn(connection, operation),
         )
         return replace(operation, epoch=operation.epoch + 1, owner_id=me), claim
+
+    def left(self, operation: Operation, *, over: bool) -> None:
+        """It ran here, and does not any more."""
+        if over:
+            self._left.pop(operation.id, None)
+        else:
+            self._left[operation.id] = operation.epoch
+
+    def is_outdated(self, operation: Operation) -> bool:
+        """Whether it was read before it ran here: in the store it is ours in the very epoch that a
+        claim would give it, but what was read of its run is not true any more."""
+        return operation.epoch < self._left.get(operation.id, 0)
 
     def _is_as_read(self, connection: Any, operation: Operation) -> bool:
         """Whether the row still is what it was when a page of them was read: what was parked and

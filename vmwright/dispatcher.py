@@ -11,7 +11,6 @@ from vmwright.backlog import Sweep
 from vmwright.claims import Claims
 from vmwright.errors import (
     ClaimLost,
-    Internal,
     StoreUnavailable,
     VmwrightError,
 )
@@ -24,7 +23,7 @@ from vmwright.persistence.publishing import publish
 from vmwright.persistence.records import Operation
 from vmwright.pools import Pools
 from vmwright.runner import Active, Outcome
-from vmwright.runs import Accepted, Begun, Runs
+from vmwright.runs import Accepted, Begun, Runs, broken, lost
 from vmwright.settings import OperationSettings
 from vmwright.states import OperationState
 from vmwright.tasks.task import Means
@@ -103,7 +102,9 @@ class Dispatcher:
         with self._lock:
             self._wanted.update(dict.fromkeys(operations, object()))
             for one in accepted[: _ACCEPTED - len(self._accepted)]:
-                self._accepted[one.operation.id] = one
+                # Found in the store and begun by now, it runs by what was read of it.
+                if self._may_begin(one.operation):
+                    self._accepted[one.operation.id] = one
         for one in accepted:
             if not self._begin_at_once(one):
                 self._bell.set()
@@ -123,8 +124,7 @@ class Dispatcher:
             self._active[operation] = Active()
         ours, claim = self._claims.with_first_task(accepted.operation)
         begun = Begun(operation=ours, as_read=accepted.operation, claim=claim, accepted=accepted)
-        self._hand_over(begun)
-        return True
+        return self._hand_over(begun)
 
     def _others_wait(self) -> bool:
         """Whether more than the newest of what is wanted waits to be begun: it comes first."""
@@ -297,35 +297,42 @@ class Dispatcher:
 
     def _begin(self, operation: Operation, ahead: Ahead) -> bool:
         """Claim it, if it can be, and run it; a broken one must not keep the others waiting."""
-        loaded = ahead.take(operation.id)
+        loaded, begun = ahead.take(operation.id), None
+        with self._lock:
+            accepted = self._accepted.pop(operation.id, None)
+            if not self._may_begin(operation):
+                return False
+            active = self._active[operation.id] = Active()
         try:
-            begun = self._claimed(operation, loaded)
+            begun = self._claimed(operation, accepted, loaded)
         except StoreUnavailable:
             raise
         except VmwrightError as error:
             self._claims.park(operation, error)
-            return False
         except Exception:
             LOG.exception("operation %s cannot be claimed", operation.id)
-            self._claims.park(operation, _broken())
-            return False
+            self._claims.park(operation, broken())
+        finally:
+            if begun is None:
+                with self._lock:
+                    self._active.pop(operation.id)
         if begun is None:
             return False
-        with self._lock:
-            if operation.id in self._active:
-                return False
-            self._active[operation.id] = Active()
         if begun.claim is None:
-            self._active[operation.id].is_ours_from_now_on()
-        self._hand_over(begun)
+            active.is_ours_from_now_on()
+        begins = self._hand_over(begun)
         if operation.owner_id not in (None, self._ownership.id):
             self._ownership.forget_the_dead()
-        return True
+        return begins
 
-    def _claimed(self, operation: Operation, loaded: Loaded | None) -> Begun | None:
+    def _may_begin(self, operation: Operation) -> bool:
+        """One process runs it once at a time, and never by what it read of it before that."""
+        return operation.id not in self._active and not self._claims.is_outdated(operation)
+
+    def _claimed(
+        self, operation: Operation, accepted: Accepted | None, loaded: Loaded | None
+    ) -> Begun | None:
         """What has never run is claimed with its first task."""
-        with self._lock:
-            accepted = self._accepted.pop(operation.id, None)
         if operation.state is OperationState.QUEUED:
             ours, claim = self._claims.with_first_task(operation)
             return Begun(
@@ -336,8 +343,8 @@ class Dispatcher:
             return None
         return Begun(operation=claimed, as_read=operation, loaded=loaded)
 
-    def _hand_over(self, begun: Begun) -> None:
-        """To an engine's thread; its place is taken already."""
+    def _hand_over(self, begun: Begun) -> bool:
+        """To an engine's thread, if one is to be had; its place is taken already."""
         with self._lock:
             wanted = self._wanted.get(begun.operation.id)
         try:
@@ -346,6 +353,8 @@ class Dispatcher:
             LOG.warning("operation %s is not begun here: %s", begun.operation.id, error)
             with self._lock:
                 self._active.pop(begun.operation.id)
+            return False
+        return True
 
     def _run(self, begun: Begun, wanted: object) -> None:
         """In an engine's thread: one operation, as far as it goes here."""
@@ -354,12 +363,12 @@ class Dispatcher:
         try:
             outcome = self._runs.drive(begun, active)
             if outcome is Outcome.LOST and active.is_claimed:
-                LOG.warning("%s", _lost(operation))
+                LOG.warning("%s", lost(operation))
             else:
                 LOG.info("operation %s (%s): %s", operation.id, operation.kind, outcome.value)
             over = outcome in (Outcome.DONE, Outcome.UNDONE)
         except ClaimLost:
-            LOG.warning("%s", _lost(operation))
+            LOG.warning("%s", lost(operation))
         except StoreUnavailable as error:
             LOG.warning("operation %s was put down: %s", operation.id, error)
         except VmwrightError as error:
@@ -367,8 +376,10 @@ class Dispatcher:
         except Exception:
             # One broken operation must not end the others.
             LOG.exception("operation %s is broken", operation.id)
-            self._claims.park(begun.as_stored(active), _broken())
+            self._claims.park(begun.as_stored(active), broken())
         finally:
+            if active.is_claimed:
+                self._claims.left(operation, over=over)
             self._leave(operation.id, wanted, over=over)
 
     def _leave(self, operation: OperationId, wanted: object, *, over: bool) -> None:
@@ -383,18 +394,3 @@ class Dispatcher:
         self._news.ended(operation)
         if others:
             self._bell.set()
-
-
-def _broken() -> Internal:
-    return Internal(
-        "its rows could not be run; the log says why",
-        hint="mend what the log names",
-    )
-
-
-def _lost(operation: Operation) -> str:
-    return (
-        f"operation {operation.id} ({operation.kind}) is not ours any more, from epoch "
-        f"{operation.epoch} on: our lease ran out, or another process has taken it over; "
-        "nothing more is done or written for it here"
-    )

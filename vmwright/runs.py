@@ -7,6 +7,7 @@ from functools import partial
 
 from taskflow.persistence import models
 
+from vmwright.errors import Internal
 from vmwright.flows import refuse_other_rows, stored_flow
 from vmwright.ids import DeploymentId, OperationId
 from vmwright.loading import Loaded, load
@@ -165,3 +166,20 @@ class Runs:
                 operation=operation.id,
                 instance=operation.instance_id,
             )
+
+
+def lost(operation: Operation) -> str:
+    """What is told of one that this process has run, and runs no more."""
+    return (
+        f"operation {operation.id} ({operation.kind}) is not ours any more, from epoch "
+        f"{operation.epoch} on: our lease ran out, or another process has taken it over; "
+        "nothing more is done or written for it here"
+    )
+
+
+def broken() -> Internal:
+    """What is told of one that fails for no reason that we know."""
+    return Internal(
+        "its rows could not be run; the log says why",
+        hint="mend what the log names",
+    )

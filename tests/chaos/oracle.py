@@ -86,7 +86,11 @@ class _Judge:
         return Verdict(
             active=sum(build["state"] == "done" for build in builds),
             undone=sum(build["state"] in ("undone", "cancelled") for build in builds),
-            parked=[f"{o['id']} {o['state']}" for o in self.operations if o["state"] in _HELD_UP],
+            parked=[
+                f"{known['id']} {known['state']}: {known['error']}"
+                for known in self.operations
+                if known["state"] in _HELD_UP
+            ],
             leaked=[*self._leaked_rows(), *self._leaked_things()],
             lost=[*self._lost_operations(accepted), *self._lost_guests(), *self._lost_volumes()],
             duplicates=list(self._duplicates()),

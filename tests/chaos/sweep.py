@@ -43,8 +43,8 @@ class Tally:
     faults: list[str] = field(default_factory=list)
 
     def assert_clean(self) -> None:
-        assert self.faults == []
-        assert self.missed == []
+        assert self.faults == [], "\n".join(self.faults)
+        assert self.missed == [], "\n".join(self.missed)
 
 
 def every_point(points: Sequence[str]) -> Iterator[Aim]:

@@ -2,11 +2,14 @@
 
 import os
 import sqlite3
+import threading
+from contextlib import ExitStack
 
 import pytest
 import sqlalchemy as sa
 
 from tests.support import foreign_sql
+from tests.support.attempts import until
 from tests.support.crowds import all_at_once
 from tests.support.dialects import DIALECTS, SERVERS
 from tests.support.rows import a_host
@@ -125,6 +128,36 @@ def test_few_connections_are_kept_of_many(stores, host):
     assert name_of(stores, host) == host.name
 
 
+@pytest.mark.parametrize("dialect", KEPT, indirect=True)
+def test_who_waits_for_a_connection_gets_the_next_one(stores, host):
+    """Though others who come, and need not wait, would like to keep it."""
+    kept = stores.database._kept[stores.database.reader]
+    pool = stores.database.reader.pool
+    heard = []
+    thread = threading.Thread(target=lambda: heard.append(name_of(stores, host)))
+    with ExitStack() as all_others:
+        first = ExitStack()
+        first.enter_context(stores.database.read())
+        while pool.checkedout() < pool.size() + pool._max_overflow:
+            all_others.enter_context(stores.database.read())
+        thread.start()
+        until(lambda: bool(kept._asking))
+        first.close()
+        thread.join()
+    assert heard == [host.name]
+
+
+@pytest.mark.parametrize("dialect", KEPT, indirect=True)
+def test_connection_of_a_transaction_that_outlives_its_database_is_closed(stores, host):
+    name_of(stores, host)
+    with stores.database.read() as connection:
+        raw = connection.connection.dbapi_connection
+        stores.database.close()
+        assert stores.registries.hosts.find(connection, host.id).name == host.name
+    with pytest.raises(stores.database.reader.dialect.loaded_dbapi.Error, match="closed"):
+        raw.cursor()
+
+
 @pytest.mark.parametrize("dialect", SERVERS, indirect=True)
 def test_commit_that_fails_is_a_store_that_does_not_answer(stores, host, renamed, dialect):
     def commit_nothing():
@@ -158,10 +191,10 @@ def test_connection_that_is_not_sound_is_closed(database):
     kept = KeptConnections(database.reader, is_sound=lambda *idle: bool(asked.append(idle)))
 
     def raw():
-        connection = kept.begun()
+        connection, home = kept.begun()
         raw = connection.connection.dbapi_connection
         kept.end(connection)
-        kept.keep(connection)
+        kept.keep(connection, home)
         return raw
 
     first = raw()

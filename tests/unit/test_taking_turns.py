@@ -91,11 +91,12 @@ def test_one_who_was_interrupted_is_no_heir():
 
 
 def interrupted_at(name, call):
-    """Have Ctrl-C come just as this function begins."""
+    """Have Ctrl-C come once, just as this function begins."""
+    left = [name]
 
     def trace(frame, event, _argument):
-        if event == "call" and frame.f_code.co_name == name:
-            raise KeyboardInterrupt
+        if event == "call" and frame.f_code.co_name in left:
+            raise KeyboardInterrupt(left.pop())
 
     sys.settrace(trace)
     try:
@@ -113,6 +114,27 @@ def test_one_who_is_interrupted_as_he_gets_the_lead_leaves_it_to_others():
     later.start()
     later.join(PATIENCE / 10)
     assert done.groups == [["later"]]
+
+
+@pytest.mark.parametrize("name", ["_leave", "_pass_on"])
+def test_one_who_is_interrupted_as_he_leaves_keeps_nobody_waiting(name):
+    done = Done()
+    with ThreadPoolExecutor(2) as pool:
+
+        def let_go_on():
+            while not done.turns.waiting():
+                threading.Event().wait(0.001)
+            done.go_on.set()
+
+        def follow():
+            assert done.under_way.wait(PATIENCE)
+            done.turns.take("b")
+
+        following, letting = pool.submit(follow), pool.submit(let_go_on)
+        interrupted_at(name, lambda: done.turns.take("a"))
+        assert [one.exception(PATIENCE) for one in (following, letting)] == [None, None]
+    done.turns.take("c")
+    assert done.groups == [["a"], ["b"], ["c"]]
 
 
 def test_one_who_gets_the_lead_before_he_waits_for_it_leads():

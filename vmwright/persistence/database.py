@@ -118,18 +118,19 @@ class Database:
                 self._file.refuse_another()
             kept = self._kept.get(engine)
             try:
-                connection = None if kept is None else kept.begun()
-                if kept is None or connection is None:
+                taken = None if kept is None else kept.begun()
+                if kept is None or taken is None:
                     with engine.begin() as connection:
                         yield connection
                     return
+                connection, home = taken
                 try:
                     yield connection
                     kept.end(connection)
                 except BaseException:
                     kept.give_up(connection)
                     raise
-                kept.keep(connection)
+                kept.keep(connection, home)
             except Exception as error:
                 refuse(error, self._driver)
                 raise

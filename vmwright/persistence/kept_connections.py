@@ -8,7 +8,6 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +17,9 @@ _MOST = 4
 
 DRIVERS: dict[sa.Connection, Any] = {}
 """The driver's connections of transactions under way in which nobody listens to executions."""
+
+Idle = deque[tuple[sa.Connection, float]]
+"""Connections, each with since when it lies there."""
 
 _ABANDONED: list[object] = []
 """Those of the process that this one was forked from: to give them back would end its sessions."""
@@ -39,16 +41,20 @@ class KeptConnections:
         self._engine = engine
         self._begin = begin
         self._is_sound = is_sound
-        self._idle: deque[tuple[sa.Connection, float]] = deque()
+        self._idle: Idle = deque()
+        self._asking: deque[None] = deque()
+        """One for each thread that asks the pool: it may have to wait for what others give back,
+        and none of that is kept from it."""
         self._process = os.getpid()
         self._listeners = len(engine.dispatch.commit)
 
-    def begun(self) -> sa.Connection | None:
-        """One with a transaction on it, for `end` and `keep`, or `give_up`. None if the
-        transaction is to be the engine's own: somebody listens to its commits."""
+    def begun(self) -> tuple[sa.Connection, Idle] | None:
+        """One with a transaction on it, for `end` and `give_up`, and for `keep` where it is to lie
+        afterwards. None if the transaction is to be the engine's own: somebody listens to its
+        commits."""
         if len(self._engine.dispatch.commit) != self._listeners:
             return None
-        connection = self._take()
+        connection, home = self._take()
         try:
             raw: Any = connection.connection.dbapi_connection
             if not is_listened_to(self._engine):
@@ -61,7 +67,7 @@ class KeptConnections:
         except BaseException:
             self.give_up(connection)
             raise
-        return connection
+        return connection, home
 
     def end(self, connection: sa.Connection) -> None:
         """Commit. Whoever gets an exception from here gives it up."""
@@ -75,13 +81,15 @@ class KeptConnections:
             except connection.dialect.loaded_dbapi.Error as error:
                 _refuse(connection, error, None)
 
-    def keep(self, connection: sa.Connection) -> None:
+    def keep(self, connection: sa.Connection, home: Idle) -> None:
         """For the next transaction; that of this one has ended."""
         DRIVERS.pop(connection, None)
-        if len(self._idle) < _MOST:
-            self._idle.append((connection, time.monotonic()))
-        else:
+        if home is not self._idle:
+            _end(connection)
+        elif self._asking or len(home) >= _MOST:
             connection.close()
+        else:
+            home.append((connection, time.monotonic()))
 
     def give_up(self, connection: sa.Connection) -> None:
         """Whatever became of its transaction: the pool finds out, and rolls back."""
@@ -89,25 +97,50 @@ class KeptConnections:
         connection.close()
 
     def close(self) -> None:
-        """Give back those that nobody uses."""
-        with suppress(IndexError):
-            while True:
-                self._idle.pop()[0].close()
+        """Give back those that nobody uses, and from now on those that are in use."""
+        idle, self._idle = self._idle, deque()
+        if self._process == os.getpid():
+            _give_to_pool(idle)
+        else:
+            # Nobody of those who asked there is here.
+            self._asking = deque()
+            _ABANDONED.extend(idle)
+            self._process = os.getpid()
 
-    def _take(self) -> sa.Connection:
+    def _take(self) -> tuple[sa.Connection, Idle]:
+        """A connection, and where it is to lie afterwards."""
         if self._process != os.getpid():
-            _ABANDONED.extend(self._idle)
-            self._idle, self._process = deque(), os.getpid()
-        while self._idle:
-            try:
-                connection, since = self._idle.pop()
-            except IndexError:  # another thread has just taken it
-                break
+            self.close()
+        home = self._idle
+        while (idle := _next(home)) is not None:
+            connection, since = idle
             if self._is_sound is None or self._is_sound(connection, time.monotonic() - since):
-                return connection
-            connection.invalidate()
-            connection.close()
-        return self._engine.connect()
+                return connection, home
+            _end(connection)
+        self._asking.append(None)
+        try:
+            return self._engine.connect(), home
+        finally:
+            self._asking.pop()
+
+
+def _next(idle: Idle) -> tuple[sa.Connection, float] | None:
+    """One that is now the caller's, and since when it lay there."""
+    try:
+        return idle.pop()
+    except IndexError:
+        return None
+
+
+def _give_to_pool(idle: Idle) -> None:
+    while (known := _next(idle)) is not None:
+        known[0].close()
+
+
+def _end(connection: sa.Connection) -> None:
+    """End its session: the pool is to have nothing of it."""
+    connection.invalidate()
+    connection.close()
 
 
 def is_listened_to(engine: sa.Engine) -> bool:

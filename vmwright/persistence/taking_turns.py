@@ -36,9 +36,12 @@ class Turns(Generic[T]):
                 place.settled.acquire()
             if place.leads:
                 self._lead(place)
-        finally:
-            # Also of one who was interrupted, wherever: nobody is to wait for him.
             self._leave(place)
+        except BaseException:
+            # Also of one who was interrupted, wherever, and be it as he left: nobody is to wait
+            # for him.
+            self._leave(place)
+            raise
 
     def waiting(self) -> int:
         """How many wait now."""
@@ -54,18 +57,21 @@ class Turns(Generic[T]):
         self._do([each.one for each in place.led] or [place.one])
 
     def _leave(self, place: "_Place[T]") -> None:
-        """Settle those whom it led, and leave the lead to who came meanwhile."""
+        """Settle those whom it led, and leave the lead to who came meanwhile. Done again, it does
+        what an interrupt has kept it from doing."""
         with self._lock:
             if place in self._waiting:
                 self._waiting.remove(place)
             if place.leads:
-                self._pass_on()
+                self._pass_on(place)
         for each in place.led:
-            each.settled.release()
+            if each.settled.locked():
+                each.settled.release()
 
-    def _pass_on(self) -> None:
+    def _pass_on(self, place: "_Place[T]") -> None:
+        # No interrupt comes before something is called.
         heir = self._waiting[0] if self._waiting else None
-        self._is_led = heir is not None
+        self._is_led, place.leads = heir is not None, False
         if heir is not None:
             heir.leads = True
             heir.settled.release()
