@@ -373,8 +373,8 @@ class Dispatcher:
             LOG.warning("operation %s was put down: %s", operation.id, error)
         except VmwrightError as error:
             self._claims.park(begun.as_stored(active), error)
-        except Exception:
-            # One broken operation must not end the others.
+        except BaseException:
+            # One broken operation must not end the others, nor begin again and again.
             LOG.exception("operation %s is broken", operation.id)
             self._claims.park(begun.as_stored(active), broken())
         finally:

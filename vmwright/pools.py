@@ -8,6 +8,43 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
+class Threads:
+    """So many at most. What they refuse is not done later.
+
+    Python's pool queues a call before it asks for a thread, and leaves it there if none is to be
+    had: the next thread that is free would do it.
+    """
+
+    def __init__(self, size: int, name: str) -> None:
+        self._pool = ThreadPoolExecutor(size, thread_name_prefix=name)
+
+    def submit(self, call: Callable[..., T], *arguments: object) -> "Future[T]":
+        """Have it done. `RuntimeError` if no thread is to be had, as when the interpreter ends."""
+        future: Future[T] = Future()
+        try:
+            self._pool.submit(_do, future, call, arguments)
+        except RuntimeError:
+            # A thread that was free just then may have begun it.
+            if future.cancel():
+                raise
+        return future
+
+    def close(self) -> None:
+        """Wait for what was handed in; take nothing more."""
+        self._pool.shutdown(wait=True)
+
+
+def _do(future: "Future[T]", call: Callable[..., T], arguments: tuple[object, ...]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        result = call(*arguments)
+    except BaseException as error:  # noqa: BLE001 - it is raised where the result is asked for
+        future.set_exception(error)
+    else:
+        future.set_result(result)
+
+
 class Places:
     """How many tasks one host has at a time, and threads for those that bring none.
 
@@ -15,7 +52,7 @@ class Places:
     """
 
     def __init__(self, size: int, name: str) -> None:
-        self._threads = ThreadPoolExecutor(size, thread_name_prefix=name)
+        self._threads = Threads(size, name)
         self._free = size
         self._waiting = 0
         self._lock = threading.Lock()
@@ -52,8 +89,8 @@ class Places:
                 self._freed.notify()
 
     def close(self) -> None:
-        """Wait for what runs; begin nothing more."""
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        """Wait for what was handed in; take nothing more."""
+        self._threads.close()
 
     def _in_turn(self, call: Callable[..., T], *arguments: object) -> T:
         with self._lock:
@@ -80,7 +117,7 @@ class Pools:
 
     def __init__(self, *, parallel: int, tasks_per_host: int) -> None:
         self._engines = 2 * parallel
-        self.engines = ThreadPoolExecutor(self._engines, thread_name_prefix="vmwright-engine")
+        self.engines = Threads(self._engines, "vmwright-engine")
         self._per_host = tasks_per_host
         self._tasks: dict[str | None, Places] = {}
         self._lock = threading.Lock()
@@ -100,9 +137,9 @@ class Pools:
         return places
 
     def close(self) -> None:
-        """Wait for what runs; begin nothing more."""
-        # An engine that is cancelled here could not say that its operation is nobody's.
-        self.engines.shutdown(wait=True)
+        """Wait for what was handed in; take nothing more."""
+        # First those who wait for tasks: when they have ended, no task is left.
+        self.engines.close()
         with self._lock:
             pools = list(self._tasks.values())
         for pool in pools:

@@ -1,6 +1,7 @@
 """What is accepted here is run once here, whoever comes to it first."""
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,9 +10,11 @@ from tests.service.test_several import wish
 from tests.support.attempts import until
 from tests.support.breaking import around_task, meet
 from tests.support.lab import Lab
+from tests.support.no_threads import no_more_threads
 from vmwright.ahead import Ahead
 from vmwright.controller import Controller
 from vmwright.errors import ClaimLost
+from vmwright.persistence.records import Operation
 from vmwright.states import Direction
 from vmwright.tasks.task import Task
 
@@ -87,3 +90,38 @@ def test_what_was_read_of_a_build_before_it_ran_here_is_not_run_again(lab: Lab) 
 
     ended = lab.child(child)
     assert ended.output.split() == ["False", "0", "[]", "done"], ended.output
+
+
+def test_build_for_which_there_was_no_thread_runs_once_when_there_is_one(lab: Lab) -> None:
+    begun: list[str] = []
+    goes_on: defaultdict[str, threading.Event] = defaultdict(threading.Event)
+
+    def around(execute: Callable[..., Any]) -> Callable[..., Any]:
+        def run(self: Task, **arguments: Any) -> Any:
+            instance = arguments["run"].instance
+            begun.append(instance)
+            goes_on[instance].wait()
+            return execute(self, **arguments)
+
+        return run
+
+    def child(controller: Controller) -> None:
+        def end(operation: Operation) -> None:
+            goes_on[operation.instance_id].set()
+            print(controller.wait(operation.id).state)
+
+        around_task("check_image_size", Direction.EXECUTE, around)
+        first = controller.create(wish(name="first"))
+        until(lambda: first.instance_id in begun)
+        with no_more_threads():
+            second = controller.create(wish(name="second"))
+            print(begun.count(second.instance_id))
+        until(lambda: second.instance_id in begun)
+        end(first)
+        # By the thread of the first, which comes to all that was handed in before.
+        end(controller.create(wish(name="third")))
+        end(second)
+        print(begun.count(second.instance_id))
+
+    ended = lab.child(child)
+    assert ended.output.split() == ["0", "done", "done", "done", "1"], ended.output

@@ -24,8 +24,11 @@ Call = tuple[str, str, tuple[Any, ...]]
 """A task, which way it was run, and what it was given."""
 
 
-class Killed(BaseException):
-    """The process is dead: nothing after this happens in it."""
+class Killed(KeyboardInterrupt):
+    """The process is dead: nothing after this happens in it.
+
+    It is what ends a run in whichever task it comes. All else that a task may raise is its failure.
+    """
 
 
 @dataclass
@@ -65,6 +68,9 @@ class World:
                 return
             self.dead = True
             raise Killed
+
+    def intend(self, name: str) -> None:
+        """In the transaction before the task."""
 
     def stumble(self, name: str) -> None:
         if self.stumbles.get(name, 0) > 0:
@@ -198,7 +204,7 @@ class _Intending(_Eventful):
     """Writes something down in the transaction before it."""
 
     def intend(self, **_: Any) -> None:
-        """What it is does not matter here: that there is something does."""
+        self._world.intend(self._step.name)
 
 
 class _Looking(_Eventful):

@@ -1,19 +1,27 @@
 """What stands still, stuck or parked, is told to go on or given up, whatever happened meanwhile."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from tests.support import lab as labs
 from tests.support.attempts import pay_now, until
-from tests.support.breaking import Break, broken, die, execute, revert
-from tests.support.lab import Lab
+from tests.support.breaking import Break, around_task, broken, die, execute, revert
+from tests.support.lab import Lab, Work
 from tests.support.late_calls import calls_under_way, have_calls_land
-from tests.support.oracle import assert_nothing_held, assert_nothing_left, instances
+from tests.support.oracle import (
+    assert_nothing_held,
+    assert_nothing_left,
+    assert_one_guest,
+    instances,
+)
 from tests.unwind.test_giving_up import WHY, abandon, flow_states, operation, stuck
 from vmwright.claims import Claims
 from vmwright.errors import Conflict
+from vmwright.states import Direction
 
 DAMAGES = {
     "a state": "UPDATE atomdetails SET state = 'NONE' WHERE name = 'spawn'",
@@ -142,3 +150,44 @@ def test_build_that_gave_something_up_on_one_host_is_not_said_to_be_reverted(hos
     assert row["attempt"] == 3
     assert flow_states(hosts, row["flow_detail_id"])[0] == "SUSPENDED"
     assert hosts.rows("SELECT seq FROM vmwright_debts WHERE kind = 'domain'") != []
+
+
+def raising(error: type[BaseException], task: str) -> Work:
+    """A create in which this task does nothing but raise that."""
+
+    def around(_: Callable[..., Any]) -> Callable[..., Any]:
+        def raised(*_: Any, **__: Any) -> None:
+            raise error(task)
+
+        return raised
+
+    def child(controller):
+        around_task(task, Direction.EXECUTE, around)
+        labs.create(controller)
+
+    return child
+
+
+@pytest.mark.parametrize("task", ["check_not_created", "plug_network", "mark_active"])
+def test_build_with_a_task_that_ends_programs_gives_everything_back(lab: Lab, task: str) -> None:
+    """A program's own end in a library's code is the failure of the task that called it."""
+    ended = lab.child(raising(SystemExit, task))
+    assert ended.output.split()[-1] == "undone", ended.output
+    assert f"task {task} is broken" in operation(lab, "create")["error"]
+    assert_nothing_left(lab)
+
+
+@pytest.mark.parametrize("task", ["check_not_created", "plug_network", "mark_active"])
+def test_build_that_is_interrupted_in_a_task_waits_until_it_is_told_to_go_on(
+    lab: Lab, task: str
+) -> None:
+    ended = lab.child(raising(KeyboardInterrupt, task))
+    assert ended.output.split()[-1] == "parked", ended.output
+    found = operation(lab, "create")["id"]
+
+    def go_on(controller):
+        controller.resume(found)
+        print(controller.wait(found, timeout=60).state)
+
+    assert lab.child(go_on).output.split() == ["done"]
+    assert_one_guest(lab)

@@ -106,7 +106,7 @@ class _Engine:
                 if ready and not self._suspended and failure is None:
                     self._begin(ready)
                 ready = self._next() if self._under_way else []
-            except Exception as error:  # noqa: BLE001 - raised once nothing is under way
+            except BaseException as error:  # noqa: BLE001 - raised once nothing is under way
                 failure, ready = failure or error, []
             if self._suspended or failure is not None:
                 ready = []

@@ -135,7 +135,11 @@ class Executor:
         if len(jobs) > 1:
             try:
                 self._announce(jobs)
-            except Exception as error:  # noqa: BLE001 - whose it was, each one's own transaction tells
+            except KeyboardInterrupt as error:
+                for job in jobs:
+                    self._done(job, error)
+                return []
+            except BaseException as error:  # noqa: BLE001 - each one's own tells whose it was
                 LOG.debug("operation %s: one by one: %s", self._work.operation.id, error)
             else:
                 return jobs
@@ -189,7 +193,7 @@ class Executor:
         """Whether the call has left the task to be carried out; else it has ended."""
         try:
             ended = self._tried(job, call)
-        except Exception as error:  # noqa: BLE001 - it is the engine's to raise
+        except BaseException as error:  # noqa: BLE001 - it is the engine's to raise
             ended = error
         if ended is _BEGUN:
             return True
@@ -274,8 +278,11 @@ class Executor:
             return error
         except VmwrightError as error:
             return self._failed(job, error)
-        except Exception:
-            # A defect of one task must not end the others.
+        except KeyboardInterrupt:
+            raise  # it is the run that was interrupted
+        except BaseException:
+            # A defect of one task must not end the others, whatever it raises: also what ends
+            # programs, or is for asyncio.
             LOG.exception("operation %s: task %s is broken", self._work.operation.id, job.task.name)
             return self._failed(job, Internal(f"task {job.task.name} is broken; see the log"))
 
