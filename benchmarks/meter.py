@@ -11,8 +11,8 @@ Figures = dict[str, Any]
 
 CROWD = 50
 """Workflows at once, whoever does them."""
-WARMING = 5
-"""And how many each does before those that are measured."""
+WARMING = 30
+"""And how many each does before those that are measured: the first ones fill caches."""
 
 
 def cpu_seconds() -> float:

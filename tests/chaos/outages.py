@@ -3,6 +3,10 @@
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
+
+import pymysql
+from pymysql.constants import ER
 
 from tests.chaos.ground import Undo
 from tests.chaos.store import Store
@@ -57,5 +61,13 @@ def _connections_dropped(store: Store) -> Undo:
         cursor.execute(_OTHERS[store.kind])
         for (number,) in cursor.fetchall():
             if store.kind == "mysql":
-                cursor.execute(f"KILL CONNECTION {int(number)}")
+                _dropped(cursor, int(number))
     return lambda: None
+
+
+def _dropped(cursor: Any, number: int) -> None:
+    try:
+        cursor.execute(f"KILL CONNECTION {number}")
+    except pymysql.err.OperationalError as error:
+        if error.args[0] != ER.NO_SUCH_THREAD:  # it has ended by itself meanwhile
+            raise
