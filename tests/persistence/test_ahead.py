@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -17,7 +18,7 @@ from tests.support.rows import (
 from vmwright.ahead import PAGE, Ahead
 from vmwright.claims import Claims
 from vmwright.errors import Damaged
-from vmwright.ids import new_id
+from vmwright.ids import OperationId, new_id
 from vmwright.loading import load, load_several
 from vmwright.ownership import Ownership
 from vmwright.persistence.records import Operation
@@ -77,6 +78,28 @@ def test_one_that_cannot_be_run_is_left_out_and_says_why_alone(stores: Stores) -
     for operation in (lost, other, strange, faulty):
         with pytest.raises(Damaged):
             load(stores, operation)
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+def test_page_is_looked_for_by_its_ids_and_not_among_all_that_are_in_its_states(
+    stores: Stores,
+) -> None:
+    ids = [OperationId(new_id()) for _ in range(PAGE)]
+    said: list[tuple[str, Any]] = []
+    with stores.database.read() as connection:
+        sa.event.listen(
+            connection, "before_cursor_execute", lambda *told: said.append((told[2], told[3]))
+        )
+        stores.operations.several(connection, ids)
+        stores.operations.held(connection, dict.fromkeys(ids, (1, None)))
+        plans = [
+            " ".join(
+                row[3] for row in connection.exec_driver_sql("EXPLAIN QUERY PLAN " + sql, given)
+            )
+            for sql, given in list(said)
+        ]
+    assert len(plans) == 2
+    assert [plan for plan in plans if "(id=?)" not in plan or "(state=?)" in plan] == []
 
 
 # PostgreSQL stores nothing in these columns that is no JSON.

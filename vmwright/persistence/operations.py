@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from vmwright.errors import Internal, NotFound
 from vmwright.ids import InstanceId, OperationId, OwnerId
 from vmwright.persistence.database import now
-from vmwright.persistence.held_operations import HeldOperations
+from vmwright.persistence.held_operations import HeldOperations, by_no_index
 from vmwright.persistence.inserting import insertion
 from vmwright.persistence.prepared import Prepared
 from vmwright.persistence.reading import Reading
@@ -59,7 +59,7 @@ class OperationStore(HeldOperations):
         """Those of them that there are, and that are in a state that is known here."""
         column = self._operations.c
         known = sa.select(self._operations).where(
-            column.id.in_(operations), column.state.in_(list(OperationState))
+            column.id.in_(operations), by_no_index(column.state).in_(list(OperationState))
         )
         return {row.id: _operation(row) for row in connection.execute(known)}
 
