@@ -5,10 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import databases
 from tests.support.marks import Marks
 from tests.support.places import Place, SimulatedPlace
 from tests.support.private_host import PrivateHost, missing, private_host
 from vmwright.backends.host import Host
+from vmwright.persistence import schema_version
+from vmwright.persistence.database import Database
+from vmwright.persistence.stores import Stores
 from vmwright.waiting import Wait
 
 IMPLEMENTATIONS = [
@@ -59,3 +63,13 @@ def marks(place: Place) -> Marks:
 def wait() -> Wait:
     """More patience than any promise needs: only a defect makes it end."""
     return Wait(120)
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
+    """A store for runs of flows."""
+    home: Path = tmp_path_factory.mktemp("runs")
+    database = Database.open(databases.sqlite(home))
+    schema_version.upgrade(database)
+    yield Stores.of(database, home / "key")
+    database.close()

@@ -9,7 +9,6 @@ failures first here: it has no order of its own, and that is ours.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,7 +16,6 @@ from hypothesis import strategies as st
 from taskflow import states as taskflow_states
 from taskflow.persistence import models
 
-from tests.support import databases
 from tests.support.eventful_flows import (
     DIE_AFTER,
     DIE_BEFORE,
@@ -39,8 +37,6 @@ from tests.support.two_engines import (
     on_taskflow,
     seen_through,
 )
-from vmwright.persistence import schema_version
-from vmwright.persistence.database import Database
 from vmwright.persistence.stores import Stores
 from vmwright.pools import Pools
 from vmwright.runner import Outcome
@@ -89,15 +85,6 @@ FOLLOWER_OF_A_SUCCESS_BESIDE_A_FAILURE = EventfulFlow(
 )
 """The retry succeeds beside `failing`, and `follower` would be next. If it were undone though it
 never began, an interrupted run could not go on: what it is given is gone with the retry."""
-
-
-@pytest.fixture(scope="module")
-def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
-    home: Path = tmp_path_factory.mktemp("runs")
-    database = Database.open(databases.sqlite(home))
-    schema_version.upgrade(database)
-    yield Stores.of(database, home / "key")
-    database.close()
 
 
 @pytest.fixture(scope="module")

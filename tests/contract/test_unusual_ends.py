@@ -4,32 +4,19 @@ state from which it goes on."""
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
 from taskflow import states as taskflow_states
 
-from tests.support import databases
 from tests.support.eventful_flows import EXECUTE, EventfulFlow, Part, Step, World
 from tests.support.no_threads import no_more_threads
 from tests.support.two_engines import Ground
-from vmwright.persistence import schema_version
-from vmwright.persistence.database import Database
 from vmwright.persistence.stores import Stores
 from vmwright.pools import Places, Pools
 from vmwright.runner import Outcome
 
 PATIENCE = 60
-
-
-@pytest.fixture(scope="module")
-def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
-    home: Path = tmp_path_factory.mktemp("runs")
-    database = Database.open(databases.sqlite(home))
-    schema_version.upgrade(database)
-    yield Stores.of(database, home / "key")
-    database.close()
 
 
 @pytest.fixture
