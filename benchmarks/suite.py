@@ -44,22 +44,11 @@ def disk(bench: Bench) -> None:
 def engine(bench: Bench) -> None:
     """Six no-op tasks, on our engine and on others."""
     sizes = bench.sizes
-    contestants = [
-        Contestant(
-            name="vmwright", command=of_ours("engine"), alone=sizes.engine[0], crowd=sizes.engine[1]
-        )
-    ]
-    if bench.peers:
-        python = interpreter()
-        for name, (alone, crowd), crowds in (
-            ("dbos", sizes.dbos, sizes.rounds),
-            ("taskflow", sizes.taskflow, 1),
-        ):
-            command = of_peer(name, python)
-            contestants.append(
-                Contestant(name=name, command=command, alone=alone, crowd=crowd, crowds=crowds)
-            )
+    ours = Contestant(
+        name="vmwright", command=of_ours("engine"), alone=sizes.engine[0], crowd=sizes.engine[1]
+    )
     for stores in bench.stores():
+        contestants = [ours, *(_peers(sizes, stores.kind) if bench.peers else ())]
         alternate(bench.results, "engine", stores, contestants, sizes.rounds)
         for one in contestants:
             # Those that are slow are counted with fewer.
@@ -67,6 +56,19 @@ def engine(bench: Bench) -> None:
             with goes_on(bench.results, where):
                 counted = stores.counted(one.command, min(sizes.counted, count))
                 bench.results.add(f"{where}/counted", counted)
+
+
+def _peers(sizes: Sizes, database: str) -> Iterator[Contestant]:
+    python = interpreter()
+    for name, (alone, crowd), crowds in (
+        ("dbos", sizes.dbos, sizes.rounds),
+        ("dbos-wal", sizes.dbos, sizes.rounds),
+        ("taskflow", sizes.taskflow, 1),
+    ):
+        if name == "dbos-wal" and database != "sqlite":
+            continue
+        command = of_peer(name, python)
+        yield Contestant(name=name, command=command, alone=alone, crowd=crowd, crowds=crowds)
 
 
 def create(bench: Bench) -> None:

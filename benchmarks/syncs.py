@@ -11,7 +11,7 @@ from benchmarks.processes import Child, directory, run
 
 _CALL = re.compile(r"(pwrite64|fsync|fdatasync)\(\d+<([^>]*)>(.*)")
 _OFFSET = re.compile(r", (\d+)\)? *(?:=|<unfinished|$)")
-_LOG = "-wal"
+_LOG, _JOURNAL = "-wal", "-journal"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,9 +19,10 @@ class Syncs:
     """Calls that made a store's files durable."""
 
     commits: int
-    """Of a write-ahead log that had got frames since: transactions that are on the disk now."""
+    """Of a write-ahead log that had got frames since, or of a database after its rollback journal
+    was written: transactions that are on the disk now."""
     others: int
-    """Of databases themselves, and of logs for a checkpoint's sake."""
+    """Of rollback journals, and for a checkpoint's sake."""
 
 
 def traced(*words: str) -> tuple[Child, Syncs]:
@@ -58,6 +59,8 @@ def count(lines: Iterable[str]) -> Syncs:
             offset = _OFFSET.search(rest)
             if path.endswith(_LOG) and offset and int(offset[1]) > 0:
                 frames[path] += 1
+            elif path.endswith(_JOURNAL):
+                frames[path.removesuffix(_JOURNAL)] += 1
         elif frames.pop(path, 0):
             commits += 1
         else:

@@ -12,6 +12,7 @@ _NONE = "-"
 TITLES = {
     "vmwright": "**vmwright**",
     "dbos": "DBOS",
+    "dbos-wal": "DBOS put into WAL",
     "taskflow": "TaskFlow, stock",
     "sqlite": "SQLite",
     "postgresql": "PostgreSQL",

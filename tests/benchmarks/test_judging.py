@@ -52,9 +52,10 @@ PEER = """
 import json, sys
 import sqlalchemy as sa
 from benchmarks.counting import Statements, listen
-from benchmarks.peers import same_durability
+from benchmarks.peers import write_ahead
 listen(Statements())
-same_durability()
+if sys.argv[2] == "dbos-wal":
+    write_ahead()
 with sa.create_engine(f"sqlite:///{sys.argv[1]}").connect() as connection:
     asked = ("journal_mode", "synchronous")
     print(json.dumps({what: connection.scalar(sa.text(f"PRAGMA {what}")) for what in asked}))
@@ -63,18 +64,22 @@ with sa.create_engine(f"sqlite:///{sys.argv[1]}").connect() as connection:
 COMMITS = """
 import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None)
-connection.execute("PRAGMA journal_mode = WAL")
-connection.execute("PRAGMA synchronous = FULL")
-connection.execute("PRAGMA wal_autocheckpoint = 20")
+if sys.argv[3] == "wal":
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA wal_autocheckpoint = 20")
 connection.execute("CREATE TABLE things (text)")
 for number in range(int(sys.argv[2])):
     connection.execute("INSERT INTO things VALUES (hex(randomblob(4000)))")
 """
 
 
-def test_peers_are_as_durable_while_their_statements_are_counted(tmp_path: Path) -> None:
-    child = run(sys.executable, "-c", PEER, str(tmp_path / "store.db"))
-    assert child.line == {"journal_mode": "wal", "synchronous": 2}
+@pytest.mark.parametrize(("peer", "journal"), [("dbos", "delete"), ("dbos-wal", "wal")])
+def test_peers_are_as_durable_while_their_statements_are_counted(
+    peer: str, journal: str, tmp_path: Path
+) -> None:
+    child = run(sys.executable, "-c", PEER, str(tmp_path / "store.db"), peer)
+    assert child.line == {"journal_mode": journal, "synchronous": 2}
 
 
 def test_every_target_is_there_with_its_bound() -> None:
@@ -151,12 +156,14 @@ def test_results_survive_json() -> None:
 
 @pytest.mark.skipif(which("strace") is None, reason="strace is missing: apt install strace")
 @pytest.mark.parametrize("commits", [10, 60])
-def test_commits_are_those_that_sqlite_made(commits: int, tmp_path: Path) -> None:
-    """Checkpoints sync the log too, and are not taken for commits."""
+@pytest.mark.parametrize("journal", ["wal", "as it comes"])
+def test_commits_are_those_that_sqlite_made(journal: str, commits: int, tmp_path: Path) -> None:
+    """Checkpoints sync the log too, as others sync rollback journals: neither is a commit."""
     database = tmp_path / "things.db"
-    _, syncs = traced(sys.executable, "-c", COMMITS, str(database), str(commits))
+    _, syncs = traced(sys.executable, "-c", COMMITS, str(database), str(commits), journal)
     assert sqlite3.connect(database).execute("SELECT count(*) FROM things").fetchone() == (commits,)
-    assert syncs.commits == commits + 1
+    switching = journal == "wal"  # to a write-ahead log, in the last transaction with a journal
+    assert syncs.commits == commits + 1 + switching
     assert syncs.others > commits // 20
 
 

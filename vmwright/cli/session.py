@@ -179,10 +179,16 @@ def _nothing_more() -> None:
     """What the process does ends with it."""
 
 
+_YOUNG = 5000
+"""Objects that are made before it is looked for garbage among them. Most of a build's do not live
+that long."""
+
+
 def _collect_garbage() -> None:
     """From now on, in a process that did not while it loaded what it keeps."""
     if not gc.isenabled():
         gc.freeze()
+        gc.set_threshold(_YOUNG)
         gc.enable()
 
 
