@@ -1,5 +1,6 @@
 """What is measured, part by part."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -98,6 +99,8 @@ def history(bench: Bench) -> None:
         for size in sizes.history:
             if size > there:
                 _history(grown, "--finished", size - there)
+                # A million of them are gigabytes, which are not to be written meanwhile.
+                os.sync()
             there = size
             for number in range(sizes.rounds):
                 places = [(f"history/{size}", grown), (f"beside/{size}", empty)]
