@@ -3,7 +3,8 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from copy import copy
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import sqlalchemy as sa
 
@@ -17,9 +18,12 @@ from vmwright.states import CLAIMABLE, OperationState
 
 if TYPE_CHECKING:
     from vmwright.admission.intake import Reservation
+    from vmwright.feed import Feed
     from vmwright.ids import InstanceId
     from vmwright.inventory import Inventory
+    from vmwright.operator import Operator
     from vmwright.planning import Plan
+    from vmwright.reception import Reception
     from vmwright.reconcilers.upkeep import Upkeep
     from vmwright.request import CreateRequest
     from vmwright.tasks.means import Means
@@ -62,11 +66,23 @@ class Controller(Reader):
         """
         self._around = watch
         self._making = threading.RLock()
-        self._inventory: Inventory | None = None
-        self._made: Workshop | None = None
+        self._workshop: list[Workshop] = []
         super().__init__(settings, engine=engine, caller=caller)
         # A backend that is missing is told now, and not with the first request.
         assert self._means
+
+    def on_behalf_of(self, caller: Caller) -> Self:
+        """This controller as another caller sees it, with what that one may do. Both run in the
+        same threads, on the same store, and are closed together."""
+        other = copy(self)
+        other._speak_for(caller)
+        return other
+
+    def _speak_for(self, caller: Caller) -> None:
+        super()._speak_for(caller)
+        self._inventory: Inventory | None = None
+        self._reception: Reception | None = None
+        self._operator: Operator | None = None
 
     @property
     def inventory(self) -> "Inventory":
@@ -90,19 +106,41 @@ class Controller(Reader):
         from vmwright.workshop import Workshop
 
         with self._making:
-            if self._made is None:
-                self._made = Workshop(
-                    self._means,
-                    self.deployment,
-                    self.settings,
-                    self._caller,
-                    self._end,
-                    self._news,
-                    lambda: self.inventory,
-                )
+            if not self._workshop:
+                made = Workshop(self._means, self.deployment, self.settings, self._end, self._news)
+                self._workshop.append(made)
                 if self._closed.is_set():
-                    self._made.worker.close()
-            return self._made
+                    made.worker.close()
+            return self._workshop[0]
+
+    @property
+    def _door(self) -> "Reception":
+        from vmwright.reception import Reception
+
+        shop = self._shop
+        with self._making:
+            if self._reception is None:
+                self._reception = Reception(
+                    self._database,
+                    shop.door,
+                    self._caller,
+                    shop.upkeep.history,
+                    lambda: self.inventory,
+                    self.settings.operations.undo_deadline,
+                )
+            return self._reception
+
+    @property
+    def _desk(self) -> "Operator":
+        from vmwright.operator import Operator
+
+        shop = self._shop
+        with self._making:
+            if self._operator is None:
+                self._operator = Operator(
+                    self._means, self.deployment, self.settings, self._caller, shop.upkeep
+                )
+            return self._operator
 
     def _open_means(self) -> "Means":
         means = super()._open_means()
@@ -112,9 +150,9 @@ class Controller(Reader):
         """Put down what runs, and let go of threads, hosts and the database."""
         self._stop_waiting()
         with self._making:
-            made = self._made
-        if made is not None:
-            made.worker.close()
+            made = [*self._workshop]
+        for shop in made:
+            shop.worker.close()
         super().close()
 
     # Operations.
@@ -130,7 +168,7 @@ class Controller(Reader):
         """
         shop = self._shop
         shop.worker.refuse_closed()
-        answers = shop.reception.accept(requests, ask_hosts=True)
+        answers = self._door.accept(requests, ask_hosts=True)
         # Closed meanwhile, whoever asked must hear what is stored: another one will build it.
         with suppress(Conflict):
             shop.worker.see_through(
@@ -145,7 +183,7 @@ class Controller(Reader):
 
     def submit_all(self, *requests: "CreateRequest") -> Sequence["Reservation"]:
         """Accept builds, all or none, and leave them to whoever resumes work of this store."""
-        answers = self._shop.reception.accept(requests, ask_hosts=False)
+        answers = self._self._door.accept(requests, ask_hosts=False)
         self._shop.worker.nudge()
         return answers.reservations
 
@@ -204,12 +242,12 @@ class Controller(Reader):
     def skip(self, operation: str, task: str, why: str) -> Operation:
         """Give up what an operation is stuck in: what this task cannot remove is owed, and the
         operation goes on here. `Conflict` unless it is stuck in this task."""
-        return self._begin(self._shop.operator.skip(operation, task, why))
+        return self._begin(self._desk.skip(operation, task, why))
 
     def abandon(self, operation: str, why: str) -> Operation:
         """End an operation that is stuck or parked: whatever it leaves is owed, and its instance
         is in error. `Conflict` for any other one, and if its guest has been active."""
-        return self._shop.operator.abandon(operation, why)
+        return self._desk.abandon(operation, why)
 
     def serve_until(
         self,
@@ -256,16 +294,22 @@ class Controller(Reader):
 
     def debts(self) -> Sequence[dict[str, Any]]:
         """Everything that is owed, the oldest first, as operators see it."""
-        return self._shop.operator.debts()
+        return self._desk.debts()
 
     def drop_debt(self, debt: str, why: str) -> None:
         """Have nobody pay this any more, as what is owed is not there, or never goes."""
-        self._shop.operator.drop_debt(debt, why)
+        self._desk.drop_debt(debt, why)
 
     def pay_debts(self) -> int:
         """Make absent what is owed and due; returns how many debts remain."""
         self.inventory.rights.operate()
         return self._shop.worker.pay_debts()
+
+    def feed(self) -> "Feed":
+        """What happens in this store, whoever runs it, for any number of listeners. Close it."""
+        from vmwright.feed import Feed
+
+        return Feed(self._stores)
 
     def _write(self, work: Callable[[sa.Connection], T]) -> T:
         def checked(connection: sa.Connection) -> T:

@@ -47,6 +47,12 @@ class InvalidRequest(VmwrightError):
     exit_code = 2
 
 
+class Unauthenticated(VmwrightError):
+    """The service was shown no token, or one that it does not know."""
+
+    exit_code = 2
+
+
 class Forbidden(VmwrightError):
     """The policy does not allow this to the caller. Nothing was stored."""
 

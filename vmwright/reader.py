@@ -46,7 +46,6 @@ class Reader:
         `StoreUnavailable`, `SchemaMismatch`, `PackageMissing` or `InvalidRequest`.
         """
         self.settings = settings
-        self._caller = caller or Caller.of(settings.caller)
         self._closed = threading.Event()
         self._opened = ExitStack()
         self._database = (
@@ -59,9 +58,13 @@ class Reader:
         self.deployment = deployment_of(self._database)
         self._stores = Stores.of(self._database, settings.state_dir / "key")
         self._news = News()
-        lease = settings.operations.lease
-        self._watch = Watch(self._stores, self.operation, self._closed, lease, self._news)
         self._describe = Descriptions(self._stores)
+        self._speak_for(caller or Caller.of(settings.caller))
+
+    def _speak_for(self, caller: Caller) -> None:
+        self._caller = caller
+        lease = self.settings.operations.lease
+        self._watch = Watch(self._stores, self.operation, self._closed, lease, self._news)
 
     def __enter__(self) -> Self:
         return self
@@ -82,6 +85,11 @@ class Reader:
     def _stop_waiting(self) -> None:
         self._closed.set()
         self._news.no_more()
+
+    @property
+    def sees(self) -> str | None:
+        """The only project whose things are there for the caller; None: every project's."""
+        return self._caller.sees
 
     def wait(self, operation: str, timeout: float | None = None) -> Operation:
         """Return once nothing more happens to it by itself; `DeadlinePassed` at the timeout."""

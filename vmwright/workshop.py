@@ -1,4 +1,4 @@
-"""Everything with which a controller takes requests in and sees them through.
+"""Everything with which a controller sees work through, whoever asked for it.
 
 It is loaded as a whole, when the first of it is needed: whoever only looks at a store, or at what
 builds choose from, needs no flow, no task and no engine.
@@ -7,14 +7,11 @@ builds choose from, needs no flow, no task and no engine.
 import time
 from collections.abc import Callable
 
-from vmwright.admission import Caller, Door
+from vmwright.admission import Door
 from vmwright.graphs import Graphs
 from vmwright.ids import DeploymentId, InstanceId
-from vmwright.inventory import Inventory
 from vmwright.news import News
-from vmwright.operator import Operator
 from vmwright.planning import Planner
-from vmwright.reception import Reception
 from vmwright.reconcilers.upkeep import Upkeep
 from vmwright.settings import Settings
 from vmwright.tasks.means import Means
@@ -29,23 +26,12 @@ class Workshop:
         means: Means,
         deployment: DeploymentId,
         settings: Settings,
-        caller: Caller,
         end: Callable[[InstanceId], object],
         news: News,
-        inventory: Callable[[], Inventory],
     ) -> None:
         """`end` and `news` as in `Worker`."""
         self.upkeep = Upkeep(means, deployment, settings)
         self.door = Door(means, settings, time.time)
-        self.reception = Reception(
-            means.stores.database,
-            self.door,
-            caller,
-            self.upkeep.history,
-            inventory,
-            settings.operations.undo_deadline,
-        )
         self.planner = Planner(means, deployment, self.door)
         self.worker = Worker(means, deployment, settings, end, self.upkeep, news)
-        self.operator = Operator(means, deployment, settings, caller, self.upkeep)
         self.graphs = Graphs(means)

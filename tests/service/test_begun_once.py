@@ -46,7 +46,7 @@ def test_build_that_was_found_in_the_store_before_it_is_begun_at_once_runs_once(
     def child(controller: Controller) -> None:
         meet("check_image_size", Direction.EXECUTE, arrive, after=False, writes=False)
         with serving(controller):
-            answers = controller._shop.reception.accept([wish()], ask_hosts=True)
+            answers = controller._door.accept([wish()], ask_hosts=True)
             (operation,) = answers.reservations[0].operations
             controller._shop.worker.nudge()
             until(lambda: bool(begun))
@@ -75,7 +75,7 @@ def test_what_was_read_of_a_build_before_it_ran_here_is_not_run_again(lab: Lab) 
             return run
 
         around_task("check_image_size", Direction.EXECUTE, around)
-        answers = controller._shop.reception.accept([wish()], ask_hosts=True)
+        answers = controller._door.accept([wish()], ask_hosts=True)
         (known,) = answers.reservations[0].operations
         worker, ahead = controller._shop.worker, Ahead(controller._stores)
         dispatcher = worker._dispatcher

@@ -38,7 +38,7 @@ def at_once(
 ) -> list[Outcome]:
     """What each came to. The first waits for the file, which is held here, and all others for
     the first."""
-    turns = controller._shop.reception._storing._turns
+    turns = controller._door._storing._turns
     with ThreadPoolExecutor(len(requests)) as pool:
         asked: list[Future[Operation]] = []
         with controller._database.write():

@@ -4,7 +4,8 @@ import argparse
 import logging
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from vmwright.cli import parsing
@@ -41,6 +42,11 @@ class Serve(Command):
             metavar="N",
             help="share the work between N processes; without it, [service] workers",
         )
+        parser.add_argument("--host", help="address to listen on; without it, [api] host")
+        parser.add_argument(
+            "--port", type=parsing.count, help="port to listen on; without it, [api] port"
+        )
+        parser.add_argument("--no-api", action="store_true", help="do not answer on HTTP")
         # How a crew begins its processes.
         parser.add_argument("--lifeline", type=parsing.count, help=argparse.SUPPRESS)
         parser.add_argument("--no-upkeep", action="store_true", help=argparse.SUPPRESS)
@@ -65,7 +71,30 @@ class Serve(Command):
         if arguments.lifeline is not None:
             speaker = Lifeline(arguments.lifeline)
             speaker.follow(stop)
-        self._serve_alone(_Herald(speaker), stop, upkeep=not arguments.no_upkeep)
+        with self._answering(arguments):
+            self._serve_alone(_Herald(speaker), stop, upkeep=not arguments.no_upkeep)
+
+    @contextmanager
+    def _answering(self, arguments: argparse.Namespace) -> Iterator[None]:
+        """On HTTP, unless that is switched off, as long as the context lasts."""
+        session = self.session
+        settings = session.settings
+        if arguments.no_api or not settings.api.enabled:
+            yield
+            return
+        from vmwright.admission import Caller
+        from vmwright.api.application import make_application
+        from vmwright.api.server import Server
+        from vmwright.api.tokens import digest, own_token
+
+        tokens = {digest(own_token(settings.state_dir)): Caller.of(settings.caller)}
+        application = make_application(session.controller, tokens)
+        host = settings.api.host if arguments.host is None else arguments.host
+        port = settings.api.port if arguments.port is None else arguments.port
+        with Server(application, host, port) as server:
+            token = settings.state_dir / "token"
+            LOG.info("answering at %s; the token is in %s", server.url, token)
+            yield
 
     def _serve_as_crew(self, size: int) -> None:
         from vmwright.cli.crew import Crew
@@ -80,7 +109,7 @@ class Serve(Command):
 
     def _words(self, number: int, lifeline: int) -> Sequence[str]:
         # One of them does what is to be done once, however many there are.
-        upkeep = [] if number == 1 else ["--no-upkeep"]
+        upkeep = [] if number == 1 else ["--no-upkeep", "--no-api"]
         return [
             *(sys.executable, "-m", "vmwright.cli.main", *self.session.options),
             *("serve", "--lifeline", str(lifeline), *upkeep),

@@ -10,6 +10,7 @@ from vmwright.persistence.census import Census
 from vmwright.persistence.claims import ClaimStore
 from vmwright.persistence.database import Database
 from vmwright.persistence.debts import DebtStore
+from vmwright.persistence.event_log import EventLog
 from vmwright.persistence.host_loads import HostLoadStore
 from vmwright.persistence.instances import InstanceStore
 from vmwright.persistence.key_pairs import KeyPairStore
@@ -53,6 +54,7 @@ class Stores:
     quotas: QuotaStore
     census: Census
     lists: Lists
+    events: EventLog
     pruning: PruneStore
 
     @cached_property
@@ -87,5 +89,6 @@ class Stores:
             quotas=QuotaStore(schema),
             census=Census(schema),
             lists=Lists(schema, operations),
+            events=EventLog(schema),
             pruning=PruneStore(schema),
         )

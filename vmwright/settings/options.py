@@ -161,6 +161,13 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
             "what is not is cut off then.",
         ),
     ],
+    "api": [
+        cfg.BoolOpt("enabled", default=True, help="A service answers on HTTP."),
+        cfg.StrOpt("host", default="127.0.0.1", help="Address that it listens on."),
+        cfg.IntOpt(
+            "port", default=8765, min=0, max=65535, help="Port that it listens on; 0 is any free."
+        ),
+    ],
     "audit": [
         cfg.FloatOpt("interval", default=600.0, min=0.05, help="Seconds between two rounds."),
         cfg.BoolOpt("repair", default=True, help="Rounds remove what is left over."),

@@ -11,6 +11,7 @@ from vmwright.errors import InvalidRequest
 from vmwright.limits import QuotaSettings
 from vmwright.settings.options import OPTIONS
 from vmwright.settings.values import (
+    ApiSettings,
     AuditSettings,
     CallerSettings,
     DatabaseSettings,
@@ -91,6 +92,7 @@ def _settings(conf: cfg.ConfigOpts) -> Settings:
         operations=OperationSettings(**_values(conf, "operations")),
         audit=AuditSettings(**_values(conf, "audit")),
         service=ServiceSettings(**_values(conf, "service")),
+        api=ApiSettings(**_values(conf, "api")),
         caller=CallerSettings(
             project=conf.caller.project, user=conf.caller.user, roles=tuple(conf.caller.roles)
         ),

@@ -61,6 +61,15 @@ class ServiceSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ApiSettings:
+    """Of the HTTP API of a service."""
+
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    port: int = 8765
+
+
+@dataclass(frozen=True, kw_only=True)
 class AuditSettings:
     interval: float = 600.0
     repair: bool = True
@@ -128,6 +137,7 @@ class Settings:
     operations: OperationSettings = field(default_factory=OperationSettings)
     audit: AuditSettings = field(default_factory=AuditSettings)
     service: ServiceSettings = field(default_factory=ServiceSettings)
+    api: ApiSettings = field(default_factory=ApiSettings)
     caller: CallerSettings = field(default_factory=CallerSettings)
     hooks: HookSettings = field(default_factory=HookSettings)
     policy_file: Path | None = None

@@ -1,0 +1,45 @@
+"""The application: every route, behind its tokens, with errors as problems."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import APIRouter, Depends, FastAPI
+
+from vmwright.admission import Caller
+from vmwright.api import events, health, instances, operations
+from vmwright.api.identity import Front, speaking
+from vmwright.api.problems import handle_errors
+from vmwright.controller import Controller
+
+_TITLE = "vmwright"
+
+
+def make_application(controller: Controller, tokens: Mapping[str, Caller]) -> FastAPI:
+    """An ASGI application around a controller, which its caller closes once this has ended.
+
+    `tokens` are by the SHA-256 digest of each, in hexadecimal digits.
+    """
+
+    @asynccontextmanager
+    async def lifespan(application: FastAPI) -> AsyncIterator[None]:
+        application.state.feed = feed = controller.feed()
+        yield
+        feed.close()
+
+    application = FastAPI(
+        title=_TITLE,
+        version=version("vmwright"),
+        openapi_url="/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    application.state.front = Front(controller, tokens)
+    handle_errors(application)
+    private = APIRouter(prefix="/v1", dependencies=[Depends(speaking)])
+    for routes in (events, operations, instances):
+        private.include_router(routes.router)
+    application.include_router(private)
+    application.include_router(health.router)
+    return application

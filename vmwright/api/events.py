@@ -1,0 +1,82 @@
+"""Server-sent events: what happens, as it is committed, whoever runs it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Request
+from fastapi.responses import StreamingResponse
+
+from vmwright.api.identity import Speaking
+from vmwright.descriptions import moment
+from vmwright.feed import Batch, Feed
+from vmwright.persistence.event_log import Told
+
+router = APIRouter(tags=["events"])
+
+_SILENCE = 15.0
+"""Seconds after which something is sent, so that nobody on the way takes the line for dead."""
+_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+LastEventId = Annotated[int | None, Header(alias="Last-Event-ID", ge=0)]
+
+
+@router.get("/events", response_class=StreamingResponse)
+async def events(
+    request: Request, controller: Speaking, last_event_id: LastEventId = None
+) -> StreamingResponse:
+    """Everything that happens from now on, or has since `Last-Event-ID`, of what the caller sees.
+
+    Whoever goes on after a break hears everything, and may hear some events again: `seq` tells.
+    """
+    return _stream(_feed(request).everything(controller.sees, after=last_event_id))
+
+
+@router.get("/operations/{operation}/events", response_class=StreamingResponse)
+async def events_of(
+    request: Request, controller: Speaking, operation: str, last_event_id: LastEventId = None
+) -> StreamingResponse:
+    """What has happened to an operation from its beginning, and what does from now on."""
+    known = await asyncio.to_thread(controller.operation, operation)
+    return _stream(_feed(request).of_operation(known.id, after=last_event_id or 0))
+
+
+def _feed(request: Request) -> Feed:
+    feed = request.app.state.feed
+    assert isinstance(feed, Feed)
+    return feed
+
+
+def _stream(told: AsyncIterator[Batch]) -> StreamingResponse:
+    return StreamingResponse(_written(told), media_type="text/event-stream", headers=_HEADERS)
+
+
+async def _written(batches: AsyncIterator[Batch]) -> AsyncIterator[str]:
+    """Each batch in one piece, and a comment where nothing happens for long."""
+    yield ": hello\n\n"
+    following = asyncio.ensure_future(anext(batches, None))
+    try:
+        while True:
+            done, _ = await asyncio.wait([following], timeout=_SILENCE)
+            if not done:
+                yield ": nothing new\n\n"
+                continue
+            batch = following.result()
+            if batch is None:
+                return
+            yield "".join(_message(one, batch.position) for one in batch.events)
+            following = asyncio.ensure_future(anext(batches, None))
+    finally:
+        following.cancel()
+
+
+def _message(told: Told, position: int) -> str:
+    text = json.dumps(document(told), separators=(",", ":"))
+    return f"id: {position}\nevent: {told.event.kind}\ndata: {text}\n\n"
+
+
+def document(told: Told) -> dict[str, Any]:
+    """An event as it is sent."""
+    event = told.event
+    return {**event.values(), "seq": event.seq, "at": moment(event.at)}

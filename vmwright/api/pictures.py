@@ -1,0 +1,22 @@
+"""Graphs as answers."""
+
+from collections.abc import Callable
+
+from fastapi import Response
+
+from vmwright.views import as_json, dot, mermaid, svg, text
+from vmwright.views.graph import Graph
+
+_RENDERERS: dict[str, tuple[Callable[[Graph], str], str]] = {
+    "json": (as_json.render, "application/json"),
+    "dot": (dot.render, "text/vnd.graphviz"),
+    "mermaid": (mermaid.render, "text/vnd.mermaid"),
+    "svg": (svg.render, "image/svg+xml"),
+    "text": (text.render, "text/plain; charset=utf-8"),
+}
+
+
+def picture(graph: Graph, kind: str) -> Response:
+    """The graph in one of the formats that there are."""
+    render, media_type = _RENDERERS[kind]
+    return Response(render(graph), media_type=media_type)

@@ -1,0 +1,179 @@
+"""What happens in a store, told to all who listen in this process: one query for all of them."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from dataclasses import dataclass, field
+
+from vmwright.errors import StoreUnavailable
+from vmwright.ids import OperationId
+from vmwright.persistence.event_log import Told
+from vmwright.persistence.stores import Stores
+
+LOG = logging.getLogger(__name__)
+
+_PAUSE = 0.1
+"""Seconds between two looks at the store."""
+_PAGE = 1000
+_MOST_UNHEARD = 20_000
+"""Events that a listener may lie behind. Whoever is slower is let go: it can go on from where it
+was, and gets from the store what it has missed."""
+_LATE = 30.0
+"""Seconds until a number is taken for one that never comes: its transaction was rolled back. None
+lasts longer than a store may take to answer."""
+
+Wants = Callable[[Told], bool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Events in the order in which they were found."""
+
+    events: Sequence[Told]
+    position: int
+    """Everything up to this number has been told: whoever goes on after it misses nothing, and
+    may hear some events again."""
+
+
+@dataclass
+class _Listener:
+    wants: Wants
+    loop: asyncio.AbstractEventLoop
+    queue: "asyncio.Queue[Batch | None]" = field(default_factory=asyncio.Queue)
+    unheard: int = 0
+
+    def tell(self, batch: Batch | None) -> None:
+        self.loop.call_soon_threadsafe(self.queue.put_nowait, batch)
+
+
+class Feed:
+    """Of one process. Thread-safe; its listeners are coroutines, in any loop."""
+
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
+        self._lock = threading.Lock()
+        self._listeners: list[_Listener] = []
+        self._closing = threading.Event()
+        self._late: dict[int, float] = {}
+        """Numbers that were not there when later ones were, and until when they may come."""
+        # SQLite gives numbers under the lock of its only writer: they are committed in order.
+        self._may_be_late = stores.database.writer.dialect.name != "sqlite"
+        self._last = self._newest()
+        self._thread = threading.Thread(target=self._follow, name="vmwright-feed", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Let all listeners go."""
+        self._closing.set()
+        self._thread.join()
+        with self._lock:
+            for listener in self._listeners:
+                listener.tell(None)
+
+    def everything(self, project: str | None, *, after: int | None = None) -> AsyncIterator[Batch]:
+        """What happens to operations of a project, or of all, from now on, or has happened after
+        that number. Ends if this listener has fallen too far behind, or the feed is closed."""
+
+        def wants(told: Told) -> bool:
+            return project in (None, told.project)
+
+        return self._listen(wants, self._page, after)
+
+    def of_operation(self, operation: OperationId, *, after: int = 0) -> AsyncIterator[Batch]:
+        """What has happened to an operation after that number, and what does from now on."""
+
+        def wants(told: Told) -> bool:
+            return told.event.operation_id == operation
+
+        def page(after: int) -> Sequence[Told]:
+            with self._stores.database.read() as connection:
+                return self._stores.events.of_operation(connection, operation, after, _PAGE)
+
+        return self._listen(wants, page, after)
+
+    async def _listen(
+        self, wants: Wants, page: Callable[[int], Sequence[Told]], after: int | None
+    ) -> AsyncIterator[Batch]:
+        listener = _Listener(wants, asyncio.get_running_loop())
+        with self._lock:
+            if self._closing.is_set():
+                return
+            self._listeners.append(listener)
+            position = self._position()
+        told: set[int] = set()
+        try:
+            while after is not None and (missed := await asyncio.to_thread(page, after)):
+                after = missed[-1].event.seq
+                if found := [one for one in missed if wants(one)]:
+                    # What the feed has not come to yet is heard from it, too.
+                    told.update(one.event.seq for one in found)
+                    yield Batch(events=found, position=min(after, position))
+            while (live := await listener.queue.get()) is not None:
+                listener.unheard -= len(live.events)
+                if fresh := [one for one in live.events if one.event.seq not in told]:
+                    yield Batch(events=fresh, position=live.position)
+        finally:
+            with self._lock:
+                if listener in self._listeners:
+                    self._listeners.remove(listener)
+
+    def _follow(self) -> None:
+        while not self._closing.wait(_PAUSE):
+            try:
+                self._look()
+            except StoreUnavailable as error:
+                LOG.warning("events are not told until the store answers: %s", error)
+                self._closing.wait(1.0)
+
+    def _look(self) -> None:
+        while page := self._found():
+            with self._lock:
+                self._note(page)
+                for listener in [*self._listeners]:
+                    self._tell(listener, page)
+            if len(page) < _PAGE:
+                return
+
+    def _found(self) -> Sequence[Told]:
+        late = self._numbered([*self._late]) if self._late else []
+        return [*late, *self._page(self._last)]
+
+    def _note(self, page: Sequence[Told]) -> None:
+        now = time.monotonic()
+        for number in (one.event.seq for one in page):
+            self._late.pop(number, None)
+            if number > self._last:
+                if self._may_be_late:
+                    missing = range(self._last + 1, number)
+                    self._late.update(dict.fromkeys(missing, now + _LATE))
+                self._last = number
+        for number in [one for one, until in self._late.items() if until < now]:
+            del self._late[number]
+
+    def _position(self) -> int:
+        return min(self._late) - 1 if self._late else self._last
+
+    def _tell(self, listener: _Listener, page: Sequence[Told]) -> None:
+        wanted = [one for one in page if listener.wants(one)]
+        if not wanted:
+            return
+        listener.unheard += len(wanted)
+        if listener.unheard > _MOST_UNHEARD:
+            self._listeners.remove(listener)
+            listener.tell(None)
+            return
+        listener.tell(Batch(events=wanted, position=self._position()))
+
+    def _newest(self) -> int:
+        with self._stores.database.read() as connection:
+            return self._stores.events.newest(connection)
+
+    def _page(self, after: int) -> Sequence[Told]:
+        with self._stores.database.read() as connection:
+            return self._stores.events.after(connection, after, _PAGE)
+
+    def _numbered(self, numbers: Collection[int]) -> Sequence[Told]:
+        with self._stores.database.read() as connection:
+            return self._stores.events.numbered(connection, numbers)

@@ -1,0 +1,61 @@
+"""Everything that has happened in a store, in the order of its numbers."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from vmwright.ids import OperationId
+from vmwright.persistence.records import Event
+from vmwright.persistence.tables import Schema
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """An event, and whose operation it is of."""
+
+    event: Event
+    project: str
+
+
+class EventLog:
+    """Reads what runs have appended. Numbers grow; on a server with several writers a lower one may
+    be committed after a higher one, and one whose transaction was rolled back never is."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._events = schema.events
+        self._operations = schema.operations
+
+    def newest(self, connection: sa.Connection) -> int:
+        """The highest number; 0 where nothing has happened."""
+        column = self._events.c.seq
+        return connection.execute(sa.select(sa.func.max(column))).scalar_one() or 0
+
+    def after(self, connection: sa.Connection, number: int, limit: int) -> Sequence[Told]:
+        """Those with higher numbers, the lowest of them."""
+        return self._where(connection, self._events.c.seq > number, limit)
+
+    def of_operation(
+        self, connection: sa.Connection, operation: OperationId, number: int, limit: int
+    ) -> Sequence[Told]:
+        """As `after`, of one operation only: their numbers are committed in order."""
+        column = self._events.c
+        which = sa.and_(column.operation_id == operation, column.seq > number)
+        return self._where(connection, which, limit)
+
+    def numbered(self, connection: sa.Connection, numbers: Collection[int]) -> Sequence[Told]:
+        """Those of these that are there."""
+        return self._where(connection, self._events.c.seq.in_(numbers), len(numbers))
+
+    def _where(
+        self, connection: sa.Connection, which: sa.ColumnElement[bool], limit: int
+    ) -> Sequence[Told]:
+        events, operations = self._events, self._operations
+        rows = connection.execute(
+            sa.select(events, operations.c.project_id.label("project"))
+            .join_from(events, operations, events.c.operation_id == operations.c.id)
+            .where(which)
+            .order_by(events.c.seq)
+            .limit(limit)
+        )
+        return [Told(event=Event.of(row), project=row.project) for row in rows]

@@ -1,0 +1,1 @@
+"""Things as users of the service see them: what it answers, and what its client reads."""
