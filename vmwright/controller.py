@@ -183,7 +183,7 @@ class Controller(Reader):
 
     def submit_all(self, *requests: "CreateRequest") -> Sequence["Reservation"]:
         """Accept builds, all or none, and leave them to whoever resumes work of this store."""
-        answers = self._self._door.accept(requests, ask_hosts=False)
+        answers = self._door.accept(requests, ask_hosts=False)
         self._shop.worker.nudge()
         return answers.reservations
 

@@ -1,7 +1,6 @@
 """The application: every route, behind its tokens, with errors as problems."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from importlib.metadata import version
 
 from fastapi import APIRouter, Depends, FastAPI
@@ -11,21 +10,17 @@ from vmwright.api import events, health, instances, operations
 from vmwright.api.identity import Front, speaking
 from vmwright.api.problems import handle_errors
 from vmwright.controller import Controller
+from vmwright.feed import Feed
 
 _TITLE = "vmwright"
 
 
-def make_application(controller: Controller, tokens: Mapping[str, Caller]) -> FastAPI:
-    """An ASGI application around a controller, which its caller closes once this has ended.
+def make_application(controller: Controller, feed: Feed, tokens: Mapping[str, Caller]) -> FastAPI:
+    """An ASGI application around a controller and its feed. Whoever made them closes them: the
+    feed before the server, as streams end with it, the controller after it.
 
     `tokens` are by the SHA-256 digest of each, in hexadecimal digits.
     """
-
-    @asynccontextmanager
-    async def lifespan(application: FastAPI) -> AsyncIterator[None]:
-        application.state.feed = feed = controller.feed()
-        yield
-        feed.close()
 
     application = FastAPI(
         title=_TITLE,
@@ -33,8 +28,8 @@ def make_application(controller: Controller, tokens: Mapping[str, Caller]) -> Fa
         openapi_url="/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
-        lifespan=lifespan,
     )
+    application.state.feed = feed
     application.state.front = Front(controller, tokens)
     handle_errors(application)
     private = APIRouter(prefix="/v1", dependencies=[Depends(speaking)])

@@ -5,7 +5,7 @@ import logging
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from vmwright.cli import parsing
@@ -88,10 +88,11 @@ class Serve(Command):
         from vmwright.api.tokens import digest, own_token
 
         tokens = {digest(own_token(settings.state_dir)): Caller.of(settings.caller)}
-        application = make_application(session.controller, tokens)
         host = settings.api.host if arguments.host is None else arguments.host
         port = settings.api.port if arguments.port is None else arguments.port
-        with Server(application, host, port) as server:
+        feed = session.controller.feed()
+        application = make_application(session.controller, feed, tokens)
+        with Server(application, host, port) as server, closing(feed):
             token = settings.state_dir / "token"
             LOG.info("answering at %s; the token is in %s", server.url, token)
             yield
