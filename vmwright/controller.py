@@ -1,7 +1,7 @@
 """What an embedder holds: takes requests in, runs them, and tells how they stand."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from copy import copy
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -18,8 +18,9 @@ from vmwright.states import CLAIMABLE, OperationState
 
 if TYPE_CHECKING:
     from vmwright.admission.intake import Reservation
+    from vmwright.admission.rows import Build
     from vmwright.feed import Feed
-    from vmwright.ids import InstanceId
+    from vmwright.ids import InstanceId, OperationId
     from vmwright.inventory import Inventory
     from vmwright.operator import Operator
     from vmwright.planning import Plan
@@ -57,14 +58,17 @@ class Controller(Reader):
         engine: sa.Engine | None = None,
         caller: Caller | None = None,
         watch: "Callable[[Means], Means] | None" = None,
+        runs: bool = True,
     ) -> None:
         """Open the store, and the backend without asking any host.
 
         `engine` is a database engine of the caller's own, who closes it. `watch` may put something
-        around the means (`vmwright.testing.points`). Raises `StoreUnavailable`, `SchemaMismatch`,
-        `PackageMissing` or `InvalidRequest`.
+        around the means (`vmwright.testing.points`). Without `runs` nothing runs here: what is
+        accepted, or to be gone on with, is left to those who serve this store. Raises
+        `StoreUnavailable`, `SchemaMismatch`, `PackageMissing` or `InvalidRequest`.
         """
         self._around = watch
+        self.runs = runs
         self._making = threading.RLock()
         self._workshop: list[Workshop] = []
         super().__init__(settings, engine=engine, caller=caller)
@@ -166,15 +170,12 @@ class Controller(Reader):
 
         Returns one reservation for each request. `Unavailable` if no host of ours answers.
         """
-        shop = self._shop
-        shop.worker.refuse_closed()
+        self._shop.worker.refuse_closed()
         answers = self._door.accept(requests, ask_hosts=True)
+        begun = [one.id for answer in answers.reservations for one in answer.operations]
         # Closed meanwhile, whoever asked must hear what is stored: another one will build it.
         with suppress(Conflict):
-            shop.worker.see_through(
-                [one.id for answer in answers.reservations for one in answer.operations],
-                answers.builds,
-            )
+            self._see_through(begun, answers.builds)
         return answers.reservations
 
     def submit(self, request: "CreateRequest") -> Operation:
@@ -226,7 +227,7 @@ class Controller(Reader):
         found: list[Operation] = []
         for page in self._unfinished():
             # The first ones begin while the others are still read.
-            self._shop.worker.see_through(known.id for known in page)
+            self._see_through([known.id for known in page])
             found += page
         return found
 
@@ -325,8 +326,14 @@ class Controller(Reader):
     def _begin(self, operation: Operation) -> Operation:
         """Also what it waits for: nobody else may be going to."""
         before = [] if operation.after_id is None else [operation.after_id]
-        self._shop.worker.see_through([*before, operation.id])
+        self._see_through([*before, operation.id])
         return operation
+
+    def _see_through(
+        self, operations: Sequence["OperationId"], builds: Iterable["Build"] = ()
+    ) -> None:
+        if self.runs:
+            self._shop.worker.see_through(operations, builds)
 
     def _move(self, operation: Operation, state: OperationState, **values: object) -> None:
         with self._database.write() as connection:

@@ -63,7 +63,14 @@ class Descriptions:
         named = {try_.host_id for tries in attempts.values() for try_ in tries if try_.host_id}
         named |= {debt.host_id for owed in debts.values() for debt in owed}
         hosts = {host.id: host.name for host in lists.hosts(connection, named).values()}
-        return [_operation(one, attempts[one.id], debts[one.id], hosts) for one in operations]
+        names = lists.names_of(connection, [one.instance_id for one in operations])
+        return [
+            {
+                **_operation(one, attempts[one.id], debts[one.id], hosts),
+                "instance": names.get(one.instance_id),
+            }
+            for one in operations
+        ]
 
 
 def _instance(
@@ -111,19 +118,25 @@ def _operation(
     debts: Sequence[Debt],
     hosts: Mapping[HostId, str],
 ) -> dict[str, Any]:
+    tries = [_attempt(one, hosts) for one in attempts]
     return {
         "id": operation.id,
         "kind": operation.kind,
+        "flow": operation.flow_name,
+        "flow_version": operation.flow_version,
         "state": str(operation.state),
         "instance_id": operation.instance_id,
+        "host": tries[-1]["host"] if tries else None,
         "attempt": operation.attempt,
-        "attempts": [_attempt(one, hosts) for one in attempts],
+        "attempts": tries,
         "error": operation.error,
         "owes": [_debt(one, hosts) for one in debts],
         "undo_tries": operation.undo_tries,
         "not_before": moment(operation.not_before or None),
         "cancel_reason": operation.cancel_reason,
         "ended": operation.state in ENDED,
+        "project_id": operation.project_id,
+        "user_id": operation.user_id,
         "created_at": moment(operation.created_at),
         "started_at": moment(operation.started_at),
         "finished_at": moment(operation.finished_at),

@@ -87,6 +87,11 @@ class Reader:
         self._news.no_more()
 
     @property
+    def caller(self) -> Caller:
+        """Who asks."""
+        return self._caller
+
+    @property
     def sees(self) -> str | None:
         """The only project whose things are there for the caller; None: every project's."""
         return self._caller.sees
@@ -137,6 +142,20 @@ class Reader:
         """The instance of an operation, also after it was deleted."""
         with self._database.read() as connection:
             return self._stores.instances.get(connection, operation.instance_id)
+
+    def as_they_stand(self, operations: Iterable[Operation]) -> Sequence[Operation]:
+        """The same operations, read once more."""
+        wanted = [one.id for one in operations]
+        with self._database.read() as connection:
+            known = self._stores.operations.several(connection, wanted)
+        return [known[one] for one in wanted]
+
+    def instances_of(self, operations: Iterable[Operation]) -> Sequence[Instance]:
+        """The instance of each of these, also after it was deleted."""
+        wanted = [one.instance_id for one in operations]
+        with self._database.read() as connection:
+            known = self._stores.instances.several(connection, wanted)
+        return [known[one] for one in wanted]
 
     def instances(
         self, reservation: str | None = None, *, after: str | None = None, limit: int | None = None

@@ -6,13 +6,50 @@ from importlib.metadata import version
 from fastapi import APIRouter, Depends, FastAPI
 
 from vmwright.admission import Caller
-from vmwright.api import events, health, instances, operations
+from vmwright.api import (
+    events,
+    flavors,
+    flows,
+    health,
+    hosts,
+    images,
+    instances,
+    key_pairs,
+    me,
+    networks,
+    operations,
+    ports,
+    quotas,
+    security_groups,
+    server_groups,
+    upkeep,
+    volumes,
+)
 from vmwright.api.identity import Front, speaking
+from vmwright.api.names import EscapedSlashes
 from vmwright.api.problems import handle_errors
 from vmwright.controller import Controller
 from vmwright.feed import Feed
 
 _TITLE = "vmwright"
+_ROUTES = (
+    instances,
+    operations,
+    events,
+    flows,
+    images,
+    flavors,
+    networks,
+    ports,
+    volumes,
+    key_pairs,
+    security_groups,
+    server_groups,
+    quotas,
+    hosts,
+    upkeep,
+    me,
+)
 
 
 def make_application(controller: Controller, feed: Feed, tokens: Mapping[str, Caller]) -> FastAPI:
@@ -33,8 +70,9 @@ def make_application(controller: Controller, feed: Feed, tokens: Mapping[str, Ca
     application.state.front = Front(controller, tokens)
     handle_errors(application)
     private = APIRouter(prefix="/v1", dependencies=[Depends(speaking)])
-    for routes in (events, operations, instances):
+    for routes in _ROUTES:
         private.include_router(routes.router)
     application.include_router(private)
     application.include_router(health.router)
+    application.add_middleware(EscapedSlashes)
     return application

@@ -1,11 +1,14 @@
 """Graphs as answers."""
 
 from collections.abc import Callable
+from typing import Literal
 
 from fastapi import Response
 
 from vmwright.views import as_json, dot, mermaid, svg, text
 from vmwright.views.graph import Graph
+
+Format = Literal["json", "dot", "mermaid", "svg", "text"]
 
 _RENDERERS: dict[str, tuple[Callable[[Graph], str], str]] = {
     "json": (as_json.render, "application/json"),
@@ -16,7 +19,7 @@ _RENDERERS: dict[str, tuple[Callable[[Graph], str], str]] = {
 }
 
 
-def picture(graph: Graph, kind: str) -> Response:
+def picture(graph: Graph, kind: Format) -> Response:
     """The graph in one of the formats that there are."""
     render, media_type = _RENDERERS[kind]
     return Response(render(graph), media_type=media_type)

@@ -56,10 +56,9 @@ __all__ = ["Inventory"]
 class Inventory:
     """Registers things and lets go of them. Thread-safe, and safe between processes.
 
-    Everything is checked before anything is stored: `Forbidden` by a policy, `InvalidRequest` for
-    a rule, `Conflict` for a name that is taken or a thing that is in use, `NotFound` for what
-    does not exist. What a
-    deleted thing left on hosts is owed, and removed as debts are paid.
+    Everything is checked before anything is stored: `Forbidden` by a policy, `InvalidRequest` for a
+    rule, `Conflict` for a name that is taken or a thing that is in use, `NotFound` for what does not
+    exist. What a deleted thing left on hosts is owed, and removed as debts are paid.
     """
 
     def __init__(
@@ -111,10 +110,8 @@ class Inventory:
         properties: Mapping[str, str] | None = None,
         wait: Wait,
     ) -> Image:
-        """Take a file in as an image; `ImageStore.add` says what is refused.
-
-        `Unavailable` if the image store is full or cannot be written.
-        """
+        """Take a file in as an image; `ImageStore.add` says what is refused. `Unavailable` if the
+        image store is full or cannot be written."""
         wish = NewImage.parse(
             name=name,
             min_disk_gib=min_disk_gib,
@@ -351,6 +348,10 @@ class Inventory:
     def host_use(self, name_or_id: str) -> HostUse:
         """What is claimed of a host, how many instances live there, and whether it answers."""
         return self._hosts.use(name_or_id)
+
+    def hosts_in_use(self) -> Sequence[tuple[HostRecord, HostUse]]:
+        """Every host with what `host_use` says of it."""
+        return self._hosts.all_in_use()
 
     def zones(self) -> Sequence[Zone]:
         """The availability zones that hosts are in, by name."""

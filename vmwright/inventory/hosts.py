@@ -141,6 +141,23 @@ class Hosts:
                 condition=self._board.condition(host.connection_uri),
             )
 
+    def all_in_use(self) -> Sequence[tuple[HostRecord, HostUse]]:
+        with self._stores.database.read() as connection:
+            hosts = self._rows.all(connection)
+            claimed = self._stores.claims.used_of_all(connection)
+            living = self._stores.instances.on_hosts(connection)
+        return [
+            (
+                host,
+                HostUse(
+                    claimed=claimed.get(host.id, Demand(vcpus=0, memory_mib=0, disk_gib=0)),
+                    instances=living.get(host.id, 0),
+                    condition=self._board.condition(host.connection_uri),
+                ),
+            )
+            for host in hosts
+        ]
+
     def await_empty(self, name_or_id: str, timeout: float | None) -> None:
         wait = None if timeout is None else Wait(timeout)
         pause = threading.Event()

@@ -1,6 +1,6 @@
 """Claims on hosts: what each build may use of a host, never more than there is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -89,6 +89,16 @@ class ClaimStore:
         """What all claims on a host come to."""
         row = connection.execute(self._sums, {"host": host}).one()
         return Demand(**{name: int(amount) for name, amount in row._mapping.items()})
+
+    def used_of_all(self, connection: sa.Connection) -> Mapping[HostId, Demand]:
+        """As `used`, of every host that has a claim."""
+        column = self._claims.c
+        sums = (sa.func.sum(column[name]).label(name) for name in _AMOUNTS)
+        rows = connection.execute(sa.select(column.host_id, *sums).group_by(column.host_id))
+        return {
+            row.host_id: Demand(**{name: int(row._mapping[name]) for name in _AMOUNTS})
+            for row in rows
+        }
 
     def release(
         self,

@@ -85,6 +85,16 @@ class Lists:
         )
         return {row.instance_id: row.id for row in rows}
 
+    def names_of(
+        self, connection: sa.Connection, instances: Collection[InstanceId]
+    ) -> Mapping[InstanceId, str]:
+        """What each is called, or was."""
+        column = self._schema.instances.c
+        rows = connection.execute(
+            sa.select(column.id, column.name).where(column.id.in_(sorted(set(instances))))
+        )
+        return {row.id: row.name for row in rows}
+
     def ports_of(
         self, connection: sa.Connection, instances: Collection[InstanceId]
     ) -> Mapping[InstanceId, list[Port]]:

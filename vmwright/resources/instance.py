@@ -1,14 +1,12 @@
 """Instances, with everything that belongs to them."""
 
-from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel
-
 from vmwright.resources.operation import Held, Operation
+from vmwright.resources.resource import Moment, Resource
 
 
-class Address(BaseModel):
+class Address(Resource):
     """One of an instance on a network."""
 
     network: str
@@ -16,7 +14,7 @@ class Address(BaseModel):
     mac: str
 
 
-class AttachedVolume(BaseModel):
+class AttachedVolume(Resource):
     """A volume of an instance; its size is in GiB."""
 
     id: str
@@ -25,7 +23,7 @@ class AttachedVolume(BaseModel):
     delete_on_termination: bool
 
 
-class FlavorOfInstance(BaseModel):
+class FlavorOfInstance(Resource):
     """The size that it was built with: memory in MiB, disk in GiB."""
 
     vcpus: int | None
@@ -33,7 +31,7 @@ class FlavorOfInstance(BaseModel):
     disk: int | None
 
 
-class Instance(BaseModel):
+class Instance(Resource):
     """A virtual machine as its user knows it."""
 
     id: str
@@ -63,12 +61,12 @@ class Instance(BaseModel):
     project_id: str
     user_id: str
     reservation_id: str
-    created_at: datetime | None
-    launched_at: datetime | None
-    deleted_at: datetime | None
+    created_at: Moment | None
+    launched_at: Moment | None
+    deleted_at: Moment | None
 
 
-class Built(BaseModel):
+class Built(Resource):
     """One instance of a request that was accepted."""
 
     operation: Operation
@@ -77,7 +75,7 @@ class Built(BaseModel):
     """Told now and never again."""
 
 
-class Accepted(BaseModel):
+class Accepted(Resource):
     """The answer to a request: its instances share the reservation's id."""
 
     reservation_id: str

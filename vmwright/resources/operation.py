@@ -1,24 +1,22 @@
 """Operations, and what happens to them."""
 
-from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel
-
+from vmwright.resources.resource import Moment, Resource
 from vmwright.states import OperationState
 
 
-class Attempt(BaseModel):
+class Attempt(Resource):
     """One try on a host."""
 
     number: int
     host: str | None
     outcome: str | None
     fault: dict[str, Any] | None
-    ended_at: datetime | None
+    ended_at: Moment | None
 
 
-class Debt(BaseModel):
+class Debt(Resource):
     """Something outside that must become absent later."""
 
     id: str
@@ -26,41 +24,49 @@ class Debt(BaseModel):
     key: str
     host: str
     reason: str
-    not_before: datetime | None
+    not_before: Moment | None
     error: dict[str, Any] | None
 
 
-class Held(BaseModel):
+class Held(Resource):
     """What a task of an operation that stands still has left where it is."""
 
     task: str
     host: str | None
     things: list[str]
-    since: datetime | None
+    since: Moment | None
 
 
-class Operation(BaseModel):
+class Operation(Resource):
     """One run of a flow for one instance."""
 
     id: str
     kind: str
+    flow: str
+    flow_version: int
     state: OperationState
     instance_id: str
+    instance: str | None
+    """Its name, also after it was deleted."""
+    host: str | None
+    """Of the latest attempt."""
     attempt: int
     attempts: list[Attempt]
     error: dict[str, Any] | None
     owes: list[Debt]
     held: list[Held]
     undo_tries: int
-    not_before: datetime | None
+    not_before: Moment | None
     cancel_reason: str | None
     ended: bool
-    created_at: datetime | None
-    started_at: datetime | None
-    finished_at: datetime | None
+    project_id: str
+    user_id: str
+    created_at: Moment | None
+    started_at: Moment | None
+    finished_at: Moment | None
 
 
-class Event(BaseModel):
+class Event(Resource):
     """Something that happened to an operation. `seq` orders the events of one operation."""
 
     seq: int
@@ -71,6 +77,6 @@ class Event(BaseModel):
     attempt: int
     direction: str | None
     state: str
-    at: datetime
+    at: Moment
     error: dict[str, Any] | None
     detail: dict[str, Any] | None
