@@ -39,6 +39,27 @@ class Held(BaseModel):
     since: datetime | None
 
 
+class Progress(BaseModel):
+    """How far a call is: a fraction from 0.0 to 1.0, and bytes where it moves some."""
+
+    fraction: float
+    note: str
+    done_bytes: int | None
+    total_bytes: int | None
+    rate: float | None
+    """Bytes per second, as of late."""
+    seconds_left: float | None
+
+
+class UnderWay(BaseModel):
+    """A task that runs, or is being undone, just now."""
+
+    task: str
+    direction: str
+    since: datetime | None
+    progress: Progress | None
+
+
 class Operation(BaseModel):
     """One run of a flow for one instance."""
 
@@ -46,11 +67,13 @@ class Operation(BaseModel):
     kind: str
     state: OperationState
     instance_id: str
+    instance_name: str | None
     attempt: int
     attempts: list[Attempt]
     error: dict[str, Any] | None
     owes: list[Debt]
     held: list[Held]
+    under_way: list[UnderWay]
     undo_tries: int
     not_before: datetime | None
     cancel_reason: str | None
