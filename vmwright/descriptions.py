@@ -1,6 +1,6 @@
 """Instances and operations as users see them: plain values, the same for every way out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,13 +11,15 @@ from vmwright.persistence.lists import Attached
 from vmwright.persistence.records import (
     Attempt,
     Debt,
+    Event,
     HostRecord,
     Instance,
     Operation,
     Port,
 )
 from vmwright.persistence.stores import Stores
-from vmwright.states import ENDED, PowerState
+from vmwright.progress import Progress
+from vmwright.states import ENDED, HELD, Direction, PowerState
 
 
 class Descriptions:
@@ -63,14 +65,48 @@ class Descriptions:
         named = {try_.host_id for tries in attempts.values() for try_ in tries if try_.host_id}
         named |= {debt.host_id for owed in debts.values() for debt in owed}
         hosts = {host.id: host.name for host in lists.hosts(connection, named).values()}
-        names = lists.names_of(connection, [one.instance_id for one in operations])
+        names = lists.names_of(connection, {one.instance_id for one in operations})
+        begun = [one.id for one in operations if one.state in HELD]
+        told = lists.latest_of_tasks(connection, begun)
         return [
-            {
-                **_operation(one, attempts[one.id], debts[one.id], hosts),
-                "instance": names.get(one.instance_id),
+            _operation(one, attempts[one.id], debts[one.id], hosts)
+            | {
+                "instance_name": names.get(one.instance_id),
+                "under_way": under_way(told.get(one.id, ())),
             }
             for one in operations
         ]
+
+
+def under_way(told: Iterable[Event]) -> list[dict[str, Any]]:
+    """The tasks that run or are being undone, from the last that was said of each, in order."""
+    tasks: dict[str, dict[str, Any]] = {}
+    for event in told:
+        task = event.task or ""
+        if event.kind == "progress":
+            if task in tasks:
+                tasks[task]["progress"] = _progress(event)
+            continue
+        tasks.pop(task, None)
+        undoes = event.direction == Direction.REVERT
+        # An undo that failed is tried again: its task stays where it is.
+        if event.state in _BEGUN or (undoes and event.state == "FAILURE"):
+            tasks[task] = {
+                "task": task,
+                "direction": str(Direction.REVERT if undoes else Direction.EXECUTE),
+                "since": moment(event.at),
+                "progress": None,
+            }
+    return [*tasks.values()]
+
+
+def _progress(event: Event) -> dict[str, Any]:
+    progress = Progress.from_store(event.detail or {})
+    return vars(progress) | {"seconds_left": progress.seconds_left}
+
+
+_BEGUN = ("RUNNING", "REVERTING")
+"""What events call a task that its host has in hand."""
 
 
 def _instance(

@@ -135,9 +135,6 @@ class Runs:
             self._stores, operation, compiled.tasks, loaded.detail, work, self._settings
         )
 
-        def progress(task: str, fraction: float, note: str) -> None:
-            active.progress[task] = (fraction, note)
-
         return Assignment(
             run=identity_of(operation, self._deployment, self._settings),
             inputs={"spec": loaded.spec},
@@ -148,7 +145,7 @@ class Runs:
             cancelled=active.cancelled,
             stopping=self._stopping,
             finish=ending.record,
-            progress=progress,
+            progress=active.hears,
             hands_over=active.hands_over,
             owe=lambda fenced, owed: self._owe(fenced, operation, owed),
         )

@@ -9,18 +9,19 @@ from typing import TypeVar
 import tenacity
 
 from vmwright.errors import Cancelled, Unavailable
+from vmwright.progress import Progress
 
 T = TypeVar("T")
 
-Report = Callable[[float, str], None]
-"""Takes a fraction from 0.0 to 1.0 and a short note; never blocks, never raises."""
+Report = Callable[[Progress], None]
+"""Told how far a call is, in its thread; never blocks, never raises."""
 
 
 Guard = Callable[[], None]
 """Raises if whoever waits may not go on at all; asked before each step, so it must be quick."""
 
 
-def _unheard(fraction: float, note: str) -> None:
+def _unheard(_progress: Progress) -> None:
     """A report that nobody asked for."""
 
 
@@ -79,15 +80,19 @@ class Wait:
     def heard_by(self, report: Report) -> "Wait":
         """The same patience; what it reports is told to `report` first."""
 
-        def both(fraction: float, note: str) -> None:
-            report(fraction, note)
-            self._report(fraction, note)
+        def both(progress: Progress) -> None:
+            report(progress)
+            self._report(progress)
 
         return Wait(self.remaining(), cancelled=self._cancelled, report=both, guard=self._guard)
 
     def progress(self, fraction: float, note: str) -> None:
-        """Tell whoever watches how far this call is."""
-        self._report(fraction, note)
+        """Tell whoever watches how far this call is: from 0.0 to 1.0, and what it does."""
+        self._report(Progress(fraction=fraction, note=note))
+
+    def moved(self, done: int, total: int, note: str) -> None:
+        """As `progress`, for a call that moves bytes."""
+        self._report(Progress.of_bytes(done, total, note))
 
 
 def patiently(call: Callable[[], T], wait: Wait, what: str, patience: float = math.inf) -> T:

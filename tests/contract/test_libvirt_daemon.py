@@ -21,6 +21,7 @@ from tests.support.things import (
 from vmwright.backends.host import Backend, Host
 from vmwright.errors import HostFault, Unavailable
 from vmwright.ids import domain_name
+from vmwright.progress import Progress
 from vmwright.states import PowerState
 from vmwright.waiting import Wait, patiently
 
@@ -101,7 +102,7 @@ def test_upload_outlasts_a_restart_of_the_daemon(
     host.hypervisor.facts(wait)
     restarts: list[threading.Thread] = []
 
-    def restart_once(_fraction: float, _note: str) -> None:
+    def restart_once(_progress: Progress) -> None:
         if not restarts:
             restarts.append(restart(libvirt_host))
 

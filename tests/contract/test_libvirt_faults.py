@@ -38,6 +38,7 @@ from vmwright.ids import (
     new_id,
     snapshot_name,
 )
+from vmwright.progress import Progress
 from vmwright.states import PowerState
 from vmwright.waiting import Wait, patiently
 
@@ -371,9 +372,9 @@ def test_image_that_does_not_fit_before_a_hole_is_a_fault_of_the_host(
     libvirt_host.run("fallocate", "--offset", str(end), "--length", str(room), upload.path)
     sent: list[float] = []
 
-    def report(fraction: float, note: str) -> None:
-        if note.endswith("MiB sent"):
-            sent.append(fraction)
+    def report(progress: Progress) -> None:
+        if progress.note.startswith("upload image"):
+            sent.append(progress.fraction)
 
     with pytest.raises(HostFault, match=FULL):
         host.volumes.ensure_base(upload.base, source, Wait(120, report=report))
@@ -420,7 +421,7 @@ def test_late_word_that_an_image_is_whole_does_not_count_for_the_next_upload(
     class Killed(Exception):
         pass
 
-    def die(_fraction: float, _note: str) -> None:
+    def die(_progress: Progress) -> None:
         raise Killed
 
     with pytest.raises(Killed):

@@ -115,7 +115,7 @@ def test_cancelled_upload_is_made_whole_later(
 ) -> None:
     base, file = large
     cancelled = threading.Event()
-    impatient = Wait(120, cancelled=cancelled, report=lambda _fraction, _note: cancelled.set())
+    impatient = Wait(120, cancelled=cancelled, report=lambda _: cancelled.set())
     with pytest.raises(Cancelled):
         host.volumes.ensure_base(base, file, impatient)
     assert place.digest_of(stored_as(place, base)) != base.sha256
@@ -127,7 +127,7 @@ def test_cancelled_upload_is_made_whole_later(
 
 def test_upload_says_how_far_it_is(host: Host, large: tuple[Base, Path]) -> None:
     heard: list[float] = []
-    wait = Wait(120, report=lambda fraction, _note: heard.append(fraction))
+    wait = Wait(120, report=lambda told: heard.append(told.fraction))
     host.volumes.ensure_base(*large, wait)
     assert len(heard) > 1
     assert heard == sorted(heard)

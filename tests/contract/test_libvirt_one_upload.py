@@ -81,7 +81,7 @@ def test_upload_of_another_machine_is_waited_for_as_long_as_something_comes(
     upload = Upload.to(host, libvirt_host, marks, raw(tmp_path / "image", {0: MIB}))
     upload.put_blank()
     heard: list[float] = []
-    wait = Wait(120, report=lambda fraction, _note: heard.append(fraction))
+    wait = Wait(120, report=lambda told: heard.append(told.fraction))
     # The other one, who is slow: he has come so far that the last bytes are missing.
     grow = (
         f"while [ ! -e /run/enough ]; do printf x >> /run/log; touch {upload.path}; sleep 0.1; done"

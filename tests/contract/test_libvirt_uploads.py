@@ -17,6 +17,7 @@ from tests.support.uploads import SIZE, Upload, qcow2, raw
 from vmwright.backends.host import Host
 from vmwright.backends.libvirt.streams import File
 from vmwright.errors import HostFault
+from vmwright.progress import Progress
 from vmwright.waiting import Wait
 
 pytestmark = pytest.mark.libvirt
@@ -54,7 +55,7 @@ def test_slow_upload_changes_nothing_that_a_faster_one_has_finished(
     begun, go_on = threading.Event(), threading.Event()
     seen: list[tuple[int, str]] = []
 
-    def report(_fraction: float, _note: str) -> None:
+    def report(_progress: Progress) -> None:
         if begun.is_set():
             seen.append(upload.size_and_digest())
         begun.set()
@@ -82,8 +83,8 @@ def test_upload_of_a_dead_process_is_gone_on_with(
     """Also if its file ends where a hole ended: so did those of sparse streams."""
     reports: list[float] = []
 
-    def die(fraction: float, _note: str) -> None:
-        reports.append(fraction)
+    def die(progress: Progress) -> None:
+        reports.append(progress.fraction)
         if len(reports) == 2:
             raise Killed
 
@@ -116,7 +117,7 @@ def test_image_whose_volume_was_replaced_meanwhile_is_not_called_whole(
         if begun.is_set() and steps and steps.pop(0) == step:
             upload.replace()
 
-    def report(_fraction: float, _note: str) -> None:
+    def report(_progress: Progress) -> None:
         begun.set()
 
     patience = Wait(120, guard=replace_before_the_step, report=report)

@@ -13,6 +13,7 @@ from vmwright.backends.host import Host
 from vmwright.backends.volumes import Base, Stored
 from vmwright.errors import Refused
 from vmwright.ids import NetworkId, SnapshotId, base_name, new_id, snapshot_name
+from vmwright.progress import Progress
 from vmwright.waiting import Wait
 
 
@@ -124,7 +125,7 @@ class TestLibvirt:
         self._delete(place, name)
         told = []
 
-        def report(_fraction: float, _note: str) -> None:
+        def report(_progress: Progress) -> None:
             told.append(place.machine.virsh("vol-list", self._pool(place)))
 
         watched = Wait(120, report=report)

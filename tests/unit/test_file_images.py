@@ -20,6 +20,7 @@ from vmwright.backends.file_images import FileImageStore, images_of
 from vmwright.backends.images import StoredImage
 from vmwright.errors import Cancelled, InvalidRequest, Refused, Unavailable
 from vmwright.ids import DeploymentId
+from vmwright.progress import Progress
 from vmwright.waiting import Wait
 
 MIB = 1 << 20
@@ -169,11 +170,11 @@ def test_deployments_do_not_share_a_directory(tmp_path):
 
 def test_progress_is_reported_up_to_the_end(store, source):
     source.write_bytes(os.urandom(3 * MIB))
-    said: list[tuple[float, str]] = []
-    store.add(source, None, Wait(60, report=lambda *progress: said.append(progress)))
-    fractions = [fraction for fraction, _ in said]
+    said: list[Progress] = []
+    store.add(source, None, Wait(60, report=said.append))
+    fractions = [told.fraction for told in said]
     assert fractions == sorted(fractions)
-    assert said[-1] == (1.0, "3 of 3 MiB")
+    assert said[-1] == Progress.of_bytes(3 * MIB, 3 * MIB, "copy and hash the image")
     assert len(said) >= 3
 
 
@@ -352,7 +353,7 @@ def test_locations_are_what_is_stored_and_old_enough(store, tmp_path, source):
 def changing(change) -> Wait:
     """Calls `change` once, when the first of two MiB has been read."""
     changes = [change]
-    return Wait(60, report=lambda _fraction, _note: changes.pop()() if changes else None)
+    return Wait(60, report=lambda _: changes.pop()() if changes else None)
 
 
 def test_image_that_is_replaced_while_it_is_read_is_stored_as_it_was(store, tmp_path, source):

@@ -14,6 +14,7 @@ from tests.support.limited_qemu_img import info, verdict_of
 from vmwright.backends.file_images import FileImageStore
 from vmwright.backends.image_formats import FORMATS
 from vmwright.errors import InvalidRequest, Refused
+from vmwright.progress import Progress
 from vmwright.waiting import Wait
 
 MIB = 1 << 20
@@ -174,7 +175,7 @@ def test_a_file_that_never_ends_is_left_at_the_length_that_it_had(
     source.write_bytes(bytes(2 * MIB))
     lengths: list[int] = []
 
-    def grow(_fraction: float, _note: str) -> None:
+    def grow(_progress: Progress) -> None:
         with source.open("ab") as file:
             file.write(b"x" * 4 * MIB)
         drafts = (tmp_path / "images").glob(".draft-*")
@@ -194,7 +195,7 @@ def test_an_image_exchanged_behind_its_name_is_the_one_that_was_opened(
     source.write_bytes(harmless)
     other = tmp_path / "other"
 
-    def exchange(_fraction: float, _note: str) -> None:
+    def exchange(_progress: Progress) -> None:
         other.write_bytes(qcow2.backed("/etc/passwd"))
         other.replace(source)
 
@@ -209,7 +210,7 @@ def test_what_is_judged_is_what_was_copied_and_not_what_the_file_says_later(
     source.write_bytes(os.urandom(MIB).replace(b"Q", b"q") + bytes(2 * MIB))
     head = source.read_bytes()[:512]
 
-    def rewrite(_fraction: float, _note: str) -> None:
+    def rewrite(_progress: Progress) -> None:
         with source.open("r+b") as file:
             file.write(qcow2.backed("/etc/passwd")[:512])
 

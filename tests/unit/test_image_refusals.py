@@ -248,7 +248,7 @@ def test_unreadable_file_is_refused(store, source, request):
 
 def test_file_that_shrinks_while_it_is_read_is_refused(store, tmp_path, source):
     source.write_bytes(os.urandom(4 * MIB))
-    wait = Wait(60, report=lambda _fraction, _note: os.truncate(source, 2 * MIB))
+    wait = Wait(60, report=lambda _: os.truncate(source, 2 * MIB))
     with pytest.raises(InvalidRequest, match="changed while it was read"):
         store.add(source, None, wait)
     assert kept(tmp_path) == []

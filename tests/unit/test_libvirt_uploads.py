@@ -10,6 +10,7 @@ import pytest
 from tests.support.attempts import until
 from vmwright.backends.libvirt.uploads import Uploads
 from vmwright.errors import Cancelled, Unavailable
+from vmwright.progress import Progress
 from vmwright.waiting import Wait
 
 URI, IMAGE, WHAT = "qemu:///system", "vmw-base.image", "image is being uploaded"
@@ -26,12 +27,12 @@ def test_others_hear_how_far_an_upload_is_and_wait_with_their_own_patience(
     heard: list[tuple[float, str]] = []
     called_off = threading.Event()
 
-    def hear(fraction: float, note: str) -> None:
-        heard.append((fraction, note))
+    def hear(progress: Progress) -> None:
+        heard.append((progress.fraction, progress.note))
         called_off.set()
 
     with uploads.turn(IMAGE, WHAT, Wait(60)) as sheet:
-        sheet.tell(0.25)
+        sheet.tell(Progress(fraction=0.25))
         other = Uploads(tmp_path, URI).turn(
             IMAGE, WHAT, Wait(60, cancelled=called_off, report=hear)
         )
@@ -54,7 +55,7 @@ def test_image_that_became_whole_leaves_nothing_to_say(uploads: Uploads, tmp_pat
     for _ in range(2):
         with uploads.turn(IMAGE, WHAT, Wait(60)) as sheet:
             assert not sheet.follows_a_failure
-            sheet.tell(1.0)
+            sheet.tell(Progress(fraction=1.0))
             sheet.end()
         assert list((tmp_path / "uploads").iterdir()) == []
 
@@ -72,7 +73,7 @@ def test_upload_of_a_process_that_was_killed_is_known_to_be_nobodys(
     child = os.fork()
     if not child:
         with uploads.turn(IMAGE, WHAT, Wait(60)) as sheet:
-            sheet.tell(0.5)
+            sheet.tell(Progress(fraction=0.5))
             signal.pause()
         os._exit(1)
     told = tmp_path / "uploads"
@@ -88,9 +89,9 @@ def test_upload_of_which_nothing_is_said_is_waited_for_no_longer(
 ) -> None:
     """Whoever has the turn was stopped; it stays his, and another does the same beside him."""
     heard: list[float] = []
-    wait = Wait(60, report=lambda fraction, _note: heard.append(fraction))
+    wait = Wait(60, report=lambda told: heard.append(told.fraction))
     with uploads.turn(IMAGE, WHAT, Wait(60)) as sheet:
-        sheet.tell(0.25)
+        sheet.tell(Progress(fraction=0.25))
         with Uploads(tmp_path, URI, silence=0.0).turn(IMAGE, WHAT, wait) as other:
             assert not other.follows_a_failure
             other.end()
@@ -102,6 +103,6 @@ def test_upload_of_which_nothing_is_said_is_waited_for_no_longer(
 def test_place_that_cannot_be_written_keeps_nobody_from_uploading(tmp_path: Path) -> None:
     (tmp_path / "uploads").write_text("in the way")
     with Uploads(tmp_path, URI).turn(IMAGE, WHAT, Wait(60)) as sheet:
-        sheet.tell(0.5)
+        sheet.tell(Progress(fraction=0.5))
         sheet.end()
     assert not sheet.follows_a_failure

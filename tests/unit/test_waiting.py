@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from vmwright.errors import Cancelled, ClaimLost, Refused, Unavailable
+from vmwright.progress import Progress
 from vmwright.waiting import Wait, patiently
 
 
@@ -63,10 +64,11 @@ def test_shorter_patience_never_outlasts_its_parent() -> None:
 
 def test_shorter_patience_hears_the_same_voices() -> None:
     cancelled, heard = threading.Event(), []
-    wait = Wait(60, cancelled=cancelled, report=lambda *told: heard.append(told)).within(1)
+    wait = Wait(60, cancelled=cancelled, report=heard.append).within(1)
     wait.progress(0.5, "half")
+    wait.moved(1, 4, "quarter")
     cancelled.set()
-    assert heard == [(0.5, "half")]
+    assert heard == [Progress(fraction=0.5, note="half"), Progress.of_bytes(1, 4, "quarter")]
     with pytest.raises(Cancelled):
         wait.check("call")
 

@@ -154,7 +154,7 @@ class FileImageStore:
             digest.update(chunk)
             inspection.feed(chunk)
             _write_sparsely(draft, chunk)
-            wait.progress(min(1.0, copied / length), f"{copied >> 20} of {length >> 20} MiB")
+            wait.moved(copied, length, "copy and hash the image")
         if copied != length:
             raise InvalidRequest("the image changed while it was read")
         return inspection.verdict(length, declared, self._limit), digest.hexdigest()

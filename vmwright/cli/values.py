@@ -94,6 +94,13 @@ def _held(remnants: list[dict[str, Any]]) -> Iterable[str]:
         yield f"{remnant['task']}{where}: {', '.join(remnant['things']) or 'nothing outside'}"
 
 
+def _under_way(tasks: list[dict[str, Any]]) -> Iterable[str]:
+    for task in tasks:
+        undone = " is undone" if task["direction"] == "revert" else ""
+        progress = task["progress"]
+        yield task["task"] + undone + (f" {progress['fraction']:.0%}" if progress else "")
+
+
 _READINGS: dict[str, Callable[[Any], Iterable[str]]] = {
     "addresses": _addresses,
     "volumes": _volumes,
@@ -101,6 +108,7 @@ _READINGS: dict[str, Callable[[Any], Iterable[str]]] = {
     "error": _error,
     "owes": _debts,
     "held": _held,
+    "under_way": _under_way,
 }
 """How people read the columns that hold structures; programs get them whole."""
 

@@ -11,6 +11,7 @@ from vmwright.persistence.records import (
     Attachment,
     Attempt,
     Debt,
+    Event,
     HostRecord,
     Operation,
     Port,
@@ -85,16 +86,6 @@ class Lists:
         )
         return {row.instance_id: row.id for row in rows}
 
-    def names_of(
-        self, connection: sa.Connection, instances: Collection[InstanceId]
-    ) -> Mapping[InstanceId, str]:
-        """What each is called, or was."""
-        column = self._schema.instances.c
-        rows = connection.execute(
-            sa.select(column.id, column.name).where(column.id.in_(sorted(set(instances))))
-        )
-        return {row.id: row.name for row in rows}
-
     def ports_of(
         self, connection: sa.Connection, instances: Collection[InstanceId]
     ) -> Mapping[InstanceId, list[Port]]:
@@ -142,6 +133,36 @@ class Lists:
         found: dict[OperationId, list[Debt]] = {operation: [] for operation in operations}
         for row in self._of(connection, table, table.c.operation_id, operations, table.c.seq):
             found[row.operation_id].append(Debt.of(row))
+        return found
+
+    def names_of(
+        self, connection: sa.Connection, instances: Collection[InstanceId]
+    ) -> Mapping[InstanceId, str]:
+        """What they are called, also after they were deleted."""
+        column = self._schema.instances.c
+        rows = connection.execute(
+            sa.select(column.id, column.name).where(column.id.in_(sorted(set(instances))))
+        )
+        return {row.id: row.name for row in rows}
+
+    def latest_of_tasks(
+        self, connection: sa.Connection, operations: Collection[OperationId]
+    ) -> Mapping[OperationId, list[Event]]:
+        """The last thing that was said of each task's state, and of its progress; in order."""
+        found: dict[OperationId, list[Event]] = {operation: [] for operation in operations}
+        if not operations:
+            return found
+        table = self._schema.events
+        last = (
+            sa.select(sa.func.max(table.c.seq))
+            .where(table.c.operation_id.in_(operations), table.c.kind.in_(["task", "progress"]))
+            .group_by(table.c.operation_id, table.c.task, table.c.kind)
+        )
+        rows = connection.execute(
+            sa.select(table).where(table.c.seq.in_(last)).order_by(table.c.seq)
+        )
+        for event in map(Event.of, rows):
+            found[event.operation_id].append(event)
         return found
 
     def hosts(

@@ -37,6 +37,27 @@ class Held(Resource):
     since: Moment | None
 
 
+class Progress(Resource):
+    """How far a call is: a fraction from 0.0 to 1.0, and bytes where it moves some."""
+
+    fraction: float
+    note: str
+    done_bytes: int | None
+    total_bytes: int | None
+    rate: float | None
+    """Bytes per second, as of late."""
+    seconds_left: float | None
+
+
+class UnderWay(Resource):
+    """A task that runs, or is being undone, just now."""
+
+    task: str
+    direction: str
+    since: Moment | None
+    progress: Progress | None
+
+
 class Operation(Resource):
     """One run of a flow for one instance."""
 
@@ -46,8 +67,8 @@ class Operation(Resource):
     flow_version: int
     state: OperationState
     instance_id: str
-    instance: str | None
-    """Its name, also after it was deleted."""
+    instance_name: str | None
+    """Also after it was deleted."""
     host: str | None
     """Of the latest attempt."""
     attempt: int
@@ -55,6 +76,7 @@ class Operation(Resource):
     error: dict[str, Any] | None
     owes: list[Debt]
     held: list[Held]
+    under_way: list[UnderWay]
     undo_tries: int
     not_before: Moment | None
     cancel_reason: str | None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from vmwright.ownership import lease_clock
 from vmwright.persistence.records import Event
 from vmwright.persistence.unit_of_work import UnitOfWork
+from vmwright.progress import Progress, Speedometer
 
 
 @dataclass
@@ -19,7 +20,8 @@ class Active:
     """When it was surely ours, by `lease_clock`; not yet if it is infinite."""
     work: UnitOfWork | None = None
     cancelled: threading.Event = field(default_factory=threading.Event)
-    progress: dict[str, tuple[float, str]] = field(default_factory=dict)
+    progress: dict[str, Progress] = field(default_factory=dict)
+    _speeds: dict[str, Speedometer] = field(default_factory=dict)
     outside: dict[str, float] = field(default_factory=dict)
     """Tasks that their hosts were given and have not ended, and since when, on the monotonic
     clock."""
@@ -29,12 +31,15 @@ class Active:
         assert self.work is not None, "tasks run"
         progress, self.progress = self.progress, {}
         return [
-            self.work.event(
-                "progress", "progress", task=task, detail={"fraction": fraction, "note": note}
-            )
+            self.work.event("progress", "progress", task=task, detail=told.to_store())
             # A copy in one step: a task may still hold the old mapping, and add to it.
-            for task, (fraction, note) in list(progress.items())
+            for task, told in list(progress.items())
         ]
+
+    def hears(self, task: str, progress: Progress) -> None:
+        """A task says how far it is, in its own thread."""
+        speed = self._speeds.setdefault(task, Speedometer())
+        self.progress[task] = speed.read(progress)
 
     @property
     def is_claimed(self) -> bool:

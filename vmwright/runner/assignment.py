@@ -10,6 +10,7 @@ from vmwright.ids import DeploymentId
 from vmwright.persistence.pending import Fenced
 from vmwright.persistence.records import Operation
 from vmwright.persistence.unit_of_work import UnitOfWork
+from vmwright.progress import Progress
 from vmwright.settings import OperationSettings
 from vmwright.tasks.task import Owed, Run
 from vmwright.waiting import Wait
@@ -44,7 +45,7 @@ class Assignment:
     """This process is about to end: leave the run as it is."""
     finish: Callable[[Fenced, Outcome, dict[str, Any] | None], None]
     """Adds the end of the operation, or why it is blocked, to the last transaction."""
-    progress: Callable[[str, float, str], None]
+    progress: Callable[[str, Progress], None]
     hands_over: Callable[[str], Callable[[object], object]]
     """Told which task goes to its host; what it returns is called once that has come back."""
     owe: Callable[[Fenced, list[Owed]], None]

@@ -120,7 +120,7 @@ class Executor:
         wait = Wait(
             settings.undo_deadline if removing else settings.deadline,
             cancelled=assignment.stopping if removing else assignment.cancelled,
-            report=lambda fraction, note: assignment.progress(task.name, fraction, note),
+            report=lambda progress: assignment.progress(task.name, progress),
             guard=self._work.check_ours,
         )
         return run.but(

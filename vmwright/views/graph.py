@@ -14,6 +14,7 @@ from taskflow.flow import Flow
 from taskflow.patterns import linear_flow
 
 from vmwright.errors import UnknownFlow
+from vmwright.progress import Progress
 from vmwright.states import HELD, Direction, OperationState
 
 Graph: TypeAlias = "nx.DiGraph[str]"
@@ -35,14 +36,6 @@ class NodeState(StrEnum):
     REVERTING = "REVERTING"
     REVERTED = "REVERTED"
     IGNORE = "IGNORE"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """How far a call is, as a fraction from 0.0 to 1.0, and a short note."""
-
-    fraction: float
-    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,8 +246,14 @@ def _state_of(record: TaskRecord, clock: datetime | None) -> dict[str, Any]:
         "error": None if record.error is None else dict(record.error),
         "duration": _seconds(record.started_at, record.finished_at or running),
         "undo_duration": _seconds(record.revert_started_at, record.revert_finished_at or undoing),
-        "progress": None if record.progress is None else asdict(record.progress),
+        "progress": _progress_of(record),
     }
+
+
+def _progress_of(record: TaskRecord) -> dict[str, Any] | None:
+    if record.progress is None:
+        return None
+    return asdict(record.progress) | {"seconds_left": record.progress.seconds_left}
 
 
 def _seconds(start: datetime | None, end: datetime | None) -> float | None:

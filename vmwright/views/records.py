@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from vmwright.progress import Progress
 from vmwright.states import Direction
-from vmwright.views.graph import NodeState, Progress, TaskRecord
+from vmwright.views.graph import NodeState, TaskRecord
 
 _UNDO_STATES = {
     NodeState.RUNNING: NodeState.REVERTING,
@@ -127,5 +128,4 @@ def _progress(last: _Event) -> Progress | None:
     """How far the call is that is under way: nothing was said of the task since."""
     if last.told_by_task:
         return None
-    fraction = float(last.detail.get("fraction") or 0.0)
-    return Progress(fraction=min(1.0, max(0.0, fraction)), note=str(last.detail.get("note") or ""))
+    return Progress.from_store(last.detail)

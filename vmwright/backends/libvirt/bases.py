@@ -87,7 +87,7 @@ class Bases:
         while seen is not None:
             if since - wait.remaining() > _SILENT_SECONDS:
                 return False
-            wait.progress(min(1.0, seen[0] / max(1, base.size_bytes)), what)
+            wait.moved(min(seen[0], base.size_bytes), base.size_bytes, what)
             wait.pause(_POLL_SECONDS, what)
             if self._is_whole(base, wait):
                 return True

@@ -179,7 +179,7 @@ class _Upload:
             proofs.append(self._source.proof(extent, last))
         # All of them: the first ones may lie in a volume that was replaced meanwhile.
         self._check_arrived(volume, proofs)
-        self._wait.progress(1.0, f"{self._what}: all is sent")
+        self._wait.moved(self._source.size, self._source.size, self._what)
 
     def _written(self, volume: StorageVolume, extent: Piece) -> Piece:
         """Send an extent; returns its last byte that is not zero, if there is one."""
@@ -187,9 +187,7 @@ class _Upload:
         try:
             for piece in _cut(extent):
                 last = self._ask(partial(self._sent, stream, piece)) or last
-                self._wait.progress(
-                    piece.end / self._source.size, f"{self._what}: {piece.end >> 20} MiB sent"
-                )
+                self._wait.moved(piece.end, self._source.size, self._what)
             self._ask(lambda _: stream.finish())
         except VmwrightError:
             with contextlib.suppress(VmwrightError, LineLost, LineSilent):

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vmwright.private_files import make_directories
+from vmwright.progress import Progress
 from vmwright.waiting import Wait
 
 LOG = logging.getLogger(__name__)
@@ -35,11 +36,11 @@ class Sheet:
         self.follows_a_failure = descriptor is not None and os.fstat(descriptor).st_size > 0
         """Whether the last one here that uploaded it came to no end: nobody else is at it."""
 
-    def tell(self, fraction: float, _note: str = "") -> None:
+    def tell(self, progress: Progress) -> None:
         """How much is sent, for those who wait."""
         if self._descriptor is not None:
             with contextlib.suppress(OSError):  # a full disk keeps nobody from uploading
-                os.pwrite(self._descriptor, f"{fraction:.4f}".encode()[:_DIGITS], 0)
+                os.pwrite(self._descriptor, f"{progress.fraction:.4f}".encode()[:_DIGITS], 0)
 
     def end(self) -> None:
         """The image is whole: nothing is left to say."""
@@ -73,7 +74,7 @@ class Uploads:
             return
         try:
             sheet = Sheet(path, descriptor)
-            sheet.tell(0.0)
+            sheet.tell(Progress(fraction=0.0))
             yield sheet
         finally:
             os.close(descriptor)

@@ -29,6 +29,9 @@ Effect = Callable[[HostFiles, Record], None]
 _ANY = ""
 """The key of no job: whoever waits for that waits for none."""
 
+_STEP = 0.25
+"""Seconds between two things that a change says of its progress."""
+
 _Seen = TypeVar("_Seen")
 
 
@@ -67,9 +70,16 @@ class Machine:
         if fault is not None:
             _fail(fault, what)
 
-    def make(self, change: Change, wait: Wait) -> None:
-        """Carry out a change once no job on its key is under way, as a host's own locks do."""
-        self._carry_out(change, wait, change.key)
+    def takes_time(self, change: Change) -> bool:
+        """Whether the settings have it last."""
+        return self._latency.seconds(change.verb) > 0
+
+    def make(self, change: Change, wait: Wait, *, moves: int = 0) -> None:
+        """Carry out a change once no job on its key is under way, as a host's own locks do.
+
+        It moves so many bytes, and tells how far it is while it does.
+        """
+        self._carry_out(change, wait, change.key, moves)
 
     def unmake(self, change: Change, wait: Wait) -> None:
         """Carry out a change at once: a job that is under way on its key lands afterwards."""
@@ -80,14 +90,14 @@ class Machine:
         if self.files.flagged(DOWN):
             raise _down(what)
 
-    def _carry_out(self, change: Change, wait: Wait, idle: str) -> None:
+    def _carry_out(self, change: Change, wait: Wait, idle: str, moves: int = 0) -> None:
         verb = change.verb
         what = self._what(verb, change.key)
         half = self._latency.seconds(verb) / 2
         try:
             fault = self._meet(verb, wait, what, at_once=not half)
             if half:
-                wait.pause(half, what)
+                _spend(half, wait, what, range(0, moves // 2), moves)
             if fault is not None and fault.kind is FaultKind.LATE:
                 self._send(change, fault.seconds, wait, what)
             effect = self._effects[verb]
@@ -95,7 +105,7 @@ class Machine:
         except OSError as error:
             raise unusable(what, error) from error
         if half:
-            wait.pause(half, what)
+            _spend(half, wait, what, range(moves // 2, moves), moves)
         if fault is not None:
             _fail(fault, what)
 
@@ -201,6 +211,15 @@ def _down(what: str) -> Unavailable:
     return Unavailable(
         f"{what}: the host is down", hint=f"remove the file {DOWN} of the simulated host"
     )
+
+
+def _spend(seconds: float, wait: Wait, what: str, part: range, moves: int) -> None:
+    """Let this time pass, in which this part of the bytes is moved."""
+    steps = max(1, round(seconds / _STEP)) if moves else 1
+    for step in range(1, steps + 1):
+        wait.pause(seconds / steps, what)
+        if moves:
+            wait.moved(part.start + len(part) * step // steps, moves, what)
 
 
 def _nothing() -> None:

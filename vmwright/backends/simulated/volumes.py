@@ -39,7 +39,9 @@ class SimulatedVolumes:
             "pool": self._pool,
             "source_bytes": _length(source),
         }
-        self._machine.make(Change(verb="ensure_base", key=name, record=record), wait)
+        change = Change(verb="ensure_base", key=name, record=record)
+        moves = self._machine.takes_time(change) and not self._machine.files.has(Folder.BASES, name)
+        self._machine.make(change, wait, moves=base.size_bytes if moves else 0)
 
     def ensure_no_base(self, base: Base, wait: Wait) -> None:
         name = self._base_name(base)
