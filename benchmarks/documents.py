@@ -3,8 +3,9 @@
     python -m benchmarks.documents [--check]
 
 Reads docs/performance.json (`make bench RECORD=1` writes it) and docs/profiles.json, and fills the
-parts of README.md and docs/performance.md between `<!-- measured: NAME -->` and `<!-- end -->`,
-and the pictures. `--check` writes nothing, and ends with 1 if a file is not current.
+parts of README.md and docs/explanation/performance.md between `<!-- measured: NAME -->` and
+`<!-- end -->`, and the pictures. `--check` writes nothing, and ends with 1 if a file is not
+current.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from benchmarks.tables import Table, number
 
 RECORD = ROOT / "docs" / "performance.json"
 PROFILES = ROOT / "docs" / "profiles.json"
-PAGES = (ROOT / "README.md", ROOT / "docs" / "performance.md")
+PAGES = (ROOT / "README.md", ROOT / "docs" / "explanation" / "performance.md")
 PICTURES: Mapping[str, Callable[[Results], str]] = {
     "cost-by-history": history_chart,
     "cost-by-clients": clients_chart,

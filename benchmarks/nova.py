@@ -5,7 +5,7 @@ nova-api, conductor, scheduler and one compute with `FakeDriver` as processes of
 placement 16.0.0, RabbitMQ 3.10 and PostgreSQL 15; Neutron, Glance and Cinder were one stand-in
 that answers in about 1 ms; no Keystone. One server from an image, with one new port, twenty
 requested at once: the median of five runs of builds per second, and the least CPU time of all
-processes together. docs/performance.md says so too.
+processes together. docs/explanation/performance.md says so too.
 """
 
 BUILDS_PER_SECOND = 2.6

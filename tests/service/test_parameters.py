@@ -16,7 +16,7 @@ from vmwright.errors import VmwrightError
 from vmwright.request import CreateRequest
 from vmwright.settings import Settings
 
-TABLE = Path(__file__).parents[2] / "docs" / "parameters.md"
+TABLE = Path(__file__).parents[2] / "docs" / "reference" / "parameters.md"
 PLAINEST = {"name": "web", "image": "disk", "flavor": "small"}
 
 REFUSED = [case for case in CASES if case.error is not None]

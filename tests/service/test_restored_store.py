@@ -461,7 +461,7 @@ def refuses(work: Callable[[], Any]) -> bool:
 
 
 def test_machine_that_has_seen_nothing_of_the_store_trusts_it(lab: Lab, tmp_path: Path) -> None:
-    """What docs/backup.md asks to keep: without it, somebody must say that it was restored."""
+    """As docs/how-to/backup.md says: without what it asks to keep, somebody must say so."""
     assert lab.child(build("vm1")).output.split() == ["done"]
     back_up(lab, tmp_path / "backup")
     assert lab.child(build("vm2")).output.split() == ["done"]

@@ -1,4 +1,4 @@
-"""Backups of a store as docs/backup.md says, taken and brought back past vmwright."""
+"""Backups of a store as docs/how-to/backup.md says, taken and brought back past vmwright."""
 
 import sqlite3
 import subprocess

@@ -1,4 +1,4 @@
-"""For each row of the table in docs/parameters.md: what is accepted, and what is refused.
+"""For each row of the table in docs/reference/parameters.md: what is accepted, and what is refused.
 
 A case is a request, as fields of the library and as words of the command, and what becomes of
 it. `{files}` stands for a directory that holds `parameter_world.FILES`.

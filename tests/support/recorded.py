@@ -1,7 +1,8 @@
 """Deployments that an earlier release left behind, with operations interrupted at every task.
 
 `python -m tests.support.recorded TARGET`, run in a checkout of that release (with this file in its
-place), makes one and packs it; docs/changing-a-flow.md says when. `unpacked` lays it out again.
+place), makes one and packs it; docs/how-to/changing-a-flow.md says when. `unpacked` lays it
+out again.
 """
 
 import gzip

@@ -230,13 +230,13 @@ def test_every_command_explains_itself(name: str) -> None:
 
 
 def test_reference_names_every_command_and_its_options() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "cli.md").read_text()
     on_every_noun = {"list", "show", "delete"}
     for name, _ in Commands():
         noun, _, verb = name.rpartition(" ")
         named = f"vmwright {name}" in page or name == "help"
         assert named or (verb in on_every_noun and f"vmwright {noun} create" in page), name
-    page += (Path(__file__).parents[2] / "docs" / "parameters.md").read_text()
+    page += (Path(__file__).parents[2] / "docs" / "reference" / "parameters.md").read_text()
     usage = called("create", "--help")[1]
     for option in re.findall(r"--[a-z-]+", usage.partition("-f {")[0]):
         assert option in page, option

@@ -8,7 +8,7 @@ from vmwright.settings import Settings
 from vmwright.settings.options import OPTIONS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-EXAMPLE = ROOT / "docs" / "vmwright.conf.example"
+EXAMPLE = ROOT / "docs" / "reference" / "vmwright.conf.example"
 
 
 def test_reference_is_current() -> None:

@@ -32,7 +32,7 @@ def test_what_a_page_points_to_is_there(page: Path) -> None:
 
 
 def test_files_that_the_architecture_names_are_there() -> None:
-    text = (ROOT / "docs" / "architecture.md").read_text()
+    text = (ROOT / "docs" / "explanation" / "architecture.md").read_text()
     for name in re.findall(r"`([a-z_]+(?:/[a-z_]*)*(?:\.py)?)`", text):
         if "/" in name or name.endswith(".py"):
             assert (ROOT / name).exists() or (ROOT / "vmwright" / name).exists(), name
@@ -56,7 +56,7 @@ def test_a_test_that_a_page_names_is_there(file: str, test: str) -> None:
 
 
 def test_the_hook_that_the_page_shows_is_that_of_the_example() -> None:
-    page = (ROOT / "docs" / "hooks.md").read_text()
+    page = (ROOT / "docs" / "how-to" / "hooks.md").read_text()
     shown = re.findall(r"```(?:python|toml)\n(.*?)```", page, re.DOTALL)
     files = [path.read_text() for path in (ROOT / "examples" / "hooks").iterdir() if path.is_file()]
     assert len(shown) == 2
@@ -65,7 +65,7 @@ def test_the_hook_that_the_page_shows_is_that_of_the_example() -> None:
 
 
 def test_the_tests_that_a_page_shows_are_those_of_the_example() -> None:
-    page = (ROOT / "docs" / "testing-your-tasks.md").read_text()
+    page = (ROOT / "docs" / "how-to" / "testing-your-tasks.md").read_text()
     shown = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     files = [path.read_text() for path in (ROOT / "examples" / "testing").glob("*.py")]
     assert len(shown) == 2

@@ -8,16 +8,16 @@ from vmwright.flows import RECIPES, newest, recipe
 CHANGED = """
 {name} is not what it was when operations began with it. Those that were interrupted would find
 other tasks than the ones that they ran: some would run twice, some would never be undone.
-Take the change back, and make it in a new version, as docs/changing-a-flow.md says.
+Take the change back, and make it in a new version, as docs/how-to/changing-a-flow.md says.
 """
 NOT_PINNED = """
 {name} is new, and nothing holds it to what it is. If it is finished, pin it with
     python -m tests.support.recipes
-and record a deployment of the release before, as docs/changing-a-flow.md says.
+and record a deployment of the release before, as docs/how-to/changing-a-flow.md says.
 """
 GONE = """
 {name} was taken away. Operations that began with it would be parked at the next start. Put it back,
-or say in CHANGELOG.md that none of it may be in flight, as docs/changing-a-flow.md says.
+or say in CHANGELOG.md that none of it may be in flight, as docs/how-to/changing-a-flow.md says.
 """
 
 

@@ -14,7 +14,7 @@ from vmwright.host_query import VARIABLES
 from vmwright.scheduler.loading import load_filters, load_scheduler, load_weighers
 from vmwright.settings import SchedulerSettings, Settings
 
-DOCS = Path(__file__).parents[2] / "docs" / "scheduling.md"
+DOCS = Path(__file__).parents[2] / "docs" / "reference" / "scheduling.md"
 OTHERS = """
 class Nameless:
     def why_not(self, host, request):

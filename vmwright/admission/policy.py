@@ -217,7 +217,7 @@ class Policy:
     def _broken(self, what: str) -> InvalidRequest:
         return InvalidRequest(
             f"policy file {str(self._file)!r}: {what}",
-            hint="docs/policy.yaml.sample shows every rule with its default",
+            hint="docs/reference/policy.yaml.sample shows every rule with its default",
         )
 
 

@@ -1,4 +1,4 @@
-"""What filters and weighers promise. Other packages may add theirs: docs/scheduling.md."""
+"""What filters and weighers promise. Others may add theirs: docs/reference/scheduling.md."""
 
 from typing import Protocol, runtime_checkable
 

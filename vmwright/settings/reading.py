@@ -42,7 +42,7 @@ def read(config_file: str | None) -> Settings:
     except (cfg.Error, ValueError) as error:
         raise InvalidRequest(
             f"configuration {', '.join(files) or 'defaults'}: {error}",
-            hint="see docs/configuration.md for every setting",
+            hint="see docs/reference/configuration.md for every setting",
         ) from error
 
 

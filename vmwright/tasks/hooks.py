@@ -1,4 +1,4 @@
-"""Plug-ins of other packages as tasks of a build: docs/hooks.md says how one is written."""
+"""Plug-ins of other packages as tasks of a build: docs/how-to/hooks.md says how one is written."""
 
 import re
 from collections.abc import Sequence

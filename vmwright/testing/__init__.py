@@ -1,4 +1,7 @@
-"""For embedders: breaks flows on purpose, and looks at what is left. docs/testing-your-tasks.md"""
+"""For embedders: breaks flows on purpose, and looks at what is left.
+
+docs/how-to/testing-your-tasks.md shows how it is used.
+"""
 
 import importlib
 from typing import TYPE_CHECKING, Any
