@@ -56,9 +56,9 @@ __all__ = ["Inventory"]
 class Inventory:
     """Registers things and lets go of them. Thread-safe, and safe between processes.
 
-    Everything is checked before anything is stored: `Forbidden` by a policy, `InvalidRequest` for a
-    rule, `Conflict` for a name that is taken or a thing that is in use, `NotFound` for what does not
-    exist. What a deleted thing left on hosts is owed, and removed as debts are paid.
+    Everything is checked before anything is stored: `Forbidden` by a policy, `InvalidRequest` for
+    a rule, `Conflict` for a name that is taken or a thing that is in use, `NotFound` for what does
+    not exist. What a deleted thing left on hosts is owed, and removed as debts are paid.
     """
 
     def __init__(
