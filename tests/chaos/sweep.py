@@ -30,6 +30,10 @@ class Aim:
     """How many points the second one comes to."""
     tries: int = 0
 
+    @property
+    def deaths(self) -> int:
+        return 1 if self.second is None else 2
+
     def __str__(self) -> str:
         return self.point if self.second is None else f"{self.point}, then {self.second} on"
 
@@ -39,6 +43,8 @@ class Tally:
     """What came of it."""
 
     killed: list[str] = field(default_factory=list)
+    idle: list[str] = field(default_factory=list)
+    """Where the first death left nothing to go on with, and so nothing to die in."""
     missed: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
@@ -69,31 +75,33 @@ def sweep(lanes: Sequence[Lane], scenario: Scenario, aims: Iterable[Aim]) -> Tal
     tally, waiting = Tally(), deque(aims)
     while waiting:
         batch = [(lane, waiting.popleft()) for lane in lanes if waiting]
-        died = _killed(batch, scenario)
-        for (_, aim), death in zip(batch, died, strict=True):
-            if death:
+        deaths = _killed(batch, scenario)
+        for (_, aim), died in zip(batch, deaths, strict=True):
+            if died == aim.deaths:
                 tally.killed.append(str(aim))
+            elif died and aim.second == 1:
+                tally.idle.append(str(aim))
             elif aim.tries < _TRIES:
                 # A second death that came too late is looked for earlier.
-                second = aim.second and 1 + aim.second // 2
-                waiting.append(Aim(aim.point, second, aim.tries + 1))
+                second = aim.second and max(1, aim.second // 2 if died else aim.second)
+                waiting.append(Aim(aim.point, second, aim.tries + 1 - died))
             else:
                 tally.missed.append(str(aim))
-        tally.faults += _judged([pair for pair, death in zip(batch, died, strict=True) if death])
+        tally.faults += _judged([pair for pair, died in zip(batch, deaths, strict=True) if died])
     return tally
 
 
-def _killed(batch: Sequence[tuple[Lane, Aim]], scenario: Scenario) -> list[bool]:
-    """Whether each was killed where it was aimed at."""
+def _killed(batch: Sequence[tuple[Lane, Aim]], scenario: Scenario) -> list[int]:
+    """How often each was killed where it was aimed at."""
     first = [(lane.renew(), _at(aim.point)) for lane, aim in batch]
-    died = [death.happened for death in _deaths(first, scenario.work)]
+    died = [int(death.happened) for death in _deaths(first, scenario.work)]
     second = {
         n: (lane.lab, _after(aim.second))
         for n, (lane, aim) in enumerate(batch)
         if died[n] and aim.second is not None
     }
     for n, death in zip(second, _deaths(list(second.values()), settle), strict=True):
-        died[n] = death.happened
+        died[n] += death.happened
     return died
 
 

@@ -93,9 +93,12 @@ def test_killed_twice_at_seeded_pairs(
     each = -(-PAIRS // len(SCENARIOS))
     for scenario in SCENARIOS:
         chosen = lanes(scenario, home, dialect, request)
-        aims: list[Aim] = list(pairs(scenario.points(chosen[0]), each, chance))
-        tally = sweep(chosen, scenario, aims)
-        tally.assert_clean()
-        killed += len(tally.killed)
+        points, left = scenario.points(chosen[0]), each
+        while left:
+            aims: list[Aim] = list(pairs(points, left, chance))
+            tally = sweep(chosen, scenario, aims)
+            tally.assert_clean()
+            left = len(tally.idle)
+            killed += len(tally.killed)
     assert killed >= PAIRS
     print(f"{dialect}: killed twice at {killed} pairs of points")
