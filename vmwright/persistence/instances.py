@@ -1,6 +1,6 @@
 """Instances: what users own. State moves by compare-and-swap."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import Any
@@ -72,12 +72,13 @@ class InstanceStore:
         reservation: str | None = None,
         after: int = 0,
         limit: int = 1000,
+        which: Iterable[sa.ColumnElement[bool]] = (),
     ) -> Sequence[Instance]:
         """Living instances in order of creation, after this `seq`; of one project and of one
-        request, if named."""
+        request, if named. `which` are of `like`."""
         query = (
             sa.select(self._table)
-            .where(self._table.c.deleted_at.is_(None), self._table.c.seq > after)
+            .where(self._table.c.deleted_at.is_(None), self._table.c.seq > after, *which)
             # As an index has them: all of the first are null.
             .order_by(self._table.c.deleted_at, self._table.c.seq)
             .limit(limit)
@@ -86,6 +87,23 @@ class InstanceStore:
             query = query.where(self._table.c.reservation_id == reservation)
         rows = connection.execute(self._of(project, query))
         return [_instance(row) for row in rows]
+
+    def like(
+        self,
+        *,
+        text: str | None = None,
+        vm_state: VmState | None = None,
+        host: HostId | None = None,
+    ) -> Iterator[sa.ColumnElement[bool]]:
+        """Conditions on living ones; `text` is part of the name, or the whole id."""
+        column = self._table.c
+        if text is not None:
+            named = sa.func.lower(column.name).contains(text.lower(), autoescape=True)
+            yield sa.or_(named, column.id == text)
+        if vm_state is not None:
+            yield column.vm_state == vm_state
+        if host is not None:
+            yield column.host_id == host
 
     def _of(self, project: str | None, query: sa.Select[Any]) -> sa.Select[Any]:
         return query if project is None else query.where(self._table.c.project_id == project)

@@ -203,7 +203,7 @@ class Lists:
             .order_by(order)
             .limit(limit)
             .subquery()
-            for condition in self._ways(project, states)
+            for condition in self.ways(project, states)
         ]
         found = sa.union_all(*(sa.select(page) for page in pages)).subquery()
         rows = connection.execute(sa.select(found.c.seq, found.c.id)).all()
@@ -213,7 +213,7 @@ class Lists:
         known = self._known.several(connection, wanted) if wanted else {}
         return [known[one] for one in wanted if one in known]
 
-    def _ways(
+    def ways(
         self, project: str | None, states: frozenset[OperationState]
     ) -> Sequence[sa.ColumnElement[bool]]:
         """Conditions that find them together, each along one index."""
