@@ -244,7 +244,7 @@ class Reader:
                 reservation=reservation,
                 after=0 if after is None else self._place_of(after),
                 limit=limit,
-                which=self._stores.instances.like(text=text, vm_state=vm_state, host=where),
+                which=self._stores.search.instances_like(text=text, vm_state=vm_state, host=where),
             )
 
     def _host(self, name_or_id: str) -> HostId:

@@ -1,6 +1,6 @@
 """Instances: what users own. State moves by compare-and-swap."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import Any
@@ -75,7 +75,7 @@ class InstanceStore:
         which: Iterable[sa.ColumnElement[bool]] = (),
     ) -> Sequence[Instance]:
         """Living instances in order of creation, after this `seq`; of one project and of one
-        request, if named. `which` are of `like`."""
+        request, if named. `which` are further conditions."""
         query = (
             sa.select(self._table)
             .where(self._table.c.deleted_at.is_(None), self._table.c.seq > after, *which)
@@ -87,23 +87,6 @@ class InstanceStore:
             query = query.where(self._table.c.reservation_id == reservation)
         rows = connection.execute(self._of(project, query))
         return [_instance(row) for row in rows]
-
-    def like(
-        self,
-        *,
-        text: str | None = None,
-        vm_state: VmState | None = None,
-        host: HostId | None = None,
-    ) -> Iterator[sa.ColumnElement[bool]]:
-        """Conditions on living ones; `text` is part of the name, or the whole id."""
-        column = self._table.c
-        if text is not None:
-            named = sa.func.lower(column.name).contains(text.lower(), autoescape=True)
-            yield sa.or_(named, column.id == text)
-        if vm_state is not None:
-            yield column.vm_state == vm_state
-        if host is not None:
-            yield column.host_id == host
 
     def _of(self, project: str | None, query: sa.Select[Any]) -> sa.Select[Any]:
         return query if project is None else query.where(self._table.c.project_id == project)
@@ -153,16 +136,6 @@ class InstanceStore:
                 self._table.c.host_id == host, self._table.c.deleted_at.is_(None)
             )
         ).scalar_one()
-
-    def on_hosts(self, connection: sa.Connection) -> Mapping[HostId, int]:
-        """How many living instances are on each host that has any."""
-        column = self._table.c
-        rows = connection.execute(
-            sa.select(column.host_id, sa.func.count().label("number"))
-            .where(column.deleted_at.is_(None), column.host_id.is_not(None))
-            .group_by(column.host_id)
-        )
-        return {row.host_id: row.number for row in rows}
 
     def settled_on(self, connection: sa.Connection, host: HostId) -> Sequence[Instance]:
         """Instances there that were built and that nothing is being done to."""

@@ -86,6 +86,16 @@ class Lists:
         )
         return {row.instance_id: row.id for row in rows}
 
+    def instances_on_hosts(self, connection: sa.Connection) -> Mapping[HostId, int]:
+        """How many living instances are on each host that has any."""
+        column = self._schema.instances.c
+        rows = connection.execute(
+            sa.select(column.host_id, sa.func.count().label("number"))
+            .where(column.deleted_at.is_(None), column.host_id.is_not(None))
+            .group_by(column.host_id)
+        )
+        return {row.host_id: row.number for row in rows}
+
     def ports_of(
         self, connection: sa.Connection, instances: Collection[InstanceId]
     ) -> Mapping[InstanceId, list[Port]]:

@@ -4,7 +4,7 @@ However long the history is, a look reads no more than a window of it, and says 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -15,7 +15,7 @@ from vmwright.persistence.lists import Lists
 from vmwright.persistence.operations import OperationStore
 from vmwright.persistence.records import Operation
 from vmwright.persistence.tables import Schema
-from vmwright.states import ENDED, OperationState
+from vmwright.states import ENDED, OperationState, VmState
 
 WINDOW = 10_000
 """Operations that one look reads at most."""
@@ -102,6 +102,19 @@ class Search:
             counted.update({row.state: row.number for row in connection.execute(look)})
         return {state: counted[state] for state in OperationState}
 
+    def instances_like(
+        self, *, text: str | None, vm_state: VmState | None, host: HostId | None
+    ) -> Iterator[sa.ColumnElement[bool]]:
+        """Conditions for a page of living instances; None is anything. `text` is part of the name,
+        in capitals or not, or the whole id."""
+        column = self._schema.instances.c
+        if text is not None:
+            yield sa.or_(_holds(column.name, text), column.id == text)
+        if vm_state is not None:
+            yield column.vm_state == vm_state
+        if host is not None:
+            yield column.host_id == host
+
     def _window(self, wanted: Wanted, before: int | None, size: int) -> sa.Subquery:
         """The newest that an index finds."""
         column = self._schema.operations.c
@@ -132,7 +145,7 @@ class Search:
             instances = self._schema.instances.c
             named = sa.exists().where(
                 instances.id == column.instance_id,
-                sa.func.lower(instances.name).contains(wanted.text.lower(), autoescape=True),
+                _holds(instances.name, wanted.text),
             )
             yield sa.or_(named, column.id == wanted.text, column.instance_id == wanted.text)
         if wanted.host is not None:
@@ -149,3 +162,7 @@ class Search:
         """The oldest of a window that is full: there may be more beyond it."""
         rows = connection.execute(sa.select(window.c.id).order_by(window.c.seq)).scalars().all()
         return OperationId(rows[0]) if len(rows) == size else None
+
+
+def _holds(column: sa.ColumnElement[str], text: str) -> sa.ColumnElement[bool]:
+    return sa.func.lower(column).contains(text.lower(), autoescape=True)
