@@ -23,6 +23,11 @@ was, and gets from the store what it has missed."""
 _LATE = 30.0
 """Seconds until a number is taken for one that never comes: its transaction was rolled back. None
 lasts longer than a store may take to answer."""
+_MOST_LATE = 5000
+"""Numbers that are waited for at most. A server that is started anew may skip as many as it likes,
+and has no transaction under way then."""
+_AT_ONCE = 500
+"""Numbers that one statement asks for."""
 
 Wants = Callable[[Told], bool]
 
@@ -42,10 +47,17 @@ class _Listener:
     wants: Wants
     loop: asyncio.AbstractEventLoop
     queue: "asyncio.Queue[Batch | None]" = field(default_factory=asyncio.Queue)
-    unheard: int = 0
+    told: int = 0
+    heard: int = 0
+    """Events; one thread counts each of these, so none is counted twice."""
 
-    def tell(self, batch: Batch | None) -> None:
-        self.loop.call_soon_threadsafe(self.queue.put_nowait, batch)
+    def tell(self, batch: Batch | None) -> bool:
+        """Whether it is still there to be told."""
+        try:
+            self.loop.call_soon_threadsafe(self.queue.put_nowait, batch)
+        except RuntimeError:  # its loop has ended, and it with that
+            return False
+        return True
 
 
 class Feed:
@@ -60,7 +72,8 @@ class Feed:
         """Numbers that were not there when later ones were, and until when they may come."""
         # SQLite gives numbers under the lock of its only writer: they are committed in order.
         self._may_be_late = stores.database.writer.dialect.name != "sqlite"
-        self._last = self._newest()
+        self._last = 0
+        self._begin()
         self._thread = threading.Thread(target=self._follow, name="vmwright-feed", daemon=True)
         self._thread.start()
 
@@ -81,8 +94,11 @@ class Feed:
 
         return self._listen(wants, self._page, after)
 
-    def of_operation(self, operation: OperationId, *, after: int = 0) -> AsyncIterator[Batch]:
-        """What has happened to an operation after that number, and what does from now on."""
+    def of_operation(
+        self, operation: OperationId, *, after: int | None = 0
+    ) -> AsyncIterator[Batch]:
+        """What has happened to an operation after that number, and what does from now on; after
+        None only that."""
 
         def wants(told: Told) -> bool:
             return told.event.operation_id == operation
@@ -108,10 +124,10 @@ class Feed:
                 after = missed[-1].event.seq
                 if found := [one for one in missed if wants(one)]:
                     # What the feed has not come to yet is heard from it, too.
-                    told.update(one.event.seq for one in found)
+                    told.update(one.event.seq for one in found if one.event.seq > position)
                     yield Batch(events=found, position=min(after, position))
             while (live := await listener.queue.get()) is not None:
-                listener.unheard -= len(live.events)
+                listener.heard += len(live.events)
                 if fresh := [one for one in live.events if one.event.seq not in told]:
                     yield Batch(events=fresh, position=live.position)
         finally:
@@ -126,49 +142,70 @@ class Feed:
             except StoreUnavailable as error:
                 LOG.warning("events are not told until the store answers: %s", error)
                 self._closing.wait(1.0)
+            except Exception:
+                # Whoever listens hears the rest once what is wrong was mended.
+                LOG.exception("events cannot be read")
+                self._closing.wait(1.0)
 
     def _look(self) -> None:
         while page := self._found():
             with self._lock:
                 self._note(page)
-                for listener in [*self._listeners]:
-                    self._tell(listener, page)
+                self._listeners = [one for one in self._listeners if self._tell(one, page)]
             if len(page) < _PAGE:
                 return
 
     def _found(self) -> Sequence[Told]:
-        late = self._numbered([*self._late]) if self._late else []
+        late = self._come_late() if self._late else []
         return [*late, *self._page(self._last)]
 
+    def _come_late(self) -> list[Told]:
+        """Those that are there now. Only a look that the store has answered gives any up."""
+        since, numbers = time.monotonic(), sorted(self._late)
+        found: list[Told] = []
+        for first in range(0, len(numbers), _AT_ONCE):
+            found += self._numbered(numbers[first : first + _AT_ONCE])
+        there = {one.event.seq for one in found}
+        with self._lock:
+            for number in numbers:
+                if number not in there and self._late[number] < since:
+                    del self._late[number]
+        return found
+
     def _note(self, page: Sequence[Told]) -> None:
-        now = time.monotonic()
         for number in (one.event.seq for one in page):
             self._late.pop(number, None)
             if number > self._last:
                 if self._may_be_late:
-                    missing = range(self._last + 1, number)
-                    self._late.update(dict.fromkeys(missing, now + _LATE))
+                    self._await(range(self._last + 1, number))
                 self._last = number
-        for number in [one for one, until in self._late.items() if until < now]:
+
+    def _await(self, missing: Sequence[int]) -> None:
+        until = time.monotonic() + _LATE
+        self._late.update(dict.fromkeys(missing[-_MOST_LATE:], until))
+        for number in sorted(self._late)[:-_MOST_LATE]:
             del self._late[number]
 
     def _position(self) -> int:
         return min(self._late) - 1 if self._late else self._last
 
-    def _tell(self, listener: _Listener, page: Sequence[Told]) -> None:
+    def _tell(self, listener: _Listener, page: Sequence[Told]) -> bool:
+        """Whether it goes on listening."""
         wanted = [one for one in page if listener.wants(one)]
         if not wanted:
-            return
-        listener.unheard += len(wanted)
-        if listener.unheard > _MOST_UNHEARD:
-            self._listeners.remove(listener)
+            return True
+        listener.told += len(wanted)
+        if listener.told - listener.heard > _MOST_UNHEARD:
             listener.tell(None)
-            return
-        listener.tell(Batch(events=wanted, position=self._position()))
+            return False
+        return listener.tell(Batch(events=wanted, position=self._position()))
 
-    def _newest(self) -> int:
+    def _begin(self) -> None:
+        """At what is there now, and what may be committed late."""
         with self._stores.database.read() as connection:
-            return self._stores.events.newest(connection)
+            self._last = self._stores.events.newest(connection)
+            if self._may_be_late:
+                self._await(self._stores.events.gaps(connection, self._last, _PAGE))
 
     def _page(self, after: int) -> Sequence[Told]:
         with self._stores.database.read() as connection:

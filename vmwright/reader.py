@@ -1,7 +1,7 @@
 """What can be said of a store without running anything: how its instances and operations stand."""
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from types import TracebackType
@@ -12,15 +12,16 @@ import sqlalchemy as sa
 from vmwright.admission import Caller
 from vmwright.descriptions import Descriptions
 from vmwright.errors import NotFound
-from vmwright.ids import InstanceId, OperationId
+from vmwright.ids import HostId, InstanceId, OperationId
 from vmwright.news import News
 from vmwright.persistence import schema_version
 from vmwright.persistence.database import Database
 from vmwright.persistence.deployment import deployment_of
 from vmwright.persistence.records import Event, Instance, Operation
+from vmwright.persistence.searching import Found, Wanted
 from vmwright.persistence.stores import Stores
 from vmwright.settings import Settings
-from vmwright.states import STANDING_STILL, OperationState
+from vmwright.states import STANDING_STILL, OperationState, VmState
 from vmwright.watching import Watch
 
 if TYPE_CHECKING:
@@ -134,6 +135,44 @@ class Reader:
                 limit=limit,
             )
 
+    def find_operations(
+        self,
+        states: Iterable[OperationState] = tuple(OperationState),
+        *,
+        kind: str | None = None,
+        instance: str | None = None,
+        text: str | None = None,
+        host: str | None = None,
+        before: str | None = None,
+        limit: int = 1000,
+    ) -> Found:
+        """A page of operations, oldest first: the newest `limit` that fit, or of those that were
+        submitted before the operation with the id `before`.
+
+        `instance` is a name or id, `text` part of an instance's name or a whole id, `host` the
+        name or id of where the latest attempt is. However many do not fit, a page does not look
+        at more than a few thousand: it may be short, and say where to go on all the same.
+        """
+        known = None if before is None else self.operation(before)
+        wanted = Wanted(
+            project=self._caller.sees,
+            states=states,
+            kind=kind,
+            instance=None if instance is None else self._id_of(instance),
+            text=text,
+            host=None if host is None else self._host(host),
+        )
+        with self._database.read() as connection:
+            return self._stores.search.operations(
+                connection, wanted, before=None if known is None else known.seq, limit=limit
+            )
+
+    def operation_counts(self) -> Mapping[OperationState, int]:
+        """How many operations are in each state; of those that have ended, among the newest ten
+        thousand only."""
+        with self._database.read() as connection:
+            return self._stores.search.counts(connection, self._caller.sees)
+
     def instance(self, name_or_id: str) -> Instance:
         with self._database.read() as connection:
             return self._stores.instances.find(connection, name_or_id, project=self._caller.sees)
@@ -184,6 +223,39 @@ class Reader:
             if len(page) < wanted:
                 return
             last, left = page[-1].seq, None if left is None else left - len(page)
+
+    def find_instances(
+        self,
+        *,
+        text: str | None = None,
+        vm_state: VmState | None = None,
+        host: str | None = None,
+        reservation: str | None = None,
+        after: str | None = None,
+        limit: int = 1000,
+    ) -> Sequence[Instance]:
+        """So many living instances that fit, oldest first, after the one with the id `after`.
+        `text` is part of the name or a whole id, `host` a name or id."""
+        where = None if host is None else self._host(host)
+        with self._database.read() as connection:
+            return self._stores.instances.page(
+                connection,
+                project=self._caller.sees,
+                reservation=reservation,
+                after=0 if after is None else self._place_of(after),
+                limit=limit,
+                which=self._stores.search.instances_like(text=text, vm_state=vm_state, host=where),
+            )
+
+    def _host(self, name_or_id: str) -> HostId:
+        with self._database.read() as connection:
+            return self._stores.registries.hosts.find(connection, name_or_id).id
+
+    def _id_of(self, instance: str) -> InstanceId:
+        """Of a living instance its name will do; what was deleted has only its id."""
+        with self._database.read() as connection:
+            known = self._stores.instances.known(connection, InstanceId(instance))
+        return known.id if known is not None else self.instance(instance).id
 
     def _place_of(self, instance: str) -> int:
         """Where lists go on behind an instance, also a deleted one."""

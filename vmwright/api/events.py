@@ -30,7 +30,7 @@ async def events(
 
     Whoever goes on after a break hears everything, and may hear some events again: `seq` tells.
     """
-    return _stream(_feed(request).everything(controller.sees, after=last_event_id))
+    return _stream(feed_of(request).everything(controller.sees, after=last_event_id))
 
 
 @router.get("/operations/{operation}/events", response_class=StreamingResponse)
@@ -39,10 +39,11 @@ async def events_of(
 ) -> StreamingResponse:
     """What has happened to an operation from its beginning, and what does from now on."""
     known = await asyncio.to_thread(controller.operation, operation)
-    return _stream(_feed(request).of_operation(known.id, after=last_event_id or 0))
+    return _stream(feed_of(request).of_operation(known.id, after=last_event_id or 0))
 
 
-def _feed(request: Request) -> Feed:
+def feed_of(request: Request) -> Feed:
+    """What happens in the store, as this process hears it."""
     feed = request.app.state.feed
     assert isinstance(feed, Feed)
     return feed

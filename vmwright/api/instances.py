@@ -8,7 +8,7 @@ from pydantic import Field
 
 from vmwright.api.identity import Speaking
 from vmwright.api.names import NameOrId
-from vmwright.api.pages import DEFAULT, Limit, tell_next
+from vmwright.api.pages import DEFAULT, Limit, Text, tell_next
 from vmwright.api.wire import Wish, keyed
 from vmwright.controller import Controller
 from vmwright.request import CreateRequest
@@ -16,6 +16,7 @@ from vmwright.request.model import Model
 from vmwright.resources.instance import Accepted, Instance
 from vmwright.resources.operation import Operation
 from vmwright.resources.plan import Plan
+from vmwright.states import VmState
 
 router = APIRouter(tags=["instances"])
 
@@ -77,12 +78,22 @@ def list_instances(
     controller: Speaking,
     request: Request,
     response: Response,
+    text: Text = None,
+    vm_state: VmState | None = None,
+    host: Annotated[str | None, Query(description="Name or id.")] = None,
     reservation: str | None = None,
     after: str | None = None,
     limit: Limit = DEFAULT,
 ) -> list[dict[str, Any]]:
     """Living instances, oldest first, after the one with the id `after`."""
-    found = controller.instances(reservation, after=after, limit=limit + 1)
+    found = controller.find_instances(
+        text=text,
+        vm_state=vm_state,
+        host=host,
+        reservation=reservation,
+        after=after,
+        limit=limit + 1,
+    )
     if len(found) > limit:
         found = found[:limit]
         tell_next(request, response, after=found[-1].id)

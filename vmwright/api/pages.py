@@ -1,15 +1,18 @@
 """Lists come in pages; each tells where the next one is, as RFC 8288 has it."""
 
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from fastapi import Query, Request, Response
 
 MOST = 1000
 DEFAULT = 100
 
-T = TypeVar("T")
-
 Limit = Annotated[int, Query(ge=1, le=MOST, description="How many a page has at most.")]
+
+Text = Annotated[
+    str | None,
+    Query(max_length=255, description="Part of the instance's name, or a whole id."),
+]
 
 
 def tell_next(request: Request, response: Response, **marker: str) -> None:

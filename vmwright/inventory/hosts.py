@@ -145,7 +145,7 @@ class Hosts:
         with self._stores.database.read() as connection:
             hosts = self._rows.all(connection)
             claimed = self._stores.claims.used_of_all(connection)
-            living = self._stores.instances.on_hosts(connection)
+            living = self._stores.lists.instances_on_hosts(connection)
         return [
             (
                 host,

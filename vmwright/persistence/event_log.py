@@ -43,6 +43,15 @@ class EventLog:
         which = sa.and_(column.operation_id == operation, column.seq > number)
         return self._where(connection, which, limit)
 
+    def gaps(self, connection: sa.Connection, newest: int, size: int) -> Sequence[int]:
+        """Which of the last `size` numbers up to this one are not there."""
+        first = max(1, newest - size + 1)
+        column = self._events.c.seq
+        there = set(
+            connection.execute(sa.select(column).where(column.between(first, newest))).scalars()
+        )
+        return [number for number in range(first, newest + 1) if number not in there]
+
     def numbered(self, connection: sa.Connection, numbers: Collection[int]) -> Sequence[Told]:
         """Those of these that are there."""
         return self._where(connection, self._events.c.seq.in_(numbers), len(numbers))

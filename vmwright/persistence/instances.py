@@ -1,6 +1,6 @@
 """Instances: what users own. State moves by compare-and-swap."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import Any
@@ -72,12 +72,13 @@ class InstanceStore:
         reservation: str | None = None,
         after: int = 0,
         limit: int = 1000,
+        which: Iterable[sa.ColumnElement[bool]] = (),
     ) -> Sequence[Instance]:
         """Living instances in order of creation, after this `seq`; of one project and of one
-        request, if named."""
+        request, if named. `which` are further conditions."""
         query = (
             sa.select(self._table)
-            .where(self._table.c.deleted_at.is_(None), self._table.c.seq > after)
+            .where(self._table.c.deleted_at.is_(None), self._table.c.seq > after, *which)
             # As an index has them: all of the first are null.
             .order_by(self._table.c.deleted_at, self._table.c.seq)
             .limit(limit)
@@ -135,16 +136,6 @@ class InstanceStore:
                 self._table.c.host_id == host, self._table.c.deleted_at.is_(None)
             )
         ).scalar_one()
-
-    def on_hosts(self, connection: sa.Connection) -> Mapping[HostId, int]:
-        """How many living instances are on each host that has any."""
-        column = self._table.c
-        rows = connection.execute(
-            sa.select(column.host_id, sa.func.count().label("number"))
-            .where(column.deleted_at.is_(None), column.host_id.is_not(None))
-            .group_by(column.host_id)
-        )
-        return {row.host_id: row.number for row in rows}
 
     def settled_on(self, connection: sa.Connection, host: HostId) -> Sequence[Instance]:
         """Instances there that were built and that nothing is being done to."""

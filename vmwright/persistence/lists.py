@@ -86,6 +86,16 @@ class Lists:
         )
         return {row.instance_id: row.id for row in rows}
 
+    def instances_on_hosts(self, connection: sa.Connection) -> Mapping[HostId, int]:
+        """How many living instances are on each host that has any."""
+        column = self._schema.instances.c
+        rows = connection.execute(
+            sa.select(column.host_id, sa.func.count().label("number"))
+            .where(column.deleted_at.is_(None), column.host_id.is_not(None))
+            .group_by(column.host_id)
+        )
+        return {row.host_id: row.number for row in rows}
+
     def ports_of(
         self, connection: sa.Connection, instances: Collection[InstanceId]
     ) -> Mapping[InstanceId, list[Port]]:
@@ -203,7 +213,7 @@ class Lists:
             .order_by(order)
             .limit(limit)
             .subquery()
-            for condition in self._ways(project, states)
+            for condition in self.ways(project, states)
         ]
         found = sa.union_all(*(sa.select(page) for page in pages)).subquery()
         rows = connection.execute(sa.select(found.c.seq, found.c.id)).all()
@@ -213,7 +223,7 @@ class Lists:
         known = self._known.several(connection, wanted) if wanted else {}
         return [known[one] for one in wanted if one in known]
 
-    def _ways(
+    def ways(
         self, project: str | None, states: frozenset[OperationState]
     ) -> Sequence[sa.ColumnElement[bool]]:
         """Conditions that find them together, each along one index."""

@@ -21,6 +21,7 @@ from vmwright.persistence.ports import PortStore
 from vmwright.persistence.pruning import PruneStore
 from vmwright.persistence.quotas import QuotaStore
 from vmwright.persistence.registries import Registries
+from vmwright.persistence.searching import Search
 from vmwright.persistence.secrets import SecretStore
 from vmwright.persistence.security_groups import SecurityGroupStore
 from vmwright.persistence.server_groups import ServerGroupStore
@@ -54,6 +55,7 @@ class Stores:
     quotas: QuotaStore
     census: Census
     lists: Lists
+    search: Search
     events: EventLog
     pruning: PruneStore
 
@@ -69,6 +71,7 @@ class Stores:
     def of(cls, database: Database, key_file: Path) -> "Stores":
         schema = database.schema
         operations = OperationStore(schema)
+        lists = Lists(schema, operations)
         return cls(
             database=database,
             registries=Registries(schema),
@@ -88,7 +91,8 @@ class Stores:
             server_groups=ServerGroupStore(schema),
             quotas=QuotaStore(schema),
             census=Census(schema),
-            lists=Lists(schema, operations),
+            lists=lists,
+            search=Search(schema, lists, operations),
             events=EventLog(schema),
             pruning=PruneStore(schema),
         )

@@ -88,6 +88,14 @@ class Operation(Resource):
     finished_at: Moment | None
 
 
+class OperationCounts(Resource):
+    """How many operations are in each state. Those that have ended are counted among the `newest`
+    only: what was before them is not read."""
+
+    states: dict[OperationState, int]
+    newest: int
+
+
 class Event(Resource):
     """Something that happened to an operation. `seq` orders the events of one operation."""
 
