@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from vmwright.backlog import candidates
+from vmwright.concerning import concerning
 from vmwright.errors import Damaged, ProcessesDied, UnknownFlow, VmwrightError
 from vmwright.flows import known_flows
 from vmwright.ids import OperationId, OwnerId
@@ -182,6 +183,10 @@ class Claims:
 
     def park(self, operation: Operation, error: VmwrightError) -> None:
         """Nobody touches it until someone says so: what it needs is not to be had here."""
+        with concerning(operation_id=operation.id, instance_id=operation.instance_id):
+            self._park(operation, error)
+
+    def _park(self, operation: Operation, error: VmwrightError) -> None:
         operations, told = self._stores.operations, error.to_store()
         told["hint"] = _and(error.hint, f"vmwright operation resume {operation.id}")
         with self._stores.database.write() as connection:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from vmwright.ids import InstanceId, OperationId
     from vmwright.inventory import Inventory
     from vmwright.operator import Operator
+    from vmwright.overview import Overview
     from vmwright.planning import Plan
     from vmwright.reception import Reception
     from vmwright.reconcilers.upkeep import Upkeep
@@ -305,6 +306,15 @@ class Controller(Reader):
         """Make absent what is owed and due; returns how many debts remain."""
         self.inventory.rights.operate()
         return self._shop.worker.pay_debts()
+
+    @property
+    def overview(self) -> "Overview":
+        """The deployment, and this process, in numbers, for those who operate it; `Forbidden`
+        to others."""
+        from vmwright.overview import Overview
+
+        self.inventory.rights.operate()
+        return Overview(self._stores, self.settings, self._shop.worker.standing)
 
     def feed(self) -> "Feed":
         """What happens in this store, whoever runs it, for any number of listeners. Close it."""

@@ -23,7 +23,7 @@ from vmwright.persistence.publishing import publish
 from vmwright.persistence.records import Operation
 from vmwright.pools import Pools
 from vmwright.runner import Active, Outcome
-from vmwright.runs import Accepted, Begun, Runs, broken, lost
+from vmwright.runs import Accepted, Begun, Runs, about, broken
 from vmwright.settings import OperationSettings
 from vmwright.states import OperationState
 from vmwright.tasks.task import Means
@@ -161,6 +161,10 @@ class Dispatcher:
         """How many operations run here now."""
         with self._lock:
             return len(self._active)
+
+    def lost(self) -> int:
+        """How many were taken from it, since it began."""
+        return self._runs.losses.number
 
     def idle_for(self) -> float:
         """Seconds since the thread last came round; it does every `poll` seconds at least."""
@@ -348,7 +352,7 @@ class Dispatcher:
         with self._lock:
             wanted = self._wanted.get(begun.operation.id)
         try:
-            self._pools.engines.submit(self._run, begun, wanted)
+            self._pools.engines.submit(about(begun.operation)(self._run), begun, wanted)
         except RuntimeError as error:  # no thread is to be had, as when the interpreter ends
             LOG.warning("operation %s is not begun here: %s", begun.operation.id, error)
             with self._lock:
@@ -363,12 +367,12 @@ class Dispatcher:
         try:
             outcome = self._runs.drive(begun, active)
             if outcome is Outcome.LOST and active.is_claimed:
-                LOG.warning("%s", lost(operation))
+                self._runs.losses.note(operation)
             else:
                 LOG.info("operation %s (%s): %s", operation.id, operation.kind, outcome.value)
             over = outcome in (Outcome.DONE, Outcome.UNDONE)
         except ClaimLost:
-            LOG.warning("%s", lost(operation))
+            self._runs.losses.note(operation)
         except StoreUnavailable as error:
             LOG.warning("operation %s was put down: %s", operation.id, error)
         except VmwrightError as error:

@@ -30,6 +30,7 @@ _AT_ONCE = 500
 """Numbers that one statement asks for."""
 
 Wants = Callable[[Told], bool]
+Heard = Callable[[Sequence[Told]], object]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +68,7 @@ class Feed:
         self._stores = stores
         self._lock = threading.Lock()
         self._listeners: list[_Listener] = []
+        self._hearers: list[Heard] = []
         self._closing = threading.Event()
         self._late: dict[int, float] = {}
         """Numbers that were not there when later ones were, and until when they may come."""
@@ -84,6 +86,16 @@ class Feed:
         with self._lock:
             for listener in self._listeners:
                 listener.tell(None)
+
+    def hear(self, heard: Heard) -> None:
+        """Have this called with each event from now on, once, whosever it is, in the feed's own
+        thread: listeners wait meanwhile."""
+        self._hearers.append(heard)
+
+    def listening(self) -> int:
+        """How many listen now."""
+        with self._lock:
+            return len(self._listeners)
 
     def everything(self, project: str | None, *, after: int | None = None) -> AsyncIterator[Batch]:
         """What happens to operations of a project, or of all, from now on, or has happened after
@@ -152,6 +164,8 @@ class Feed:
             with self._lock:
                 self._note(page)
                 self._listeners = [one for one in self._listeners if self._tell(one, page)]
+            for heard in self._hearers:
+                heard(page)
             if len(page) < _PAGE:
                 return
 

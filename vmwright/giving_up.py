@@ -7,7 +7,7 @@ word on the run stays SUSPENDED, and events and debts tell what was left to whom
 import logging
 import time
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from taskflow import states as taskflow_states
 from taskflow.flow import Flow
 from taskflow.persistence import models
 
+from vmwright.concerning import concerning
 from vmwright.descriptions import moment
 from vmwright.errors import (
     Cancelled,
@@ -194,7 +195,8 @@ class GivingUp:
         except (StoreUnavailable, sa.exc.SQLAlchemyError):
             raise
         except Exception as error:
-            LOG.exception("operation %s: %s is left", operation.id, remnant.task.name)
+            with _about(operation):
+                LOG.exception("operation %s: %s is left", operation.id, remnant.task.name)
             internal = Internal(f"the store half of {remnant.task.name} failed; see the log")
             known = error if isinstance(error, VmwrightError) else internal
             told = _event(
@@ -259,7 +261,8 @@ class GivingUp:
         except VmwrightError:
             return self._as_far_as_known(operation, run)
         except (TypeError, ValueError, LookupError, AttributeError):  # of results that are none
-            LOG.exception("operation %s: what its rows say of it cannot be used", operation.id)
+            with _about(operation):
+                LOG.exception("operation %s: what its rows say of it cannot be used", operation.id)
             return self._as_far_as_known(operation, run)
         return left
 
@@ -322,6 +325,10 @@ def _expect(operation: Operation, states: frozenset[OperationState]) -> None:
             f"operation {operation.id} is not {words}: it is {operation.state}",
             hint="only what stands still can be given up; a build that runs can be cancelled",
         )
+
+
+def _about(operation: Operation) -> AbstractContextManager[None]:
+    return concerning(operation_id=operation.id, instance_id=operation.instance_id)
 
 
 def _event(operation: Operation, kind: str, **more: Any) -> Event:

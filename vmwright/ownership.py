@@ -107,6 +107,10 @@ class Ownership:
             return False
         return since >= renewal.at or operation in renewal.ours
 
+    def lease_left(self) -> float:
+        """Seconds for which our word is still good, if the store is not heard of again."""
+        return max(0.0, self._renewal.at + self._lease - lease_clock())
+
     def is_kept(self) -> bool:
         """Whether the thread that renews it is there."""
         return self._thread is not None and self._thread.is_alive()

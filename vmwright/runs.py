@@ -1,12 +1,15 @@
 """One run of an operation in this process: what it needs is put together, and it is driven."""
 
+import logging
 import threading
 from collections.abc import Callable
+from contextlib import ContextDecorator
 from dataclasses import dataclass
 from functools import partial
 
 from taskflow.persistence import models
 
+from vmwright.concerning import concerning
 from vmwright.errors import Internal
 from vmwright.flows import refuse_other_rows, stored_flow
 from vmwright.ids import DeploymentId, OperationId
@@ -31,6 +34,8 @@ from vmwright.settings import OperationSettings
 from vmwright.spec import Spec
 from vmwright.states import HELD
 from vmwright.tasks.task import Means, Owed
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +94,7 @@ class Runs:
         self._stopping = stopping
         self._committed = committed
         self._compiled = CompiledFlows()
+        self.losses = Losses()
 
     def drive(self, begun: Begun, active: Active) -> Outcome:
         """See it as far as it goes here; what it is doing is in `active`."""
@@ -165,13 +171,27 @@ class Runs:
             )
 
 
-def lost(operation: Operation) -> str:
-    """What is told of one that this process has run, and runs no more."""
-    return (
-        f"operation {operation.id} ({operation.kind}) is not ours any more, from epoch "
-        f"{operation.epoch} on: our lease ran out, or another process has taken it over; "
-        "nothing more is done or written for it here"
-    )
+def about(operation: Operation) -> ContextDecorator:
+    """Around what is done for it: what is logged meanwhile names it and its instance."""
+    return concerning(operation_id=operation.id, instance_id=operation.instance_id)
+
+
+class Losses:
+    """Runs that ended here because their operations were not ours any more. Thread-safe."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._lock = threading.Lock()
+
+    def note(self, operation: Operation) -> None:
+        """One more, and the log says which."""
+        with self._lock:
+            self.number += 1
+        LOG.warning(
+            "operation %s (%s) is not ours any more, from epoch %d on: our lease ran out, or "
+            "another process has taken it over; nothing more is done or written for it here",
+            *(operation.id, operation.kind, operation.epoch),
+        )
 
 
 def broken() -> Internal:

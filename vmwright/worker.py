@@ -36,6 +36,10 @@ class Standing:
     """Operations that it runs."""
     silent_for: float
     """Seconds since it last looked for work; infinite if one of its threads has died."""
+    lease_left: float
+    """Seconds for which others leave it what it runs, if the store is not heard of again."""
+    lost: int
+    """Runs that ended because their operations were not its own any more, since it began."""
 
 
 class Worker:
@@ -101,9 +105,9 @@ class Worker:
                 self._rounds.start(self._rounds_of_services())
         self._dispatcher.take_up_everything(self._settings.service.poll_interval)
         try:
-            tick(self._standing())
+            tick(self.standing())
             while not stop.wait(_TICK) and not self._closing.is_set():
-                tick(self._standing())
+                tick(self.standing())
         finally:
             self._dispatcher.leave_the_rest()
 
@@ -111,11 +115,14 @@ class Worker:
         """There may be new work in the store."""
         self._dispatcher.look_now()
 
-    def _standing(self) -> Standing:
+    def standing(self) -> Standing:
+        """Of this process, also before it runs anything."""
         alive = self._rounds.all_alive() and self._ownership.is_kept()
         return Standing(
             running=self._dispatcher.running(),
             silent_for=self._dispatcher.idle_for() if alive else float("inf"),
+            lease_left=self._ownership.lease_left(),
+            lost=self._dispatcher.lost(),
         )
 
     def pay_debts(self) -> int:

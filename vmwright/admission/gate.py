@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmwright.admission.caller import Caller
-from vmwright.admission.rules import OPERATE, RESOURCES, RUN
+from vmwright.admission.rules import METRICS, OPERATE, RESOURCES, RUN
 
 if TYPE_CHECKING:
     from vmwright.admission.policy import Policy
@@ -53,6 +53,10 @@ class Rights:
     def change(self) -> None:
         """Before a thing of the caller's project, or of the caller, is made, changed or deleted."""
         self._gate.require(self._caller, [RESOURCES])
+
+    def measure(self) -> None:
+        """Before the deployment is shown in numbers, of every project together."""
+        self._gate.require(self._caller, [METRICS])
 
     def run(self, *projects: str) -> None:
         """Before operations of these projects are run, tried again or taken back."""

@@ -20,6 +20,7 @@ from vmwright.admission.rules import (
     DELETE,
     FORCED_HOST,
     GIVE_UP,
+    METRICS,
     OPERATE,
     RESOURCES,
     RUN,
@@ -121,6 +122,12 @@ def _operators_rules() -> list[policy.RuleDefault]:
                 {"path": "/v1/debts", "method": "GET"},
                 {"path": "/v1/debts/{id}", "method": "DELETE"},
             ],
+        ),
+        policy.DocumentedRuleDefault(
+            METRICS,
+            "rule:admin_required or role:monitor",
+            "See the deployment in numbers: how many operations stand where, what hosts hold.",
+            [{"path": "/metrics", "method": "GET"}],
         ),
     ]
 

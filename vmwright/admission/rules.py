@@ -18,6 +18,7 @@ RESOURCES = "vmwright:resources"
 OPERATE = "vmwright:operate"
 GIVE_UP = "vmwright:operation:give_up"
 DEBTS = "vmwright:debts"
+METRICS = "vmwright:metrics"
 
 
 def rules_of(request: "CreateRequest") -> Iterator[str]:

@@ -16,6 +16,7 @@ from vmwright.api import (
     instances,
     key_pairs,
     me,
+    metrics,
     networks,
     operations,
     ports,
@@ -25,11 +26,13 @@ from vmwright.api import (
     upkeep,
     volumes,
 )
+from vmwright.api.access import PREFIX, Access
 from vmwright.api.identity import Front, speaking
 from vmwright.api.names import EscapedSlashes
 from vmwright.api.problems import handle_errors
 from vmwright.controller import Controller
 from vmwright.feed import Feed
+from vmwright.metrics import Metrics
 
 _TITLE = "vmwright"
 _ROUTES = (
@@ -69,10 +72,20 @@ def make_application(controller: Controller, feed: Feed, tokens: Mapping[str, Ca
     application.state.feed = feed
     application.state.front = Front(controller, tokens)
     handle_errors(application)
-    private = APIRouter(prefix="/v1", dependencies=[Depends(speaking)])
+    private = APIRouter(prefix=PREFIX, dependencies=[Depends(speaking)])
     for routes in _ROUTES:
         private.include_router(routes.router)
     application.include_router(private)
+    _measure(application, controller, feed)
     application.include_router(health.router)
     application.add_middleware(EscapedSlashes)
     return application
+
+
+def _measure(application: FastAPI, controller: Controller, feed: Feed) -> None:
+    """Count what happens, tell it unless that is off, and write down who asks for what."""
+    measured = Metrics(controller.overview, feed)
+    who = controller.settings.api.metrics
+    if who != "off":
+        application.include_router(metrics.routes(measured, is_open=who == "open"))
+    application.add_middleware(Access, answered=measured.requests.answered)

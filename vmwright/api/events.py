@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from functools import lru_cache
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request
@@ -66,15 +67,23 @@ async def _written(batches: AsyncIterator[Batch]) -> AsyncIterator[str]:
             batch = following.result()
             if batch is None:
                 return
-            yield "".join(_message(one, batch.position) for one in batch.events)
+            yield _piece(batch)
             following = asyncio.ensure_future(anext(batches, None))
     finally:
         following.cancel()
 
 
-def _message(told: Told, position: int) -> str:
+def _piece(batch: Batch) -> str:
+    """Only the last message has the position: whoever's line was cut before it has not heard all
+    of what comes up to there."""
+    return "\n\n".join(map(_message, batch.events)) + f"\nid: {batch.position}\n\n"
+
+
+@lru_cache(maxsize=4096)
+def _message(told: Told) -> str:
+    """Written once, however many listen."""
     text = json.dumps(document(told), separators=(",", ":"))
-    return f"id: {position}\nevent: {told.event.kind}\ndata: {text}\n\n"
+    return f"event: {told.event.kind}\ndata: {text}"
 
 
 def document(told: Told) -> dict[str, Any]:

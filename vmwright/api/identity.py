@@ -60,7 +60,9 @@ def speaking(
         raise Unauthenticated(
             "no token was shown", hint="send it as a header: Authorization: Bearer TOKEN"
         )
-    return _front(request).of_token(shown.credentials)
+    controller = _front(request).of_token(shown.credentials)
+    request.state.caller = controller.caller
+    return controller
 
 
 Speaking = Annotated[Controller, Depends(speaking)]

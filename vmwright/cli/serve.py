@@ -47,6 +47,11 @@ class Serve(Command):
             "--port", type=parsing.count, help="port to listen on; without it, [api] port"
         )
         parser.add_argument("--no-api", action="store_true", help="do not answer on HTTP")
+        parser.add_argument(
+            "--log-format",
+            choices=("text", "json"),
+            help="lines of the log; without it, [service] log_format",
+        )
         # How a crew begins its processes.
         parser.add_argument("--lifeline", type=parsing.count, help=argparse.SUPPRESS)
         parser.add_argument("--no-upkeep", action="store_true", help=argparse.SUPPRESS)
@@ -64,9 +69,9 @@ class Serve(Command):
         if size < 1:
             raise InvalidRequest("--workers: at least one process serves")
         if arguments.lifeline is None and size > 1:
-            self._serve_as_crew(size)
+            self._serve_as_crew(arguments, size)
             return
-        stop = session.stop_on_interrupt()
+        stop = session.stop_on_interrupt(log_format=arguments.log_format)
         speaker: Notifier | Lifeline = Notifier()
         if arguments.lifeline is not None:
             speaker = Lifeline(arguments.lifeline)
@@ -97,11 +102,11 @@ class Serve(Command):
             LOG.info("answering at %s; the token is in %s", server.url, token)
             yield
 
-    def _serve_as_crew(self, size: int) -> None:
+    def _serve_as_crew(self, arguments: argparse.Namespace, size: int) -> None:
         from vmwright.cli.crew import Crew
 
         session = self.session
-        stop = session.stop_on_interrupt(grace=_GRACE)
+        stop = session.stop_on_interrupt(_GRACE, arguments.log_format)
         session.show_log()
         LOG.info("serving with %d processes", size)
         crew = Crew(self._words, size, Notifier(), not_again=frozenset({2, NO_RESTART_MENDS}))
@@ -113,7 +118,8 @@ class Serve(Command):
         upkeep = [] if number == 1 else ["--no-upkeep", "--no-api"]
         return [
             *(sys.executable, "-m", "vmwright.cli.main", *self.session.options),
-            *("serve", "--lifeline", str(lifeline), *upkeep),
+            *("serve", "--log-format", self.session.log_format),
+            *("--lifeline", str(lifeline), *upkeep),
         ]
 
     def _serve_alone(self, herald: "_Herald", stop: threading.Event, *, upkeep: bool) -> None:

@@ -3,7 +3,6 @@
 import argparse
 import gc
 import logging
-import os
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, TextIO
 
+from vmwright.cli.log_lines import formatter
 from vmwright.cli.outcomes import ways_on
 from vmwright.cli.values import safe
 
@@ -39,6 +39,8 @@ class Session:
         self._interrupted = threading.Event()
         self._stop: threading.Event | None = None
         self._patience = 0.0
+        self.log_format = "text"
+        """Of what a service tells."""
         self._at_cut_off: Callable[[], object] = _nothing_more
 
     @cached_property
@@ -98,11 +100,14 @@ class Session:
         """For another thread to call."""
         self._at_cut_off()
 
-    def stop_on_interrupt(self, grace: float = 0.0) -> threading.Event:
+    def stop_on_interrupt(
+        self, grace: float = 0.0, log_format: str | None = None
+    ) -> threading.Event:
         """From now on an interruption only sets this: the command ends by itself, with its own
         exit code, `grace` seconds after `[service] stop_timeout` at the latest. What it logs is
-        told as a service's is: from INFO on."""
+        told as a service's is: from INFO on, in this format or that of the settings."""
         self._patience = self.settings.service.stop_timeout + grace
+        self.log_format = log_format or self.settings.service.log_format
         self._stop = threading.Event()
         return self._stop
 
@@ -159,7 +164,7 @@ class Session:
         """Write the program's log to standard error, as loud as was asked for."""
         handler = logging.StreamHandler(self.stderr)
         serves = self._stop is not None
-        handler.setFormatter(_formatter(service=serves))
+        handler.setFormatter(formatter(self.log_format if serves else None))
         root, level = logging.getLogger(), logging.getLogger().level
         verbosity = max(self._verbosity, 1) if serves else self._verbosity
         loudest = {0: logging.WARNING, 1: logging.INFO}.get(verbosity, logging.DEBUG)
@@ -190,36 +195,3 @@ def _collect_garbage() -> None:
         gc.freeze()
         gc.set_threshold(_YOUNG)
         gc.enable()
-
-
-class _Lines(logging.Formatter):
-    """Log lines may name what users have named."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return safe(super().format(record))
-
-
-_PRIORITIES = {
-    logging.DEBUG: 7,
-    logging.INFO: 6,
-    logging.WARNING: 4,
-    logging.ERROR: 3,
-    logging.CRITICAL: 2,
-}
-
-
-class _JournalLines(_Lines):
-    """With the priority that journald reads at the beginning of a line (sd-daemon(3))."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        priority = _PRIORITIES.get(record.levelno, 5)
-        return "\n".join(f"<{priority}>{line}" for line in super().format(record).splitlines())
-
-
-def _formatter(*, service: bool) -> logging.Formatter:
-    plain = "%(levelname)s %(name)s: %(message)s"
-    if not service:
-        return _Lines(plain)
-    if "JOURNAL_STREAM" in os.environ:
-        return _JournalLines(plain)
-    return _Lines(f"%(asctime)s {plain}")

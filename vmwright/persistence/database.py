@@ -4,6 +4,7 @@ import functools
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from sqlalchemy import pool
 
 from vmwright.errors import InvalidRequest, PackageMissing, StoreUnavailable
 from vmwright.persistence.deadlines import limit_waiting
+from vmwright.persistence.durations import Durations
 from vmwright.persistence.failures import refuse
 from vmwright.persistence.kept_connections import KeptConnections
 from vmwright.persistence.pinging import is_sound, ping_the_doubtful
@@ -56,6 +58,8 @@ class Database:
         is_sqlite = writer.dialect.name == "sqlite"
         self._turn = threading.Lock() if is_sqlite else _AT_ONCE
         self._owned = [writer, reader]
+        self.reads, self.writes = Durations(), Durations()
+        """How long transactions took, from the wait for their turn to the answer of the commit."""
         self._kept: dict[sa.Engine, KeptConnections] = {}
         self._file = _SqliteFile.of(writer.url) if is_sqlite else None
         self._driver = writer.dialect.loaded_dbapi
@@ -102,17 +106,18 @@ class Database:
 
     def write(self) -> AbstractContextManager[sa.Connection]:
         """A transaction that may write: committed at the end, rolled back on an exception."""
-        return self._transaction(self.writer, self._turn)
+        return self._transaction(self.writer, self._turn, self.writes)
 
     def read(self) -> AbstractContextManager[sa.Connection]:
         """A transaction that only reads, on one snapshot where the database has them."""
-        return self._transaction(self.reader, _AT_ONCE)
+        return self._transaction(self.reader, _AT_ONCE, self.reads)
 
     @contextmanager
     def _transaction(
-        self, engine: sa.Engine, turn: AbstractContextManager[Any]
+        self, engine: sa.Engine, turn: AbstractContextManager[Any], took: Durations
     ) -> Iterator[sa.Connection]:
         # One generator for all of it: each one more costs as much as a statement.
+        began = time.perf_counter()
         with turn:
             if self._file is not None:
                 self._file.refuse_another()
@@ -134,6 +139,8 @@ class Database:
             except Exception as error:
                 refuse(error, self._driver)
                 raise
+            finally:
+                took.note(time.perf_counter() - began)
 
     def close(self) -> None:
         """Close the engines that we made."""

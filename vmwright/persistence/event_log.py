@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -10,12 +11,16 @@ from vmwright.persistence.records import Event
 from vmwright.persistence.tables import Schema
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Told:
-    """An event, and whose operation it is of."""
+    """An event, and what operation it is of. Each one read is only equal to itself."""
 
     event: Event
     project: str
+    kind: str
+    """Of the operation."""
+    flow: str
+    submitted_at: float
 
 
 class EventLog:
@@ -61,10 +66,26 @@ class EventLog:
     ) -> Sequence[Told]:
         events, operations = self._events, self._operations
         rows = connection.execute(
-            sa.select(events, operations.c.project_id.label("project"))
+            sa.select(
+                events,
+                operations.c.project_id.label("of_project"),
+                operations.c.kind.label("of_kind"),
+                operations.c.flow_name.label("of_flow"),
+                operations.c.created_at.label("of_time"),
+            )
             .join_from(events, operations, events.c.operation_id == operations.c.id)
             .where(which)
             .order_by(events.c.seq)
             .limit(limit)
         )
-        return [Told(event=Event.of(row), project=row.project) for row in rows]
+        return [_told(row) for row in rows]
+
+
+def _told(row: sa.Row[Any]) -> Told:
+    return Told(
+        event=Event.of(row),
+        project=row.of_project,
+        kind=row.of_kind,
+        flow=row.of_flow,
+        submitted_at=row.of_time,
+    )

@@ -26,6 +26,7 @@ from vmwright.persistence.secrets import SecretStore
 from vmwright.persistence.security_groups import SecurityGroupStore
 from vmwright.persistence.server_groups import ServerGroupStore
 from vmwright.persistence.snapshots import SnapshotStore
+from vmwright.persistence.tallies import TallyStore
 from vmwright.persistence.volumes import VolumeStore
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Stores:
     lists: Lists
     search: Search
     events: EventLog
+    tallies: TallyStore
     pruning: PruneStore
 
     @cached_property
@@ -94,5 +96,6 @@ class Stores:
             lists=lists,
             search=Search(schema, lists, operations),
             events=EventLog(schema),
+            tallies=TallyStore(schema),
             pruning=PruneStore(schema),
         )

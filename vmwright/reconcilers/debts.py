@@ -5,6 +5,7 @@ import threading
 import time
 
 from vmwright.backends.removal import Removal
+from vmwright.concerning import concerning
 from vmwright.errors import Cancelled, Internal, StoreUnavailable, Unavailable, VmwrightError
 from vmwright.ids import HostId
 from vmwright.persistence.kept import give_back_kept
@@ -34,11 +35,9 @@ def pay_debts(
             if host is None:
                 silent.add(debt.host_id)
             if debt.host_id not in silent and host is not None:
-                error = _tried(means, debt, host, Wait(patience, cancelled=stopping))
-                if isinstance(error, Unavailable):
+                wait = Wait(patience, cancelled=stopping)
+                if not _is_answered(means, debt, host, wait, pause):
                     silent.add(debt.host_id)
-                if error is not None:
-                    _postpone(means, debt, error, pause)
     with stores.database.read() as connection:
         return stores.debts.remaining(connection)
 
@@ -52,6 +51,15 @@ def _due(
         hosts = {host.id: host for host in stores.registries.hosts.all(connection)}
         due = stores.debts.due(connection, without=silent)
     return [(debt, hosts.get(debt.host_id)) for debt in due if debt.id not in tried]
+
+
+def _is_answered(means: Means, debt: Debt, host: HostRecord, wait: Wait, pause: float) -> bool:
+    """Whether the host has said something to it; what it does not pay is put off."""
+    with concerning(operation_id=debt.operation_id, instance_id=debt.instance_id, host=host.name):
+        error = _tried(means, debt, host, wait)
+        if error is not None:
+            _postpone(means, debt, error, pause)
+        return not isinstance(error, Unavailable)
 
 
 def _tried(means: Means, debt: Debt, host: HostRecord, wait: Wait) -> VmwrightError | None:

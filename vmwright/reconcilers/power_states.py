@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable
 
+from vmwright.concerning import concerning
 from vmwright.errors import StoreUnavailable, Unavailable, VmwrightError
 from vmwright.ids import InstanceId
 from vmwright.persistence.records import HostRecord, Instance
@@ -66,7 +67,8 @@ def _noted(
 ) -> None:
     """One instance that cannot be dealt with must not keep the others from being noticed."""
     try:
-        _note(means, instance, power, end)
+        with concerning(instance_id=instance.id):
+            _note(means, instance, power, end)
     except StoreUnavailable:
         raise
     except VmwrightError as error:

@@ -9,6 +9,7 @@ from typing import Any
 from taskflow.retry import Retry
 from taskflow.types.failure import Failure
 
+from vmwright.concerning import concerning
 from vmwright.errors import (
     Cancelled,
     ClaimLost,
@@ -272,6 +273,16 @@ class Executor:
 
     def _tried(self, job: Job, call: Callable[[Job], Ended]) -> Ended:
         """What the call returns, or how the task failed. A run that is not ours ends here."""
+        operation = self._work.operation
+        with concerning(
+            operation_id=operation.id,
+            instance_id=operation.instance_id,
+            task=job.task.name,
+            host=job.host.get("name"),
+        ):
+            return self._judged(job, call)
+
+    def _judged(self, job: Job, call: Callable[[Job], Ended]) -> Ended:
         try:
             return call(job)
         except (ClaimLost, StoreUnavailable) as error:

@@ -160,12 +160,25 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
             help="Seconds in which what runs is put down when the service is stopped; "
             "what is not is cut off then.",
         ),
+        cfg.StrOpt(
+            "log_format",
+            default="text",
+            choices=("text", "json"),
+            help="Lines of the service's log: for people, or a JSON object each.",
+        ),
     ],
     "api": [
         cfg.BoolOpt("enabled", default=True, help="A service answers on HTTP."),
         cfg.StrOpt("host", default="127.0.0.1", help="Address that it listens on."),
         cfg.IntOpt(
             "port", default=8765, min=0, max=65535, help="Port that it listens on; 0 is any free."
+        ),
+        cfg.StrOpt(
+            "metrics",
+            default="token",
+            choices=("token", "open", "off"),
+            help="Who may read /metrics: callers whose token allows vmwright:metrics, everybody "
+            "who reaches the port, or nobody.",
         ),
     ],
     "audit": [

@@ -58,6 +58,7 @@ class ServiceSettings:
     workers: int = 1
     poll_interval: float = 1.0
     stop_timeout: float = 60.0
+    log_format: str = "text"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +68,7 @@ class ApiSettings:
     enabled: bool = True
     host: str = "127.0.0.1"
     port: int = 8765
+    metrics: str = "token"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, NoReturn, TypeVar
@@ -29,6 +30,7 @@ class Call(Generic[T]):
         self.name = name
         self._question = question
         self._ended = ended
+        self._context = copy_context()
         self._answers: SimpleQueue[Callable[[], T]] = SimpleQueue()
         self.is_over = False
 
@@ -47,7 +49,7 @@ class Call(Generic[T]):
         """In a thread of its own: have the question answered."""
         answer: Callable[[], T]
         try:
-            answer = partial(_told, self._question())
+            answer = partial(_told, self._context.run(self._question))
         except BaseException as error:  # noqa: BLE001  it is raised where the answer is awaited
             answer = partial(_raised, error)
         self.is_over = True
