@@ -36,7 +36,7 @@ ALLOWED = {
     r"FROM vmwright_(attachments|ports)( WHERE .*)? ORDER BY vmwright_\w+.seq": (
         "an audit compares all that lives"
     ),
-    r"FROM vmwright_debts (ORDER BY|WHERE NOT|WHERE .*not_before <= )": "all that is owed",
+    r"FROM vmwright_debts (ORDER BY|GROUP BY|WHERE NOT|WHERE .*not_before <= )": "all that is owed",
     r"FROM vmwright_instances WHERE .*CAST\(vmwright_instances.request": (
         "what a request names anywhere is looked for in all that live"
     ),
@@ -115,6 +115,8 @@ def looks(controller: Controller) -> None:
         controller._stores.instances.page(connection, project="default")
     controller.graph(operation.id)
     controller.debts()
+    controller.overview.numbers()
+    controller.overview.attempts([operation.id])
     controller.plan(labs.request(name="planned", volumes=[]))
 
 

@@ -34,6 +34,13 @@ class Service:
             except TimeoutError:
                 assert self.process.poll() is None, self.log.read_text()
 
+    @property
+    def url(self) -> str:
+        """Where it answers on HTTP, once it has said that it is ready."""
+        found = re.search(r"answering at (http://[^;\s]+)", self.log.read_text())
+        assert found, self.log.read_text()
+        return found[1]
+
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Tell it to stop; its exit code."""
         self.process.send_signal(number)
@@ -76,6 +83,8 @@ def config_of(lab: Lab, text: str = "", *, lease: float = 15.0) -> Path:
                 "takeovers",
             )
         ),
+        "[api]",
+        "port = 0",
         "[service]",
         "poll_interval = 0.1",
         text,

@@ -76,6 +76,7 @@ class Serve(Command):
         if arguments.lifeline is not None:
             speaker = Lifeline(arguments.lifeline)
             speaker.follow(stop)
+        self._introduce()
         with self._answering(arguments):
             self._serve_alone(_Herald(speaker), stop, upkeep=not arguments.no_upkeep)
 
@@ -122,7 +123,7 @@ class Serve(Command):
             *("--lifeline", str(lifeline), *upkeep),
         ]
 
-    def _serve_alone(self, herald: "_Herald", stop: threading.Event, *, upkeep: bool) -> None:
+    def _introduce(self) -> None:
         from vmwright.persistence.database import shown_url
 
         session = self.session
@@ -135,10 +136,12 @@ class Serve(Command):
             hosts,
             settings.operations.parallel,
         )
-        controller.serve_until(stop, herald.tell, upkeep=upkeep)
+
+    def _serve_alone(self, herald: "_Herald", stop: threading.Event, *, upkeep: bool) -> None:
+        self.session.controller.serve_until(stop, herald.tell, upkeep=upkeep)
         LOG.info("stopping: what runs is put down")
         herald.stopping()
-        session.close()
+        self.session.close()
 
 
 class _Herald:
