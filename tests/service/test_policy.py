@@ -83,7 +83,19 @@ def test_every_rule_has_a_wish_that_needs_it() -> None:
     known = {rule.name for rule in list_rules()} - {"admin_required", "admin_or_owner"}
     of_verbs = {"vmwright:delete", "vmwright:run", "vmwright:resources", "vmwright:operate"}
     # Those of verbs: see also test_rights.py.
-    assert known == {*WISHES, *of_verbs, *OPERATORS}
+    assert known == {*WISHES, *of_verbs, *OPERATORS, "vmwright:metrics"}
+
+
+def test_who_monitors_sees_numbers_and_builds_nothing(opened: Opening) -> None:
+    monitor = opened(Caller(project="watch", user="prometheus", roles=frozenset({"monitor"})))
+    monitor.inventory.rights.measure()
+    opened(ADMIN).inventory.rights.measure()
+    with pytest.raises(Forbidden, match="vmwright:create"):
+        monitor.submit(wish("vmwright:create"))
+    with pytest.raises(Forbidden, match="vmwright:operate"):
+        assert monitor.overview
+    with pytest.raises(Forbidden, match="vmwright:metrics"):
+        opened(MEMBER).inventory.rights.measure()
 
 
 @pytest.mark.parametrize("rule", WISHES)
