@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
 
-from vmwright.errors import StoreUnavailable
+from vmwright.errors import StoreUnavailable, Unavailable
 from vmwright.states import CLAIMABLE, ENDED, HELD, OVER, STANDING_STILL, OperationState
 from vmwright.terminal.board import Row, board
 
@@ -106,7 +106,7 @@ class Seldom:
         operations finds out if it stays away."""
         begun = time.monotonic()
         if begun >= self._next:
-            with suppress(StoreUnavailable):
+            with suppress(StoreUnavailable, Unavailable):
                 self._rows = self._look()
             now = time.monotonic()
             self._next = now + pause_after(now - begun)

@@ -11,7 +11,7 @@ from rich.console import RenderableType
 from vmwright.cli.display import can_draw, displayed
 from vmwright.cli.outcomes import exit_code_of, sentences, ways_on
 from vmwright.cli.overview import Board, Overview, Seldom
-from vmwright.errors import DeadlinePassed, StoreUnavailable
+from vmwright.errors import DeadlinePassed, StoreUnavailable, Unavailable
 from vmwright.persistence.records import Event, Operation
 from vmwright.views.tree import tree
 
@@ -153,7 +153,7 @@ class _Tree:
         if height is None or time.monotonic() >= self._next:
             # A store that is away for a moment leaves the picture as it was: whoever waits for
             # the operation finds out if it stays away.
-            with suppress(StoreUnavailable):
+            with suppress(StoreUnavailable, Unavailable):
                 self._latest = self._controller.graph(self._operation)
             self._next = time.monotonic() + _LOOK_SECONDS
         return "" if self._latest is None else tree(self._latest, height)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from vmwright.cli.command import Command
 from vmwright.cli.display import can_draw, displayed
 from vmwright.cli.overview import Board, Overview, pause_after
-from vmwright.errors import NotFound, StoreUnavailable
+from vmwright.errors import NotFound, StoreUnavailable, Unavailable
 from vmwright.terminal.board import Row, doing
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Watch(Command):
             begun = time.monotonic()
             try:
                 rows = overview.look()
-            except StoreUnavailable:
+            except (StoreUnavailable, Unavailable):
                 if begun - answered > patience:
                     raise
             else:
