@@ -85,7 +85,8 @@ def under_way(told: Iterable[Event]) -> list[dict[str, Any]]:
         task = event.task or ""
         if event.kind == "progress":
             if task in tasks:
-                tasks[task]["progress"] = _progress(event)
+                progress = Progress.from_store(event.detail or {})
+                tasks[task]["progress"] = progress.to_users()
             continue
         tasks.pop(task, None)
         undoes = event.direction == Direction.REVERT
@@ -98,11 +99,6 @@ def under_way(told: Iterable[Event]) -> list[dict[str, Any]]:
                 "progress": None,
             }
     return [*tasks.values()]
-
-
-def _progress(event: Event) -> dict[str, Any]:
-    progress = Progress.from_store(event.detail or {})
-    return vars(progress) | {"seconds_left": progress.seconds_left}
 
 
 _BEGUN = ("RUNNING", "REVERTING")

@@ -1,9 +1,10 @@
 """Graphs of flows, and of operations as they stand."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from vmwright.descriptions import Descriptions
 from vmwright.flows import NO_HOOKS, RECIPES, stored_flow
 from vmwright.persistence.records import Debt, Event, Operation
 from vmwright.spec import Spec
@@ -20,6 +21,7 @@ class Graphs:
     def __init__(self, means: Means) -> None:
         self._means = means
         self._stores = means.stores
+        self._describe = Descriptions(means.stores)
 
     def of_flow(self, name: str) -> "Graph | None":
         """The newest version of a flow; None if none has this name."""
@@ -34,12 +36,13 @@ class Graphs:
         with database.read() as connection:
             instance = self._stores.instances.get(connection, operation.instance_id)
             debts = self._stores.debts.of_operation(connection, operation.id)
+            described = self._describe.operation(connection, operation)
         hooks = Spec.from_store(instance.request).hooks
         flow = stored_flow(operation.flow_name, operation.flow_version, self._means, hooks)
         return operation_graph(
             flow_graph(flow),
             records_of(map(_dated, self._events(operation))),
-            _facts_of(operation, debts),
+            _facts_of(operation, debts, described),
             now=datetime.now(UTC),
         )
 
@@ -56,7 +59,9 @@ class Graphs:
             )
 
 
-def _facts_of(operation: Operation, debts: Sequence[Debt]) -> OperationFacts:
+def _facts_of(
+    operation: Operation, debts: Sequence[Debt], described: Mapping[str, Any]
+) -> OperationFacts:
     return OperationFacts(
         id=operation.id,
         kind=operation.kind,
@@ -64,6 +69,8 @@ def _facts_of(operation: Operation, debts: Sequence[Debt]) -> OperationFacts:
         instance=operation.instance_id,
         attempt=operation.attempt,
         owes=tuple(f"{debt.kind} {debt.key}" for debt in debts),
+        instance_name=described["instance_name"] or "",
+        attempts=described["attempts"],
     )
 
 

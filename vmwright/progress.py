@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
 _SMOOTHING = 5.0
@@ -50,6 +50,10 @@ class Progress:
         }
         known = {name: value for name, value in facts.items() if value is not None}
         return {"fraction": self.fraction, "note": self.note} | known
+
+    def to_users(self) -> dict[str, Any]:
+        """All that is known of it, under the names that users see."""
+        return asdict(self) | {"seconds_left": self.seconds_left}
 
     @property
     def seconds_left(self) -> float | None:

@@ -66,6 +66,18 @@ class Direction(StrEnum):
     REVERT = "revert"
 
 
+class NodeState(StrEnum):
+    """Where a task of an operation stands, in TaskFlow's words."""
+
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    SUCCESS = "SUCCESS"
+    FAILURE = "FAILURE"
+    REVERTING = "REVERTING"
+    REVERTED = "REVERTED"
+    IGNORE = "IGNORE"
+
+
 ENDED = frozenset({OperationState.DONE, OperationState.UNDONE, OperationState.CANCELLED})
 """No run of these operations will ever follow."""
 

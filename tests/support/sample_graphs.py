@@ -11,16 +11,9 @@ from taskflow import retry, task
 from taskflow.patterns import linear_flow, unordered_flow
 
 from vmwright.flows import NO_HOOKS, RECIPES, Recipe, newest
-from vmwright.states import Direction, OperationState
-from vmwright.views.graph import (
-    Graph,
-    NodeState,
-    OperationFacts,
-    Progress,
-    TaskRecord,
-    flow_graph,
-    operation_graph,
-)
+from vmwright.progress import Progress
+from vmwright.states import Direction, NodeState, OperationState
+from vmwright.views.graph import Graph, OperationFacts, TaskRecord, flow_graph, operation_graph
 from vmwright.views.records import records_of
 
 if TYPE_CHECKING:

@@ -29,15 +29,8 @@ from tests.support.sample_graphs import (
     undone,
 )
 from vmwright.errors import UnknownFlow
-from vmwright.states import Direction, OperationState
-from vmwright.views.graph import (
-    NodeState,
-    TaskRecord,
-    critical_path,
-    flow_graph,
-    operation_graph,
-    undone_by,
-)
+from vmwright.states import Direction, NodeState, OperationState
+from vmwright.views.graph import TaskRecord, critical_path, flow_graph, operation_graph, undone_by
 
 CREATE_EDGES = {
     ("check_not_created", "check_image_size"): ((), True),

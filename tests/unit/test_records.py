@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from tests.support.random_flows import UNHURRIED
 from tests.support.sample_graphs import NO_SPACE, START
-from vmwright.states import Direction
-from vmwright.views.graph import NodeState, Progress, TaskRecord
+from vmwright.progress import Progress
+from vmwright.states import Direction, NodeState
+from vmwright.views.graph import TaskRecord
 from vmwright.views.records import records_of
 
 STUCK = {"code": "Refused", "message": "host h1: volume v is in use", "hint": "stop the guest"}

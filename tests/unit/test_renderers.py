@@ -16,10 +16,10 @@ import pytest
 
 from tests.support.mermaid_reader import read_mermaid
 from tests.support.sample_graphs import HOSTILE, NO_SPACE, SAMPLES
+from vmwright.terminal.words import Glyphs, duration_words, printable
 from vmwright.views import RENDERERS, mermaid, text
 from vmwright.views.elements import nodes_of
 from vmwright.views.graph import Graph
-from vmwright.views.wording import Glyphs, duration_words, printable
 
 GOLDEN = Path(__file__).with_name("golden")
 SVG = "{http://www.w3.org/2000/svg}"

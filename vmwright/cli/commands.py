@@ -24,6 +24,7 @@ _COMMANDS = {
     "operation retry": "operations:Retry",
     "operation skip": "operations:Skip",
     "operation abandon": "operations:Abandon",
+    "watch": "watch:Watch",
     "debt list": "debts:List",
     "debt drop": "debts:Drop",
     "resume": "operations:Resume",

@@ -53,8 +53,8 @@ def _flow(subject: str) -> "Drawn | None":
 
 
 def _rendered(graph: "Drawn", output: str, encoding: str) -> str:
+    from vmwright.terminal.words import Glyphs
     from vmwright.views import as_json, dot, mermaid, svg, text
-    from vmwright.views.wording import Glyphs
 
     match output:
         case "dot":

@@ -48,15 +48,20 @@ class Create(ShowOne):
         add_property(parser, "what builds, or others, should know of it; may be repeated")
 
     def describe(self, arguments: argparse.Namespace) -> Mapping[str, Any]:
-        image = self.session.controller.inventory.create_image(
-            arguments.name,
-            Path(arguments.file),
-            arguments.disk_format,
-            min_disk_gib=arguments.min_disk,
-            min_ram_mib=arguments.min_ram,
-            properties=unique(arguments.properties, "--property"),
-            wait=Wait(_PATIENCE),
-        )
+        from vmwright.cli.moving import moving
+
+        properties = unique(arguments.properties, "--property")
+        inventory = self.session.controller.inventory
+        with moving(self.session) as report:
+            image = inventory.create_image(
+                arguments.name,
+                Path(arguments.file),
+                arguments.disk_format,
+                min_disk_gib=arguments.min_disk,
+                min_ram_mib=arguments.min_ram,
+                properties=properties,
+                wait=Wait(_PATIENCE, report=report),
+            )
         return fields_of(image, _COLUMNS)
 
 

@@ -2,22 +2,26 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, RenderableType
-from rich.live import Live
+from rich.console import RenderableType
 
+from vmwright.cli.display import can_draw, displayed
 from vmwright.cli.outcomes import exit_code_of, sentences, ways_on
-from vmwright.errors import DeadlinePassed, StoreUnavailable
+from vmwright.cli.overview import Board, Overview, Seldom
+from vmwright.errors import DeadlinePassed, StoreUnavailable, Unavailable
 from vmwright.persistence.records import Event, Operation
 from vmwright.views.tree import tree
 
 if TYPE_CHECKING:
     from vmwright.cli.session import Session
     from vmwright.controller import Controller
+    from vmwright.views.graph import Graph
 
-_REFRESHES_PER_SECOND = 4.0
+_LOOK_SECONDS = 0.4
+"""Between two looks at an operation whose picture changes more often than that."""
 _WORDS = {
     "RUNNING": "running",
     "SUCCESS": "done",
@@ -50,27 +54,54 @@ def follow_all(
     controller, code = session.controller, 0
     session.in_hand.update({operation.id: operation for operation in operations})
     ends = None if timeout is None else time.monotonic() + timeout
+    late: list[DeadlinePassed] = []
+    with _shown(session, operations) as note:
+        for operation in operations:
+            left = None if ends is None else max(0.0, ends - time.monotonic())
+            try:
+                _wait(session, operation, left, note)
+                del session.in_hand[operation.id]
+            except DeadlinePassed:
+                late.append(_too_late(operation, timeout))
     for operation in operations:
-        left = None if ends is None else max(0.0, ends - time.monotonic())
-        try:
-            code = max(code, exit_code_of(_followed(session, operation, left)))
-        except DeadlinePassed:
-            late = _too_late(operation, timeout)
-            session.complain(late)
-            code = late.exit_code
+        if operation.id not in session.in_hand:
+            code = max(code, exit_code_of(_told(session, operation)))
+    for error in late:
+        session.complain(error)
+        code = error.exit_code
     return [
         controller.describe_operation(controller.operation(operation.id))
         for operation in operations
     ], code
 
 
+def show(session: "Session", operation: Operation) -> None:
+    """Show it until nothing more happens to it by itself."""
+    with _shown(session, [operation]) as note:
+        _wait(session, operation, None, note)
+
+
 def _followed(session: "Session", operation: Operation, timeout: float | None) -> dict[str, Any]:
-    controller = session.controller
     session.in_hand.setdefault(operation.id, operation)
-    with _shown(session, operation) as note:
-        for event in controller.watch(operation.id, timeout=timeout):
-            note(event)
+    with _shown(session, [operation]) as note:
+        _wait(session, operation, timeout, note)
     del session.in_hand[operation.id]
+    return _told(session, operation)
+
+
+def _wait(
+    session: "Session", operation: Operation, timeout: float | None, note: "Note | None"
+) -> None:
+    if note is None:
+        session.controller.wait(operation.id, timeout=timeout)
+    else:
+        for event in session.controller.watch(operation.id, timeout=timeout):
+            note(event)
+
+
+def _told(session: "Session", operation: Operation) -> dict[str, Any]:
+    """How it ended; what went wrong is told."""
+    controller = session.controller
     ended = controller.operation(operation.id)
     description, instance = controller.describe_operation(ended), controller.instance_of(ended)
     for line in sentences(description, instance.name, instance.fault):
@@ -86,44 +117,63 @@ def _too_late(operation: Operation, timeout: float | None) -> DeadlinePassed:
     )
 
 
+Note = Callable[[Event], None]
+
+
 @contextmanager
-def _shown(session: "Session", operation: Operation) -> Iterator[Callable[[Event], None]]:
-    """A live picture on a terminal, else a line for each event; nothing if all is quiet."""
-    console = Console(file=session.stderr)
-    if session.quiet:
-        yield lambda _event: None
-    elif session.stderr.isatty() and not console.is_dumb_terminal:
-        picture = _Picture(session.controller, operation.id)
-        live = Live(
-            get_renderable=picture.render,
-            console=console,
-            refresh_per_second=_REFRESHES_PER_SECOND,
+def _shown(session: "Session", operations: Sequence[Operation]) -> Iterator[Note | None]:
+    """A live picture on a terminal, else a line for each event, if somebody hands them on."""
+    if session.quiet or not operations:
+        yield None
+    elif can_draw(session):
+        picture = (
+            _Tree(session.controller, operations[0].id)
+            if len(operations) == 1
+            else Board(Seldom(Overview(session.controller, [one.id for one in operations]).look))
         )
-        # An interruption closes the session from another thread: the cursor must come back.
-        session.at_end(live.stop)
-        with live:
-            yield lambda _event: None
+        with displayed(session, picture):
+            yield None
+    elif len(operations) == 1:
+        yield _Lines(session.tell).note
     else:
-        lines = _Lines(session.tell)
-        yield lines.note
+        yield _Columns(session, operations).note
 
 
-class _Picture:
-    """The latest picture of an operation."""
+class _Tree:
+    """A picture of one operation."""
 
     def __init__(self, controller: "Controller", operation: str) -> None:
         self._controller = controller
         self._operation = operation
-        self._latest: RenderableType = ""
+        self._latest: Graph | None = None
+        self._next = 0.0
 
-    def render(self) -> RenderableType:
-        # A store that is away for a moment leaves the picture as it was: whoever waits for the
-        # operation finds out if it stays away.
-        try:
-            self._latest = tree(self._controller.graph(self._operation))
-        except StoreUnavailable:
-            return self._latest
-        return self._latest
+    def frame(self, height: int | None) -> RenderableType:
+        """As `Picture.frame`."""
+        if height is None or time.monotonic() >= self._next:
+            # A store that is away for a moment leaves the picture as it was: whoever waits for
+            # the operation finds out if it stays away.
+            with suppress(StoreUnavailable, Unavailable):
+                self._latest = self._controller.graph(self._operation)
+            self._next = time.monotonic() + _LOOK_SECONDS
+        return "" if self._latest is None else tree(self._latest, height)
+
+
+class _Columns:
+    """The lines of several operations, each with the name of its instance."""
+
+    def __init__(self, session: "Session", operations: Sequence[Operation]) -> None:
+        self._lines: dict[str, Note] = {}
+        described = session.controller.describe_operations(operations)
+        for one in described:
+            name = one["instance_name"] or one["instance_id"]
+            self._lines[one["id"]] = _Lines(partial(self._tell, session, name)).note
+
+    def _tell(self, session: "Session", name: str, text: str) -> None:
+        session.tell(f"{name} {text}")
+
+    def note(self, event: Event) -> None:
+        self._lines[event.operation_id](event)
 
 
 class _Lines:

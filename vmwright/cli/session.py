@@ -32,6 +32,8 @@ class Session:
         self.debug: bool = getattr(options, "debug", False)
         self.in_hand: dict[str, Operation] = {}
         """The operations that this call has begun or waits for, and has not yet seen ended."""
+        self.only_looks = False
+        """Whether an interruption ends nothing that anybody has to hear of."""
         self._config_file: str | None = getattr(options, "config_file", None)
         self._verbosity: int = getattr(options, "verbose", 0)
         self._opened = ExitStack()
@@ -145,6 +147,8 @@ class Session:
         self._interrupted.set()
         self.close()
         kept = self.in_hand
+        if self.only_looks:
+            return
         if not kept:
             self._print("vmwright: interrupted")
             return

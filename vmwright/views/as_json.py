@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from vmwright.views.elements import Edge, Node, edges_of, nodes_of, operation_of
-from vmwright.views.graph import Graph
+from vmwright.views.graph import Graph, OperationFacts
 
 
 def render(graph: Graph) -> str:
@@ -20,12 +20,16 @@ def document(graph: Graph) -> dict[str, Any]:
     return {
         "flow": graph.graph.get("name") or None,
         "inputs": list(graph.graph.get("inputs", ())),
-        "operation": None if facts is None else asdict(facts) | {"owes": list(facts.owes)},
+        "operation": None if facts is None else _facts(facts),
         "elapsed": graph.graph.get("elapsed"),
         "nodes": [_node(node) for node in nodes_of(graph)],
         "edges": [_edge(edge) for edge in edges_of(graph)],
         "critical_path": list(graph.graph.get("critical_path", ())),
     }
+
+
+def _facts(facts: OperationFacts) -> dict[str, Any]:
+    return asdict(facts) | {"owes": list(facts.owes), "attempts": list(facts.attempts)}
 
 
 def _node(node: Node) -> dict[str, Any]:

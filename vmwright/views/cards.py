@@ -3,17 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from vmwright.states import NodeState
+from vmwright.terminal.words import duration_words, printable
 from vmwright.views.elements import Node
-from vmwright.views.graph import NodeState
 from vmwright.views.layout.measure import shortened, shortened_bold, wrapped
-from vmwright.views.wording import (
-    duration_words,
-    error_words,
-    hint_words,
-    printable,
-    progress_words,
-    status_words,
-)
+from vmwright.views.wording import error_words, hint_words, progress_words, status_words
 
 CARD_WIDTH = 248.0
 EDGE = 16.0

@@ -3,18 +3,17 @@
 import textwrap
 from collections.abc import Iterable
 
+from vmwright.states import NodeState
+from vmwright.terminal.words import clipped, duration_words, printable
 from vmwright.views.elements import Edge, Node, edges_of, emphasised, nodes_of, scopes_of
-from vmwright.views.graph import Graph, NodeState
+from vmwright.views.graph import Graph
 from vmwright.views.palette import LIGHT, LIGHT_TONES
 from vmwright.views.wording import (
-    clipped,
     debts,
-    duration_words,
     error_words,
     heading,
     hint_words,
     particulars,
-    printable,
     progress_words,
     status_words,
     value_words,

@@ -5,8 +5,8 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from vmwright.states import Direction
-from vmwright.views.graph import Graph, NodeState, OperationFacts
+from vmwright.states import Direction, NodeState
+from vmwright.views.graph import Graph, OperationFacts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +16,7 @@ class Node:
     name: str
     title: str = ""
     doc: str = ""
+    gives_back: str = ""
     layer: int = 0
     scope: str = ""
     retry: str = ""

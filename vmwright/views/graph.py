@@ -2,9 +2,8 @@
 
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from itertools import combinations, pairwise
 from typing import Any, TypeAlias
 
@@ -15,7 +14,7 @@ from taskflow.patterns import linear_flow
 
 from vmwright.errors import UnknownFlow
 from vmwright.progress import Progress
-from vmwright.states import HELD, Direction, OperationState
+from vmwright.states import HELD, Direction, NodeState, OperationState
 
 Graph: TypeAlias = "nx.DiGraph[str]"
 
@@ -24,18 +23,6 @@ TRANSIENT = "run"
 
 _TIE = 1e-9
 """Seconds. Below the clock's resolution: of equally long paths, the one with more tasks wins."""
-
-
-class NodeState(StrEnum):
-    """Where a task stands, in TaskFlow's words."""
-
-    PENDING = "PENDING"
-    RUNNING = "RUNNING"
-    SUCCESS = "SUCCESS"
-    FAILURE = "FAILURE"
-    REVERTING = "REVERTING"
-    REVERTED = "REVERTED"
-    IGNORE = "IGNORE"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +53,9 @@ class OperationFacts:
     attempt: int = 1
     owes: Sequence[str] = ()
     """Each debt in words, as `Removal.describe` gives them."""
+    instance_name: str = ""
+    attempts: Sequence[Mapping[str, Any]] = ()
+    """Each try on a host, as `describe_operation` tells it."""
 
 
 def flow_graph(flow: Any) -> Graph:
@@ -73,7 +63,8 @@ def flow_graph(flow: Any) -> Graph:
 
     Nodes are task names in the order of the flow, with ``layer`` (0 runs first), ``requires``,
     ``provides``, ``doc``, ``title``, ``scope`` (the part of the flow that it belongs to: a linear
-    subflow of it, or "") and ``retry`` (the name of what may run it again elsewhere, or "").
+    subflow of it, or ""), ``retry`` (the name of what may run it again elsewhere, or "") and
+    ``gives_back`` (what its undo gives back, in words).
     Edges carry ``values`` (sorted names, () if only order) and ``order`` (False where the value
     skips tasks in between). The graph carries ``name`` and ``inputs``.
     """
@@ -184,6 +175,7 @@ def _facts_of(task: Any, tasks: Sequence[Any]) -> dict[str, Any]:
         "provides": _names(task.provides),
         "doc": doc.partition("\n")[0],
         "title": getattr(task, "title", ""),
+        "gives_back": getattr(task, "gives_back", ""),
     }
 
 
@@ -246,14 +238,8 @@ def _state_of(record: TaskRecord, clock: datetime | None) -> dict[str, Any]:
         "error": None if record.error is None else dict(record.error),
         "duration": _seconds(record.started_at, record.finished_at or running),
         "undo_duration": _seconds(record.revert_started_at, record.revert_finished_at or undoing),
-        "progress": _progress_of(record),
+        "progress": None if record.progress is None else record.progress.to_users(),
     }
-
-
-def _progress_of(record: TaskRecord) -> dict[str, Any] | None:
-    if record.progress is None:
-        return None
-    return asdict(record.progress) | {"seconds_left": record.progress.seconds_left}
 
 
 def _seconds(start: datetime | None, end: datetime | None) -> float | None:

@@ -3,16 +3,16 @@
 import json
 import re
 
+from vmwright.states import NodeState
+from vmwright.terminal.words import clipped, printable
 from vmwright.views.elements import Edge, Node, edges_of, emphasised, nodes_of, scopes_of
-from vmwright.views.graph import Graph, NodeState
+from vmwright.views.graph import Graph
 from vmwright.views.palette import LIGHT, LIGHT_TONES
 from vmwright.views.wording import (
-    clipped,
     debts,
     error_words,
     heading,
     particulars,
-    printable,
     progress_words,
     status_words,
     value_words,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from vmwright.views.graph import NodeState
+from vmwright.states import NodeState
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from vmwright.progress import Progress
-from vmwright.states import Direction
-from vmwright.views.graph import NodeState, TaskRecord
+from vmwright.states import Direction, NodeState
+from vmwright.views.graph import TaskRecord
 
 _UNDO_STATES = {
     NodeState.RUNNING: NodeState.REVERTING,

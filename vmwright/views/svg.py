@@ -2,15 +2,16 @@
 
 from xml.etree import ElementTree as ET
 
-from vmwright.states import OperationState
+from vmwright.states import NodeState, OperationState
+from vmwright.terminal.words import duration_words, printable
 from vmwright.views.cards import CARD_WIDTH, card_of
 from vmwright.views.elements import edges_of, emphasised, nodes_of, operation_of
-from vmwright.views.graph import Graph, NodeState
+from vmwright.views.graph import Graph
 from vmwright.views.layout.arrange import arrange
 from vmwright.views.layout.measure import bold_width, shortened, text_width, wrapped
 from vmwright.views.svg_drawing import Drawing, label_width, written
 from vmwright.views.svg_style import state_class, style_sheet
-from vmwright.views.wording import debts, duration_words, heading, particulars, printable, summary
+from vmwright.views.wording import debts, heading, particulars, summary
 
 _MARGIN = 32.0
 _LEAST_WIDTH = 376.0

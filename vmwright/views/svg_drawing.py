@@ -4,14 +4,16 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from xml.etree import ElementTree as ET
 
+from vmwright.states import NodeState
+from vmwright.terminal.words import printable
 from vmwright.views.cards import CARD_WIDTH, EDGE, Card, story
 from vmwright.views.elements import Edge, Node, emphasised, nodes_of
-from vmwright.views.graph import Graph, NodeState
+from vmwright.views.graph import Graph
 from vmwright.views.layout.measure import shortened, text_width
 from vmwright.views.layout.shapes import Frame, Label, Layout, Route
 from vmwright.views.svg_marks import MARKS, head, way
 from vmwright.views.svg_style import state_class
-from vmwright.views.wording import printable, value_words
+from vmwright.views.wording import value_words
 
 _LABEL_SIZE = 11.0
 _LABEL_MOST = 190.0

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-from vmwright.views.graph import NodeState
+from vmwright.states import NodeState
 from vmwright.views.layout.shapes import Point
 
 MARKS: dict[NodeState, str] = {

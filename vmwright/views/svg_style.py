@@ -1,6 +1,6 @@
 """The style sheet of an SVG picture, for light and for dark screens."""
 
-from vmwright.views.graph import NodeState
+from vmwright.states import NodeState
 from vmwright.views.palette import DARK, DARK_TONES, LIGHT, LIGHT_TONES, Paper, Tone
 
 _FONT = "Inter, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"

@@ -2,18 +2,16 @@
 
 from collections.abc import Iterator
 
+from vmwright.terminal.words import WORDS, Glyphs, printable
 from vmwright.views.elements import Node, edges_of, emphasised, layers_of, nodes_of
 from vmwright.views.graph import Graph
 from vmwright.views.wording import (
-    WORDS,
-    Glyphs,
     attempt_words,
     debts,
     error_words,
     heading,
     hint_words,
     particulars,
-    printable,
     progress_words,
     time_words,
 )

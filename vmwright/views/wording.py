@@ -1,107 +1,8 @@
-"""The words, marks and numbers that all pictures share."""
+"""What all pictures say of a graph, its tasks and its arrows."""
 
-import unicodedata
-from enum import Enum
-
+from vmwright.terminal.words import WORDS, duration_words, moved_words, printable
 from vmwright.views.elements import Edge, Node, nodes_of, operation_of
-from vmwright.views.graph import Graph, NodeState
-
-WORDS = {
-    None: "",
-    NodeState.PENDING: "pending",
-    NodeState.RUNNING: "running",
-    NodeState.SUCCESS: "done",
-    NodeState.FAILURE: "failed",
-    NodeState.REVERTING: "undoing",
-    NodeState.REVERTED: "undone",
-    NodeState.IGNORE: "ignored",
-}
-"""What a state is called in a picture."""
-
-
-class Glyphs(Enum):
-    """The characters that a terminal can show."""
-
-    UNICODE = "unicode"
-    ASCII = "ascii"
-
-    @classmethod
-    def for_encoding(cls, encoding: str) -> "Glyphs":
-        """The richest characters that a stream of this encoding can carry."""
-        try:
-            "".join([*_MARKS[cls.UNICODE].values(), "→┌├└│·"]).encode(encoding)
-        except (UnicodeEncodeError, LookupError):
-            return cls.ASCII
-        return cls.UNICODE
-
-    def fitted(self, text: str) -> str:
-        """The text with what cannot be shown written as escapes."""
-        if self is Glyphs.UNICODE:
-            return text
-        return text.replace(" · ", ", ").encode("ascii", "backslashreplace").decode("ascii")
-
-    def mark(self, state: NodeState | None) -> str:
-        """One column that stands for a state."""
-        return _MARKS[self][state]
-
-    @property
-    def arrow(self) -> str:
-        return {Glyphs.UNICODE: "→", Glyphs.ASCII: "->"}[self]
-
-    def sibling(self, place: int, among: int) -> str:
-        """One column that ties tasks of one layer together: `place` counts from 0."""
-        if among == 1:
-            return " "
-        corners = {Glyphs.UNICODE: "┌├└", Glyphs.ASCII: "/|\\"}[self]
-        return corners[0 if place == 0 else 2 if place == among - 1 else 1]
-
-    def continuation(self, place: int, among: int) -> str:
-        """The column below `sibling`, in further lines of the same task."""
-        bar = {Glyphs.UNICODE: "│", Glyphs.ASCII: "|"}[self]
-        return bar if place < among - 1 else " "
-
-
-_STATES = (None, *NodeState)
-_MARKS: dict[Glyphs, dict[NodeState | None, str]] = {
-    Glyphs.UNICODE: dict(zip(_STATES, "○·▶✓✗↶↺-", strict=True)),
-    Glyphs.ASCII: dict(zip(_STATES, "o.>+x~<-", strict=True)),
-}
-
-
-def printable(text: object) -> str:
-    """Foreign text on one line: no control, no format and no unpaired characters.
-
-    What is left may go into a terminal or an XML document; it is not yet escaped.
-    """
-    return " ".join("".join(map(_printable, str(text))).split())
-
-
-def _printable(char: str) -> str:
-    category = unicodedata.category(char)
-    if category in {"Cc", "Zl", "Zp"}:
-        return " "
-    if category == "Cf":
-        return ""
-    return "\N{REPLACEMENT CHARACTER}" if category in {"Cs", "Cn", "Co"} else char
-
-
-def clipped(text: str, most: int) -> str:
-    """The text, or as much of it as `most` characters hold, with an ellipsis."""
-    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
-
-
-def duration_words(seconds: float | None) -> str:
-    """Seconds in the unit that a person would choose; "" if unknown."""
-    if seconds is None:
-        return ""
-    if seconds < 0.9995:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02} s"
-    return f"{minutes // 60} h {minutes % 60:02} min"
+from vmwright.views.graph import Graph
 
 
 def status_words(node: Node) -> list[str]:
@@ -126,7 +27,8 @@ def progress_words(node: Node) -> str:
     """How far the task is, in percent and with its note; "" if it does not say."""
     if node.progress is None:
         return ""
-    return printable(f"{node.progress['fraction']:.0%} {node.progress['note']}")
+    told = moved_words(node.progress) or node.progress["note"]
+    return printable(f"{node.progress['fraction']:.0%} {told}")
 
 
 def error_words(node: Node) -> str:

@@ -1,0 +1,1 @@
+"""What a terminal shows of values: words, marks, colours, bars and boards."""
