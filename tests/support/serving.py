@@ -76,6 +76,8 @@ def config_of(lab: Lab, text: str = "", *, lease: float = 15.0) -> Path:
                 "takeovers",
             )
         ),
+        "[api]",
+        "enabled = false",
         "[service]",
         "poll_interval = 0.1",
         text,

@@ -146,6 +146,16 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
         ),
     ],
     "service": [
+        cfg.BoolOpt(
+            "run",
+            default=True,
+            help="Operations are run here; else what is accepted here is left to others.",
+        ),
+        cfg.BoolOpt(
+            "upkeep",
+            default=True,
+            help="Debts are paid, guests noticed, audits and history kept here.",
+        ),
         cfg.IntOpt("workers", default=1, min=1, help="Processes that serve side by side."),
         cfg.FloatOpt(
             "poll_interval",
@@ -166,6 +176,12 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
         cfg.StrOpt("host", default="127.0.0.1", help="Address that it listens on."),
         cfg.IntOpt(
             "port", default=8765, min=0, max=65535, help="Port that it listens on; 0 is any free."
+        ),
+        cfg.ListOpt(
+            "allowed_hosts",
+            default=[],
+            help="Host names under which it may be asked; without any, those of loopback if it "
+            "listens there, else all.",
         ),
     ],
     "audit": [

@@ -55,6 +55,8 @@ class OperationSettings:
 class ServiceSettings:
     """Of a process that runs whatever its store holds."""
 
+    run: bool = True
+    upkeep: bool = True
     workers: int = 1
     poll_interval: float = 1.0
     stop_timeout: float = 60.0
@@ -67,6 +69,7 @@ class ApiSettings:
     enabled: bool = True
     host: str = "127.0.0.1"
     port: int = 8765
+    allowed_hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
