@@ -122,7 +122,7 @@ def _configured(settings: Settings) -> Path:
         f"[simulated]\nworld_dir = {settings.simulated.world_dir}\n"
         f"[operations]\nparallel = {_PARALLEL}\nthreads_per_host = {_PARALLEL}\n"
         # Between two looks for work no process is idle that could be at work.
-        "[service]\npoll_interval = 0.1\n"
+        "[api]\nenabled = false\n[service]\npoll_interval = 0.1\n"
     )
     return file
 

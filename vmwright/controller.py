@@ -261,11 +261,11 @@ class Controller(Reader):
         """Run whatever this store holds, of all projects and whoever submitted it, and keep
         reality like the wish, until `stop` is set or this controller is closed: that puts down
         what runs. `tick` is told how it stands, at once and every second. Without `upkeep`, which
-        of several processes one has to do, it only runs operations. `Forbidden` to who does not
-        operate the deployment.
+        of several processes one has to do, it only runs operations; and those only if this
+        controller `runs` any. `Forbidden` to who does not operate the deployment.
         """
         self.inventory.rights.operate()
-        self._shop.worker.serve_until(stop, tick, upkeep=upkeep)
+        self._shop.worker.serve_until(stop, tick, upkeep=upkeep, run=self.runs)
 
     # How things stand.
 
@@ -282,6 +282,12 @@ class Controller(Reader):
             raise Conflict(f"instance {known.name!r} is on no host: it is {known.vm_state}")
         host = self.inventory.host(known.host_id)
         return self._means.backend.host(host.connection_uri).hypervisor.console(known.id, wait)
+
+    def check(self) -> None:
+        """Raise what anything would be refused with now: `StoreUnavailable`, or `StoreRestored`
+        until that was accepted."""
+        with self._database.read() as connection:
+            self._shop.upkeep.history.check(connection)
 
     @property
     def upkeep(self) -> "Upkeep":

@@ -95,19 +95,26 @@ class Worker:
         self._dispatcher.see_through(operations, accepted)
 
     def serve_until(
-        self, stop: threading.Event, tick: Callable[[Standing], object], *, upkeep: bool
+        self,
+        stop: threading.Event,
+        tick: Callable[[Standing], object],
+        *,
+        upkeep: bool,
+        run: bool,
     ) -> None:
-        """Run whatever the store holds, and with `upkeep` repeat what a service repeats."""
-        self._start(upkeep=upkeep)
+        """With `run` run whatever the store holds; with `upkeep` repeat what a service repeats."""
+        if run or upkeep:
+            self._start(upkeep=upkeep)
         with self._lock:
             first, self._serves = not self._serves, True
             if first and upkeep:
                 self._rounds.start(self._rounds_of_services())
-        self._dispatcher.take_up_everything(self._settings.service.poll_interval)
+        if run:
+            self._dispatcher.take_up_everything(self._settings.service.poll_interval)
         try:
-            tick(self.standing())
+            tick(self.standing(run=run))
             while not stop.wait(_TICK) and not self._closing.is_set():
-                tick(self.standing())
+                tick(self.standing(run=run))
         finally:
             self._dispatcher.leave_the_rest()
 
@@ -115,12 +122,14 @@ class Worker:
         """There may be new work in the store."""
         self._dispatcher.look_now()
 
-    def standing(self) -> Standing:
-        """Of this process, also before it runs anything."""
-        alive = self._rounds.all_alive() and self._ownership.is_kept()
+    def standing(self, *, run: bool = True) -> Standing:
+        """Of this process, also before it runs anything. Who is to run nothing does not look for
+        work either."""
+        alive = not self._started or (self._rounds.all_alive() and self._ownership.is_kept())
+        silent_for = self._dispatcher.idle_for() if run else 0.0
         return Standing(
             running=self._dispatcher.running(),
-            silent_for=self._dispatcher.idle_for() if alive else float("inf"),
+            silent_for=silent_for if alive else float("inf"),
             lease_left=self._ownership.lease_left(),
             lost=self._dispatcher.lost(),
         )

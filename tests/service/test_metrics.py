@@ -61,7 +61,7 @@ def deleted(lab: Lab, name: str) -> None:
 def test_builds_that_succeed_fail_and_are_tried_again_are_counted(hosts: Lab) -> None:
     """The first of three hosts cannot start the guest."""
     lab = hosts.with_faults("ensure_running:1:before")
-    with serving(lab) as service:
+    with serving(lab, answers=True) as service:
         submitted(lab, "second-host")
         done = "vmwright_operations_total", "create", "done"
         found = until(service, lab, lambda now: now[done] == 1)
@@ -86,7 +86,7 @@ def test_builds_that_succeed_fail_and_are_tried_again_are_counted(hosts: Lab) ->
 def test_what_is_stuck_and_owed_is_told_with_its_age(lab: Lab) -> None:
     faults = ("ensure_running:1+:refuse", "ensure_no_domain:1+:refuse")
     lab = replace(lab.with_faults(*faults), undo_tries=1)
-    with serving(lab) as service:
+    with serving(lab, answers=True) as service:
         submitted(lab, "stays")
         found = until(
             service, lab, lambda now: now["vmwright_operation_halts_total", "create", "stuck"] == 1
@@ -110,7 +110,7 @@ def test_counters_begin_with_zero_behind_a_token(lab: Lab) -> None:
     """Whose names follow Prometheus' conventions, and whose labels name no instance."""
     submitted(lab, "before")
     assert lab.child(labs.resume).output.split() == ["done"]
-    with serving(lab) as service:
+    with serving(lab, answers=True) as service:
         assert httpx.get(f"{service.url}/metrics").status_code == 401
         wrong = {"Authorization": "Bearer wrong"}
         assert httpx.get(f"{service.url}/metrics", headers=wrong).status_code == 401
@@ -134,7 +134,7 @@ def test_counters_begin_with_zero_behind_a_token(lab: Lab) -> None:
 
 def test_without_its_store_a_service_still_tells_what_it_knows(lab: Lab) -> None:
     """Open to all, as may be asked for."""
-    with serving(lab, "[api]\nmetrics = open") as service:
+    with serving(lab, "[api]\nmetrics = open", answers=True) as service:
         assert httpx.get(f"{service.url}/metrics").status_code == 200
         store = lab.home / "store.db"
         store.rename(lab.home / "away.db")
@@ -148,7 +148,7 @@ def test_without_its_store_a_service_still_tells_what_it_knows(lab: Lab) -> None
 
 @pytest.mark.slow
 def test_metrics_may_be_off(lab: Lab) -> None:
-    with serving(lab, "[api]\nmetrics = off") as service:
+    with serving(lab, "[api]\nmetrics = off", answers=True) as service:
         assert asked(service, lab).status_code == 404
         assert service.stop() == 0
 

@@ -54,8 +54,9 @@ class Service:
         return int(found[1]) / 1024
 
 
-def config_of(lab: Lab, text: str = "", *, lease: float = 15.0) -> Path:
-    """The configuration file that says what the lab's settings say, and `text` at its end."""
+def config_of(lab: Lab, text: str = "", *, lease: float = 15.0, answers: bool = False) -> Path:
+    """The configuration file that says what the lab's settings say, and `text` at its end; with
+    `answers` a service answers on HTTP, on any free port."""
     settings = lab.settings
     operations = settings.operations
     lines = [
@@ -84,6 +85,7 @@ def config_of(lab: Lab, text: str = "", *, lease: float = 15.0) -> Path:
             )
         ),
         "[api]",
+        f"enabled = {str(answers).lower()}",
         "port = 0",
         "[service]",
         "poll_interval = 0.1",
@@ -95,28 +97,32 @@ def config_of(lab: Lab, text: str = "", *, lease: float = 15.0) -> Path:
 
 
 @contextmanager
-def serving(lab: Lab, text: str = "", name: str = "serve", **more: str) -> Iterator[Service]:
+def serving(
+    lab: Lab, text: str = "", name: str = "serve", *, answers: bool = False, **more: str
+) -> Iterator[Service]:
     """A service that has said that it is ready; killed at the end if it still runs."""
-    with started(lab, text, name, **more) as service:
+    with started(lab, text, name, answers=answers, **more) as service:
         service.hear("READY=1")
         yield service
 
 
 @contextmanager
-def started(lab: Lab, text: str = "", name: str = "serve", **more: str) -> Iterator[Service]:
+def started(
+    lab: Lab, text: str = "", name: str = "serve", *, answers: bool = False, **more: str
+) -> Iterator[Service]:
     """As `serving`, without waiting for a word of it."""
     # Addresses of sockets must be short, wherever the tests' directory is.
     address = f"@vmwright-test-{os.getpid()}-{name}-{os.urandom(4).hex()}"
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     listener.bind("\0" + address[1:])
-    log = lab.home / f"{name}.log"
+    log, config = lab.home / f"{name}.log", config_of(lab, text, answers=answers)
     program = (
         "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
         "from vmwright.cli.main import main; sys.exit(main())"
     )
     with listener, log.open("w") as written:
         process = subprocess.Popen(
-            [sys.executable, "-c", program, "--config-file", config_of(lab, text), "serve"],
+            [sys.executable, "-c", program, "--config-file", config, "serve"],
             stderr=written,
             text=True,
             cwd=_ROOT,

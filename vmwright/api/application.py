@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, FastAPI
 
 from vmwright.admission import Caller
 from vmwright.api import (
+    consoles,
     events,
     flavors,
     flows,
@@ -23,10 +24,12 @@ from vmwright.api import (
     quotas,
     security_groups,
     server_groups,
+    tokens,
     upkeep,
     volumes,
 )
 from vmwright.api.access import PREFIX, Access
+from vmwright.api.guards import BoundedBodies, OnlyKnownNames
 from vmwright.api.identity import Front, speaking
 from vmwright.api.names import EscapedSlashes
 from vmwright.api.problems import handle_errors
@@ -37,6 +40,7 @@ from vmwright.metrics import Metrics
 _TITLE = "vmwright"
 _ROUTES = (
     instances,
+    consoles,
     operations,
     events,
     flows,
@@ -51,15 +55,24 @@ _ROUTES = (
     quotas,
     hosts,
     upkeep,
+    tokens,
     me,
 )
 
 
-def make_application(controller: Controller, feed: Feed, tokens: Mapping[str, Caller]) -> FastAPI:
+def make_application(
+    controller: Controller,
+    feed: Feed,
+    own: Mapping[str, Caller],
+    *,
+    names: frozenset[str] | None = None,
+    pulse: health.Pulse | None = None,
+) -> FastAPI:
     """An ASGI application around a controller and its feed. Whoever made them closes them: the
     feed before the server, as streams end with it, the controller after it.
 
-    `tokens` are by the SHA-256 digest of each, in hexadecimal digits.
+    `own` are tokens that are known besides those of the store, by their digests. `names` are the
+    host names under which it may be asked; None is any. `pulse` says whether work is looked for.
     """
 
     application = FastAPI(
@@ -70,7 +83,9 @@ def make_application(controller: Controller, feed: Feed, tokens: Mapping[str, Ca
         redoc_url=None,
     )
     application.state.feed = feed
-    application.state.front = Front(controller, tokens)
+    application.state.pulse = pulse or health.Pulse()
+    application.state.consoles = consoles.Consoles()
+    application.state.front = Front(controller, own)
     handle_errors(application)
     private = APIRouter(prefix=PREFIX, dependencies=[Depends(speaking)])
     for routes in _ROUTES:
@@ -79,6 +94,8 @@ def make_application(controller: Controller, feed: Feed, tokens: Mapping[str, Ca
     _measure(application, controller, feed)
     application.include_router(health.router)
     application.add_middleware(EscapedSlashes)
+    application.add_middleware(BoundedBodies, streamed=("POST", "/v1/images"))
+    application.add_middleware(OnlyKnownNames, names=names)
     return application
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from functools import lru_cache
 from typing import Annotated, Any
@@ -9,7 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Request
 from fastapi.responses import StreamingResponse
 
-from vmwright.api.identity import Speaking
+from vmwright.api.identity import Speaking, is_known_still
 from vmwright.descriptions import moment
 from vmwright.feed import Batch, Feed
 from vmwright.persistence.event_log import Told
@@ -18,7 +19,10 @@ router = APIRouter(tags=["events"])
 
 _SILENCE = 15.0
 """Seconds after which something is sent, so that nobody on the way takes the line for dead."""
-_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+_LOOK = 1.0
+"""Seconds between two looks whether whoever listens may go on."""
+STREAMED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+"""Headers of what is sent piece by piece."""
 
 LastEventId = Annotated[int | None, Header(alias="Last-Event-ID", ge=0)]
 
@@ -31,7 +35,7 @@ async def events(
 
     Whoever goes on after a break hears everything, and may hear some events again: `seq` tells.
     """
-    return _stream(feed_of(request).everything(controller.sees, after=last_event_id))
+    return _stream(request, feed_of(request).everything(controller.sees, after=last_event_id))
 
 
 @router.get("/operations/{operation}/events", response_class=StreamingResponse)
@@ -40,7 +44,7 @@ async def events_of(
 ) -> StreamingResponse:
     """What has happened to an operation from its beginning, and what does from now on."""
     known = await asyncio.to_thread(controller.operation, operation)
-    return _stream(feed_of(request).of_operation(known.id, after=last_event_id or 0))
+    return _stream(request, feed_of(request).of_operation(known.id, after=last_event_id or 0))
 
 
 def feed_of(request: Request) -> Feed:
@@ -50,25 +54,37 @@ def feed_of(request: Request) -> Feed:
     return feed
 
 
-def _stream(told: AsyncIterator[Batch]) -> StreamingResponse:
-    return StreamingResponse(_written(told), media_type="text/event-stream", headers=_HEADERS)
+def _stream(request: Request, told: AsyncIterator[Batch]) -> StreamingResponse:
+    return StreamingResponse(
+        _written(request, told), media_type="text/event-stream", headers=STREAMED
+    )
 
 
-async def _written(batches: AsyncIterator[Batch]) -> AsyncIterator[str]:
-    """Each batch in one piece, and a comment where nothing happens for long."""
+async def _written(request: Request, batches: AsyncIterator[Batch]) -> AsyncIterator[str]:
+    """Each batch in one piece, and a comment where nothing happens for long. Ends with its token,
+    or with the feed."""
     yield ": hello\n\n"
+    spoke = looked = time.monotonic()
     following = asyncio.ensure_future(anext(batches, None))
     try:
         while True:
-            done, _ = await asyncio.wait([following], timeout=_SILENCE)
-            if not done:
-                yield ": nothing new\n\n"
+            done, _ = await asyncio.wait([following], timeout=_LOOK)
+            now = time.monotonic()
+            if now - looked >= _LOOK:
+                looked = now
+                if not await is_known_still(request):
+                    return
+            if done:
+                batch = following.result()
+                if batch is None:
+                    return
+                yield _piece(batch)
+                following = asyncio.ensure_future(anext(batches, None))
+            elif now - spoke < _SILENCE:
                 continue
-            batch = following.result()
-            if batch is None:
-                return
-            yield _piece(batch)
-            following = asyncio.ensure_future(anext(batches, None))
+            else:
+                yield ": nothing new\n\n"
+            spoke = now
     finally:
         following.cancel()
 

@@ -49,6 +49,11 @@ def problem(error: VmwrightError, status: HTTPStatus | None = None) -> JSONRespo
     return JSONResponse(document(error, status), status, headers, _MEDIA_TYPE)
 
 
+def problem_of(error: VmwrightError) -> dict[str, Any]:
+    """As `problem` says it, where the answer has begun already."""
+    return document(error, _status_of(error))
+
+
 def document(error: VmwrightError, status: HTTPStatus) -> dict[str, Any]:
     """What `problem` says."""
     return {
@@ -93,7 +98,8 @@ async def _of_a_bad_request(_request: Request, error: Exception) -> JSONResponse
 async def _of_http(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     status = HTTPStatus(error.status_code)
-    answer = problem(errors.NotFound(f"{status.phrase}: see /v1/openapi.json"), status)
+    kind = errors.NotFound if status is HTTPStatus.NOT_FOUND else errors.InvalidRequest
+    answer = problem(kind(f"{status.phrase}: see /v1/openapi.json"), status)
     answer.headers.update(error.headers or {})
     return answer
 

@@ -1,40 +1,40 @@
-"""The service's own token: made on first use, for whoever may read its state_dir."""
+"""Tokens of others: made, listed and deleted by those who operate the deployment."""
 
-import hashlib
-import os
-import secrets
-from contextlib import suppress
-from pathlib import Path
+from fastapi import APIRouter
 
-from vmwright.errors import Unavailable
-from vmwright.private_files import new_file, own_directory
+from vmwright.api.identity import Speaking
+from vmwright.api.names import NameOrId
+from vmwright.inventory import tokens
+from vmwright.persistence.tokens import TokenRecord
+from vmwright.resources.token import NewToken, Token
 
-_BYTES = 32
-
-
-def own_token(state_dir: Path) -> str:
-    """The token in the file `token` of a state_dir; it is made if it is not there yet."""
-    path = state_dir / "token"
-    try:
-        own_directory(state_dir)
-        with suppress(FileExistsError):
-            _write(path)
-        return path.read_text(encoding="ascii").strip()
-    except (OSError, ValueError) as error:
-        raise Unavailable(f"the token in {str(path)!r} cannot be read or made: {error}") from error
+router = APIRouter(prefix="/tokens", tags=["tokens"])
 
 
-def digest(token: str) -> str:
-    """What is kept of a token. It is random and long: there is nothing to guess."""
-    return hashlib.sha256(token.encode()).hexdigest()
+@router.post("", status_code=201)
+def create_token(controller: Speaking, body: tokens.NewToken) -> NewToken:
+    """Make a token. It is told now, and never again."""
+    made, token = controller.inventory.tokens.create(**body.model_dump())
+    return NewToken(**dict(_shown(made)), token=token)
 
 
-def _write(path: Path) -> None:
-    fresh = path.with_name(f"token.{os.getpid()}.{secrets.token_hex(4)}")
-    try:
-        with os.fdopen(new_file(fresh), "w", encoding="ascii") as file:
-            file.write(secrets.token_urlsafe(_BYTES) + "\n")
-        # Whole or not at all, and never in the place of another one.
-        os.link(fresh, path)
-    finally:
-        fresh.unlink(missing_ok=True)
+@router.get("")
+def list_tokens(controller: Speaking) -> list[Token]:
+    """Every token but the service's own, oldest first."""
+    return [_shown(one) for one in controller.inventory.tokens.list()]
+
+
+@router.get("/{token}")
+def show_token(controller: Speaking, token: NameOrId) -> Token:
+    """Whom a token speaks for."""
+    return _shown(controller.inventory.tokens.get(token))
+
+
+@router.delete("/{token}", status_code=204)
+def delete_token(controller: Speaking, token: NameOrId) -> None:
+    """Know a token no more: requests with it are refused, and streams end within a second."""
+    controller.inventory.tokens.delete(token)
+
+
+def _shown(token: TokenRecord) -> Token:
+    return Token.model_validate(vars(token))

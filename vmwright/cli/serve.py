@@ -4,17 +4,18 @@ import argparse
 import logging
 import sys
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from vmwright.cli import parsing
+from vmwright.cli.answering import answering, chosen
 from vmwright.cli.command import Command
 from vmwright.cli.lifeline import Lifeline
 from vmwright.cli.notify import Notifier
 from vmwright.errors import InvalidRequest, PackageMissing, SchemaMismatch, StoreRestored
 
 if TYPE_CHECKING:
+    from vmwright.settings.values import ApiSettings
     from vmwright.worker import Standing
 
 LOG = logging.getLogger(__name__)
@@ -52,9 +53,16 @@ class Serve(Command):
             choices=("text", "json"),
             help="lines of the log; without it, [service] log_format",
         )
+        parser.add_argument(
+            "--no-run", action="store_true", help="leave what is accepted to others that serve"
+        )
+        parser.add_argument(
+            "--no-upkeep",
+            action="store_true",
+            help="leave debts, guests, audits and history to others that serve",
+        )
         # How a crew begins its processes.
         parser.add_argument("--lifeline", type=parsing.count, help=argparse.SUPPRESS)
-        parser.add_argument("--no-upkeep", action="store_true", help=argparse.SUPPRESS)
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         try:
@@ -68,59 +76,54 @@ class Serve(Command):
         size = session.settings.service.workers if arguments.workers is None else arguments.workers
         if size < 1:
             raise InvalidRequest("--workers: at least one process serves")
-        if arguments.lifeline is None and size > 1:
-            self._serve_as_crew(arguments, size)
+        session.runs = session.settings.service.run and not arguments.no_run
+        upkeep = session.settings.service.upkeep and not arguments.no_upkeep
+        api = chosen(session.settings.api, arguments.host, arguments.port, no_api=arguments.no_api)
+        if not (session.runs or upkeep or api.enabled):
+            raise InvalidRequest("serve: everything that it does is switched off")
+        if arguments.lifeline is None and size > 1 and session.runs:
+            self._serve_as_crew(size, arguments.log_format, upkeep=upkeep, api=api)
             return
         stop = session.stop_on_interrupt(log_format=arguments.log_format)
         speaker: Notifier | Lifeline = Notifier()
         if arguments.lifeline is not None:
             speaker = Lifeline(arguments.lifeline)
             speaker.follow(stop)
+        herald = _Herald(speaker)
         self._introduce()
-        with self._answering(arguments):
-            self._serve_alone(_Herald(speaker), stop, upkeep=not arguments.no_upkeep)
-
-    @contextmanager
-    def _answering(self, arguments: argparse.Namespace) -> Iterator[None]:
-        """On HTTP, unless that is switched off, as long as the context lasts."""
-        session = self.session
-        settings = session.settings
-        if arguments.no_api or not settings.api.enabled:
-            yield
+        if not api.enabled:
+            self._serve_alone(herald, stop, herald.tell, upkeep=upkeep)
             return
-        from vmwright.admission import Caller
-        from vmwright.api.application import make_application
-        from vmwright.api.server import Server
-        from vmwright.api.tokens import digest, own_token
+        with answering(session, api) as note:
+            self._serve_alone(herald, stop, _both(herald.tell, note), upkeep=upkeep)
 
-        tokens = {digest(own_token(settings.state_dir)): Caller.of(settings.caller)}
-        host = settings.api.host if arguments.host is None else arguments.host
-        port = settings.api.port if arguments.port is None else arguments.port
-        feed = session.controller.feed()
-        application = make_application(session.controller, feed, tokens)
-        with Server(application, host, port) as server, closing(feed):
-            token = settings.state_dir / "token"
-            LOG.info("answering at %s; the token is in %s", server.url, token)
-            yield
-
-    def _serve_as_crew(self, arguments: argparse.Namespace, size: int) -> None:
+    def _serve_as_crew(
+        self, size: int, log_format: str | None, *, upkeep: bool, api: "ApiSettings"
+    ) -> None:
         from vmwright.cli.crew import Crew
 
         session = self.session
-        stop = session.stop_on_interrupt(_GRACE, arguments.log_format)
+        stop = session.stop_on_interrupt(_GRACE, log_format)
         session.show_log()
         LOG.info("serving with %d processes", size)
-        crew = Crew(self._words, size, Notifier(), not_again=frozenset({2, NO_RESTART_MENDS}))
+        others = ["--no-upkeep", "--no-api"]
+        # One of them does what is to be done once, however many there are.
+        first = [] if upkeep else ["--no-upkeep"]
+        first += ["--host", api.host, "--port", str(api.port)] if api.enabled else ["--no-api"]
+        crew = Crew(
+            lambda number, lifeline: self._words(lifeline, first if number == 1 else others),
+            size,
+            Notifier(),
+            not_again=frozenset({2, NO_RESTART_MENDS}),
+        )
         session.at_cut_off(crew.cut_off)
         self.exit_code = crew.serve_until(stop)
 
-    def _words(self, number: int, lifeline: int) -> Sequence[str]:
-        # One of them does what is to be done once, however many there are.
-        upkeep = [] if number == 1 else ["--no-upkeep", "--no-api"]
+    def _words(self, lifeline: int, words: Sequence[str]) -> Sequence[str]:
         return [
             *(sys.executable, "-m", "vmwright.cli.main", *self.session.options),
             *("serve", "--log-format", self.session.log_format),
-            *("--lifeline", str(lifeline), *upkeep),
+            *("--lifeline", str(lifeline), *words),
         ]
 
     def _introduce(self) -> None:
@@ -137,11 +140,28 @@ class Serve(Command):
             settings.operations.parallel,
         )
 
-    def _serve_alone(self, herald: "_Herald", stop: threading.Event, *, upkeep: bool) -> None:
-        self.session.controller.serve_until(stop, herald.tell, upkeep=upkeep)
+    def _serve_alone(
+        self,
+        herald: "_Herald",
+        stop: threading.Event,
+        tick: "Callable[[Standing], object]",
+        *,
+        upkeep: bool,
+    ) -> None:
+        self.session.controller.serve_until(stop, tick, upkeep=upkeep)
         LOG.info("stopping: what runs is put down")
         herald.stopping()
         self.session.close()
+
+
+def _both(
+    first: "Callable[[Standing], object]", second: "Callable[[Standing], object]"
+) -> "Callable[[Standing], object]":
+    def told(standing: "Standing") -> None:
+        first(standing)
+        second(standing)
+
+    return told
 
 
 class _Herald:

@@ -34,6 +34,8 @@ class Session:
         """The operations that this call has begun or waits for, and has not yet seen ended."""
         self.only_looks = False
         """Whether an interruption ends nothing that anybody has to hear of."""
+        self.runs = True
+        """Whether operations run here; to be said before the controller is opened."""
         self._config_file: str | None = getattr(options, "config_file", None)
         self._verbosity: int = getattr(options, "verbose", 0)
         self._opened = ExitStack()
@@ -68,7 +70,7 @@ class Session:
         from vmwright.controller import Controller
 
         self._opened.enter_context(self._logging())
-        controller = self._opened.enter_context(Controller(settings))
+        controller = self._opened.enter_context(Controller(settings, runs=self.runs))
         _collect_garbage()
         return controller
 

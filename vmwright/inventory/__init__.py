@@ -25,18 +25,8 @@ from vmwright.inventory.quotas import Quotas
 from vmwright.inventory.register import Register
 from vmwright.inventory.security_groups import SecurityGroups
 from vmwright.inventory.server_groups import ServerGroups
+from vmwright.inventory.tokens import Tokens
 from vmwright.inventory.volumes import Snapshots, Volumes
-from vmwright.inventory.wishes import (
-    FlavorChange,
-    HostChange,
-    ImageChange,
-    NewFlavor,
-    NewHost,
-    NewImage,
-    NewNetwork,
-    NewSnapshot,
-    NewVolume,
-)
 from vmwright.persistence.history import History
 from vmwright.persistence.records import (
     Flavor,
@@ -96,6 +86,7 @@ class Inventory:
         self.security_groups = SecurityGroups(stores, limits, caller, rights)
         self.server_groups = ServerGroups(stores, limits, caller, rights)
         self.quotas = Quotas(stores, settings.quota, caller, rights)
+        self.tokens = Tokens(stores, caller, rights)
 
     # Images.
 
@@ -112,13 +103,17 @@ class Inventory:
     ) -> Image:
         """Take a file in as an image; `ImageStore.add` says what is refused. `Unavailable` if the
         image store is full or cannot be written."""
-        wish = NewImage.parse(
+        wish = wishes.NewImage.parse(
             name=name,
             min_disk_gib=min_disk_gib,
             min_ram_mib=min_ram_mib,
             properties=properties or {},
         )
         return self._images.create(wish, source, disk_format, wait)
+
+    def refuse_image(self, name: str) -> None:
+        """Raise what `create_image` raises whatever the bytes are, before they are sent."""
+        self._images.refuse(name)
 
     def images(self) -> Sequence[Image]:
         return self._register.all(self._rows.images)
@@ -131,7 +126,7 @@ class Inventory:
     ) -> Image:
         """Give an image further properties, and drop those in `without`. What builds make of it
         from now on follows them."""
-        wish = ImageChange.parse(properties=properties)
+        wish = wishes.ImageChange.parse(properties=properties)
         return self._images.change(name_or_id, wish, without)
 
     def delete_image(self, name_or_id: str) -> Image:
@@ -152,7 +147,7 @@ class Inventory:
         extra_specs: Mapping[str, str] | None = None,
     ) -> Flavor:
         """Register a size of instances; a disk of 0 GiB leaves root disks at the image's size."""
-        wish = NewFlavor.parse(
+        wish = wishes.NewFlavor.parse(
             name=name,
             vcpus=vcpus,
             ram_mib=ram_mib,
@@ -178,7 +173,7 @@ class Inventory:
         without: Iterable[str] = (),
     ) -> Flavor:
         """Let new instances have it or not, add extra specs, and drop those in `without`."""
-        wish = FlavorChange.parse(enabled=enabled, extra_specs=extra_specs or {})
+        wish = wishes.FlavorChange.parse(enabled=enabled, extra_specs=extra_specs or {})
         return self._flavors.change(name_or_id, wish, without)
 
     def delete_flavor(self, name_or_id: str) -> Flavor:
@@ -203,7 +198,7 @@ class Inventory:
 
         Without `hosts` it is on every one.
         """
-        wish = NewNetwork.parse(
+        wish = wishes.NewNetwork.parse(
             name=name,
             cidr=cidr,
             gateway=gateway,
@@ -248,7 +243,7 @@ class Inventory:
 
         From an image or a snapshot it is at least as large as that, and as bootable.
         """
-        wish = NewVolume.parse(
+        wish = wishes.NewVolume.parse(
             name=name, size_gib=size_gib, image=image, snapshot=snapshot, bootable=bootable
         )
         return self._volumes.create(wish)
@@ -270,7 +265,7 @@ class Inventory:
         `Conflict` for a volume that is in use, or that nothing was ever written to; `Unavailable`
         if the host does not answer, or has not made it before the deadline of operations.
         """
-        return self._snapshots.create(NewSnapshot.parse(name=name, volume=volume), wait)
+        return self._snapshots.create(wishes.NewSnapshot.parse(name=name, volume=volume), wait)
 
     def snapshots(self) -> Sequence[Snapshot]:
         """Every living snapshot of the project, oldest first."""
@@ -306,7 +301,7 @@ class Inventory:
 
         `Unavailable` if it does not answer.
         """
-        wish = NewHost.parse(
+        wish = wishes.NewHost.parse(
             name=name,
             uri=uri,
             vcpus=vcpus,
@@ -370,7 +365,7 @@ class Inventory:
         `traits` are added. `changes` are zone, address, vcpus, memory_mib, disk_gib, vcpu_ratio,
         memory_ratio, disk_ratio, enabled and disabled_reason.
         """
-        wish = HostChange.parse(
+        wish = wishes.HostChange.parse(
             traits=tuple(traits), without_traits=tuple(without_traits), **changes
         )
         return self._hosts.set(name_or_id, wish)

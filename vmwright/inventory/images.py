@@ -38,9 +38,12 @@ class Images:
         self._project = project
         self._history = history
 
-    def create(self, wish: NewImage, source: Path, disk_format: str | None, wait: Wait) -> Image:
+    def refuse(self, name: str) -> None:
         self._register.rights.operate()
-        self._register.refuse_taken(self._rows, name=wish.name)
+        self._register.refuse_taken(self._rows, name=name)
+
+    def create(self, wish: NewImage, source: Path, disk_format: str | None, wait: Wait) -> Image:
+        self.refuse(wish.name)
         while True:
             stored = self._images.add(source, disk_format, wait)
             image = self._registered(wish, stored)

@@ -13,7 +13,13 @@ from vmwright.persistence.database import now
 from vmwright.persistence.failures import Dangling, Duplicate
 from vmwright.persistence.prepared import Prepared
 from vmwright.persistence.reading import Reading, meant
-from vmwright.persistence.records import Flavor, HostRecord, Image, NetworkRecord, Record
+from vmwright.persistence.records import (
+    Flavor,
+    HostRecord,
+    Image,
+    NetworkRecord,
+    Record,
+)
 from vmwright.persistence.tables import Schema
 
 R = TypeVar("R", bound=Record)

@@ -27,6 +27,7 @@ from vmwright.persistence.security_groups import SecurityGroupStore
 from vmwright.persistence.server_groups import ServerGroupStore
 from vmwright.persistence.snapshots import SnapshotStore
 from vmwright.persistence.tallies import TallyStore
+from vmwright.persistence.tokens import TokenStore
 from vmwright.persistence.volumes import VolumeStore
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Stores:
     security_groups: SecurityGroupStore
     server_groups: ServerGroupStore
     quotas: QuotaStore
+    tokens: TokenStore
     census: Census
     lists: Lists
     search: Search
@@ -92,6 +94,7 @@ class Stores:
             security_groups=SecurityGroupStore(schema),
             server_groups=ServerGroupStore(schema),
             quotas=QuotaStore(schema),
+            tokens=TokenStore(schema),
             census=Census(schema),
             lists=lists,
             search=Search(schema, lists, operations),

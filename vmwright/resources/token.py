@@ -8,8 +8,8 @@ class Token(Resource):
 
     id: str
     name: str
-    project: str
-    user: str
+    project_id: str
+    user_id: str
     roles: list[str]
     expires_at: Moment | None
     created_at: Moment

@@ -146,6 +146,16 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
         ),
     ],
     "service": [
+        cfg.BoolOpt(
+            "run",
+            default=True,
+            help="Operations are run here; else what is accepted here is left to others.",
+        ),
+        cfg.BoolOpt(
+            "upkeep",
+            default=True,
+            help="Debts are paid, guests noticed, audits and history kept here.",
+        ),
         cfg.IntOpt("workers", default=1, min=1, help="Processes that serve side by side."),
         cfg.FloatOpt(
             "poll_interval",
@@ -179,6 +189,12 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
             choices=("token", "open", "off"),
             help="Who may read /metrics: callers whose token allows vmwright:metrics, everybody "
             "who reaches the port, or nobody.",
+        ),
+        cfg.ListOpt(
+            "allowed_hosts",
+            default=[],
+            help="Host names under which it may be asked; without any, those of loopback if it "
+            "listens there, else all.",
         ),
     ],
     "audit": [

@@ -92,7 +92,7 @@ def _settings(conf: cfg.ConfigOpts) -> Settings:
         operations=OperationSettings(**_values(conf, "operations")),
         audit=AuditSettings(**_values(conf, "audit")),
         service=ServiceSettings(**_values(conf, "service")),
-        api=ApiSettings(**_values(conf, "api")),
+        api=_api(conf),
         caller=CallerSettings(
             project=conf.caller.project, user=conf.caller.user, roles=tuple(conf.caller.roles)
         ),
@@ -103,6 +103,11 @@ def _settings(conf: cfg.ConfigOpts) -> Settings:
         quota=QuotaSettings(**_values(conf, "quota")),
         scheduler=_scheduler(conf),
     )
+
+
+def _api(conf: cfg.ConfigOpts) -> ApiSettings:
+    values = _values(conf, "api")
+    return ApiSettings(**values | {"allowed_hosts": tuple(values["allowed_hosts"])})
 
 
 def _scheduler(conf: cfg.ConfigOpts) -> SchedulerSettings:

@@ -55,6 +55,8 @@ class OperationSettings:
 class ServiceSettings:
     """Of a process that runs whatever its store holds."""
 
+    run: bool = True
+    upkeep: bool = True
     workers: int = 1
     poll_interval: float = 1.0
     stop_timeout: float = 60.0
@@ -69,6 +71,7 @@ class ApiSettings:
     host: str = "127.0.0.1"
     port: int = 8765
     metrics: str = "token"
+    allowed_hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,6 +26,7 @@ class RegisteredTables(Tables):
         self._hosts()
         self._networks()
         self._keys()
+        self._tokens()
         self._security_groups()
         self._server_groups()
         self._projects()
@@ -133,6 +134,22 @@ class RegisteredTables(Tables):
             time("created_at"),
             self._unique("key_pairs", "id"),
             self._unique("key_pairs", "user_id", "name"),
+        )
+
+    def _tokens(self) -> None:
+        self.tokens = self._table(
+            "tokens",
+            uuid("id"),
+            name("name"),
+            word("digest"),
+            name("project_id"),
+            name("user_id"),
+            Column("roles", JSON, nullable=False),
+            time("expires_at", nullable=True),
+            time("created_at"),
+            self._unique("tokens", "id"),
+            self._unique("tokens", "name"),
+            self._unique("tokens", "digest"),
         )
 
     def _security_groups(self) -> None:
