@@ -39,7 +39,7 @@ def test_lines_of_a_build_and_of_its_libraries_name_it(lab: Lab, tmp_path: Path)
     points = {"vmwright.hooks.pre_create": {"tell": "telling_hook:Telling"}}
     project = {"name": "telling", "version": "1", "entry-points": points}
     hooks.install(tmp_path / "site", "telling_hook", TALKATIVE, project)
-    with serving(lab, text, PYTHONPATH=str(tmp_path / "site")) as service:
+    with serving(lab, text, answers=True, PYTHONPATH=str(tmp_path / "site")) as service:
         token = (lab.home / "token").read_text().strip()
         with httpx.Client(
             base_url=service.url, headers={"Authorization": f"Bearer {token}"}
