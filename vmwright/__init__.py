@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vmwright.admission import Caller
+    from vmwright.client.client import Client
     from vmwright.controller import Controller
     from vmwright.errors import VmwrightError
     from vmwright.limits import QuotaSettings
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Caller",
+    "Client",
     "Controller",
     "CreateRequest",
     "DatabaseSettings",
@@ -40,6 +42,7 @@ __all__ = [
 
 _HOMES = {
     "Caller": "admission",
+    "Client": "client.client",
     "Controller": "controller",
     "CreateRequest": "request",
     "DatabaseSettings": "settings",

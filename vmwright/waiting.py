@@ -90,6 +90,10 @@ class Wait:
         """Tell whoever watches how far this call is: from 0.0 to 1.0, and what it does."""
         self._report(Progress(fraction=fraction, note=note))
 
+    def tell(self, progress: Progress) -> None:
+        """As `progress`, of what somebody else has said."""
+        self._report(progress)
+
     def moved(self, done: int, total: int, note: str) -> None:
         """As `progress`, for a call that moves bytes."""
         self._report(Progress.of_bytes(done, total, note))

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.command_line import BUILD, IMPATIENT, CommandLine, stocked
+from tests.support.command_line import BUILD, IMPATIENT, CommandLine
+from tests.support.through_service import in_both_ways
 
 INSTANCE_KEYS = {
     "id",
@@ -24,11 +25,7 @@ INSTANCE_KEYS = {
 OPERATION_KEYS = {"id", "kind", "state", "instance_id", "attempt", "error", "owes"}
 
 
-@pytest.fixture
-def vmwright(tmp_path: Path) -> CommandLine:
-    return stocked(tmp_path)
-
-
+@in_both_ways
 def test_create_shows_the_instance_with_real_values(vmwright: CommandLine) -> None:
     called = vmwright("create", "web", *BUILD, "--volume", "size=2,name=data", "-f", "json")
     assert called.code == 0
@@ -68,6 +65,7 @@ def test_people_are_shown_text(vmwright: CommandLine) -> None:
     assert "volumes" in vmwright("list", "--long").out
 
 
+@in_both_ways
 def test_progress_is_a_line_for_each_event(vmwright: CommandLine) -> None:
     lines = vmwright("create", "web", *BUILD).err.splitlines()
     assert all(re.fullmatch(r"\+\d+\.\d\ds [a-z_]+ [a-z_]+", line) for line in lines)
@@ -96,6 +94,7 @@ def test_operation_of_a_build_can_be_looked_at(vmwright: CommandLine) -> None:
         assert "spawn" in drawn.out
 
 
+@in_both_ways
 def test_delete_takes_several_and_shows_their_operations(vmwright: CommandLine) -> None:
     for name in ("one", "two"):
         vmwright("create", name, *BUILD)
@@ -109,11 +108,12 @@ def test_delete_takes_several_and_shows_their_operations(vmwright: CommandLine) 
 
 def test_delete_of_several_begins_with_none_if_one_is_unknown(vmwright: CommandLine) -> None:
     vmwright("create", "one", *BUILD)
-    before = vmwright.rows()
+    before = vmwright.stored()
     assert vmwright("delete", "one", "unknown").code == 4
-    assert vmwright.rows() == before
+    assert vmwright.stored() == before
 
 
+@in_both_ways
 def test_failed_build_ends_with_1_and_says_why(vmwright: CommandLine) -> None:
     vmwright.configure(faults="ensure_running:1:before")
     called = vmwright("create", "web", *BUILD, "-q", "-f", "json")
@@ -168,6 +168,7 @@ def test_delete_on_a_silent_host_is_done_and_owes(vmwright: CommandLine) -> None
     assert vmwright("show", "web").code == 4
 
 
+@in_both_ways
 def test_stuck_build_ends_with_3_until_its_undo_is_tried_again(vmwright: CommandLine) -> None:
     vmwright.configure(faults="ensure_running:1:before,ensure_no_domain:1+:refuse")
     called = vmwright("create", "web", *BUILD, "-q", "-f", "json")
@@ -204,6 +205,7 @@ def test_stored_build_is_run_by_whoever_resumes(vmwright: CommandLine) -> None:
     assert vmwright("resume", "-f", "json").data == []
 
 
+@in_both_ways
 def test_timed_out_build_is_kept_and_can_be_gone_on_with(vmwright: CommandLine) -> None:
     vmwright.configure(latency="ensure_running:60")
     called = vmwright("create", "web", *BUILD, "--timeout", "0.5", "-q", "-f", "json")
@@ -227,6 +229,7 @@ def test_name_that_two_instances_have_is_refused(vmwright: CommandLine) -> None:
     assert vmwright("delete", *ids).code == 0
 
 
+@in_both_ways
 def test_cancel_takes_a_build_back(vmwright: CommandLine) -> None:
     vmwright.configure(latency="ensure_running:60")
     build = vmwright("create", "web", *BUILD, "--timeout", "0.5", "-q", "-f", "json").data
@@ -242,6 +245,7 @@ def test_cancel_takes_a_build_back(vmwright: CommandLine) -> None:
     assert vmwright(*words).code == 5
 
 
+@in_both_ways
 def test_console_is_read_until_a_text(vmwright: CommandLine) -> None:
     vmwright("create", "web", *BUILD)
     called = vmwright("console", "web", "--until", "GUEST-READY")
@@ -355,6 +359,7 @@ def test_schema_is_made_checked_and_named(tmp_path: Path) -> None:
     }
 
 
+@in_both_ways
 def test_no_secret_is_told(vmwright: CommandLine, tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.write_bytes(b"#cloud-config\npassword: hunter2\n")

@@ -1,18 +1,12 @@
 """The commands for what does not mend itself: what they show, what they end with."""
 
-from pathlib import Path
-
 import pytest
 
-from tests.support.command_line import BUILD, CommandLine, stocked
+from tests.support.command_line import BUILD, CommandLine
+from tests.support.through_service import in_both_ways
 
 WHY = ("--why", "the host is broken")
 STUBBORN = "ensure_running:1:before,ensure_no_domain:1+:refuse"
-
-
-@pytest.fixture
-def vmwright(tmp_path: Path) -> CommandLine:
-    return stocked(tmp_path)
 
 
 @pytest.fixture
@@ -63,6 +57,7 @@ def test_abandoned_build_is_owed_until_its_debts_are_paid_or_dropped(
     assert vmwright("debt", "drop", domain["id"], *WHY).code == 4
 
 
+@in_both_ways
 def test_skipped_task_is_owed_and_the_operation_ends(vmwright: CommandLine, stuck: str) -> None:
     wrong = vmwright("operation", "skip", stuck, "plug_network", *WHY)
     assert wrong.code == 5

@@ -1,15 +1,6 @@
 """Commands on networks that hosts have already, on hosts of networks, and on ports."""
 
-from pathlib import Path
-
-import pytest
-
-from tests.support.command_line import BUILD, CommandLine, stocked
-
-
-@pytest.fixture
-def vmwright(tmp_path: Path) -> CommandLine:
-    return stocked(tmp_path)
+from tests.support.command_line import BUILD, CommandLine
 
 
 def test_network_is_created_with_all_that_is_said_of_it(vmwright: CommandLine) -> None:

@@ -5,16 +5,11 @@ import pty
 import re
 import signal
 import subprocess
-from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import BUILD, CommandLine, stocked
-
-
-@pytest.fixture
-def vmwright(tmp_path: Path) -> CommandLine:
-    return stocked(tmp_path)
+from tests.support.command_line import BUILD, CommandLine
+from tests.support.through_service import in_both_ways
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda one: one.name)
@@ -26,10 +21,12 @@ def test_interrupted_build_is_named_and_resumed(
     rest = _interrupted_at(process, " spawn running\n", number)
     assert process.wait() == 130, rest
     (operation,) = vmwright("operation", "list", "-f", "json").data
-    assert operation["state"] == "interrupted"
+    assert operation["state"] == vmwright.left_as
     last = rest.splitlines()[-1]
-    assert last.startswith(f"vmwright: interrupted: operation {operation['id']}")
-    assert "vmwright resume" in last
+    assert last.startswith(
+        f"vmwright: interrupted: operation {operation['id']} {vmwright.what_is_left} "
+    )
+    assert vmwright.way_on(operation["id"]) in last
     assert f"vmwright operation cancel {operation['id']}" in last
     assert "Traceback" not in rest
 
@@ -40,13 +37,15 @@ def test_interrupted_build_is_named_and_resumed(
     assert vmwright("show", "web", "-f", "json").data["vm_state"] == "active"
 
 
+@in_both_ways
 def test_interrupted_delete_is_only_gone_on_with(vmwright: CommandLine) -> None:
     vmwright("create", "web", *BUILD)
     vmwright.configure(latency="ensure_no_domain:60")
     process = vmwright.start("delete", "web", stderr=subprocess.PIPE)
     rest = _interrupted_at(process, " destroy_guest running\n", signal.SIGINT)
     assert process.wait() == 130, rest
-    assert rest.splitlines()[-1].endswith("(go on: vmwright resume)")
+    (operation,) = vmwright("operation", "list", "-f", "json").data
+    assert rest.splitlines()[-1].endswith(f"({vmwright.way_on(operation['id'])})")
     vmwright.configure()
     assert vmwright("resume", "-q").code == 0
     assert vmwright("list", "-f", "json").data == []

@@ -1,23 +1,27 @@
 """Calls of the command that are refused: one line, an exit code, and nothing is changed."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import BUILD, IMPATIENT, CommandLine, stocked
+from tests.support.command_line import BUILD, IMPATIENT, CommandLine
+from tests.support.through_service import WAYS, called
 
 
-@pytest.fixture(scope="module")
-def unchanged(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+@pytest.fixture(scope="module", params=WAYS)
+def unchanged(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[CommandLine]:
     """A store with an instance, for calls that change nothing."""
-    command = stocked(tmp_path_factory.mktemp("unchanged"))
-    assert command("create", "used", *BUILD).code == 0
-    for words in (
-        ("security", "group", "create", "web"),
-        ("server", "group", "create", "apart", "--policy", "anti-affinity"),
-    ):
-        assert command(*words).code == 0
-    return command
+    with called(request.param, tmp_path_factory.mktemp("unchanged")) as command:
+        assert command("create", "used", *BUILD).code == 0
+        for words in (
+            ("security", "group", "create", "web"),
+            ("server", "group", "create", "apart", "--policy", "anti-affinity"),
+        ):
+            assert command(*words).code == 0
+        yield command
 
 
 RULE = ("security", "group", "rule", "create", "web")
@@ -130,22 +134,22 @@ RULE = ("security", "group", "rule", "create", "web")
 def test_refused_call_is_one_line_and_changes_nothing(
     unchanged: CommandLine, code: int, words: tuple[str, ...]
 ) -> None:
-    before = unchanged.rows()
-    called = unchanged(*words)
-    assert (called.code, called.out) == (code, "")
-    assert called.err.startswith("vmwright: ")
-    assert called.err.count("\n") == 1
-    assert unchanged.rows() == before
+    before = unchanged.stored()
+    refused = unchanged(*words)
+    assert (refused.code, refused.out) == (code, "")
+    assert refused.err.startswith("vmwright: ")
+    assert refused.err.count("\n") == 1
+    assert unchanged.stored() == before
+    assert refused == unchanged.here(*words)
 
 
-def test_silent_host_refuses_a_build_with_7(tmp_path: Path) -> None:
-    command = stocked(tmp_path)
-    before = command.rows()
-    command.configure(IMPATIENT, faults="facts:1+:hang")
-    called = command("create", "web", *BUILD)
-    assert (called.code, called.out) == (7, "")
-    assert called.err.count("\n") == 1
-    assert command.rows() == before
+def test_silent_host_refuses_a_build_with_7(vmwright: CommandLine) -> None:
+    before = vmwright.stored()
+    vmwright.configure(IMPATIENT, faults="facts:1+:hang")
+    refused = vmwright("create", "web", *BUILD)
+    assert (refused.code, refused.out) == (7, "")
+    assert refused.err.count("\n") == 1
+    assert vmwright.stored() == before
 
 
 @pytest.mark.parametrize(
@@ -167,7 +171,7 @@ def test_configuration_that_cannot_work_is_told_in_one_line(
 ) -> None:
     command = CommandLine(tmp_path)
     command.configure(text)
-    called = command("image", "list")
-    assert (called.code, called.out) == (code, "")
-    assert called.err.startswith("vmwright: ")
-    assert called.err.count("\n") == 1
+    told = command("image", "list")
+    assert (told.code, told.out) == (code, "")
+    assert told.err.startswith("vmwright: ")
+    assert told.err.count("\n") == 1

@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
-from tests.support.command_line import BUILD, CommandLine, stocked
+from tests.support.command_line import BUILD, CommandLine
 from tests.support.ssh_keys import ED25519, FINGERPRINTS
+from tests.support.through_service import in_both_ways
 
 
 @pytest.fixture
-def command(tmp_path: Path) -> CommandLine:
-    return stocked(tmp_path)
+def command(vmwright: CommandLine) -> CommandLine:
+    return vmwright
 
 
 def data(command: CommandLine, *words: str) -> Any:
@@ -35,6 +36,7 @@ def test_key_pair_is_taken_from_a_file(command: CommandLine, tmp_path: Path) -> 
     assert listed(command, "keypair") == []
 
 
+@in_both_ways
 def test_security_group_is_made_of_rules(command: CommandLine) -> None:
     assert listed(command, "security", "group") == ["default"]
     made = data(command, "security", "group", "create", "web", "--description", "for web servers")
@@ -111,6 +113,7 @@ def test_flavor_has_more_disks_and_properties(command: CommandLine) -> None:
     assert data(command, "flavor", "set", "big", "--enable")["enabled"]
 
 
+@in_both_ways
 def test_image_has_properties(command: CommandLine, tmp_path: Path) -> None:
     file = tmp_path / "other.raw"
     file.write_bytes(bytes(1 << 20))
@@ -124,6 +127,19 @@ def test_image_has_properties(command: CommandLine, tmp_path: Path) -> None:
     assert changed["properties"] == {"hw_disk_bus": "sata", "os": "mine"}
     changed = data(command, "image", "unset", "other", "--property", "os")
     assert changed["properties"] == {"hw_disk_bus": "sata"}
+
+
+def test_token_is_told_once_and_deleted(command: CommandLine) -> None:
+    words = ("--project", "web", "--user", "ci", "--role", "member", "--expires-in", "3600")
+    made = data(command, "token", "create", "pipeline", *words)
+    assert len(made.pop("token")) > 40
+    assert (made["project_id"], made["user_id"], made["roles"]) == ("web", "ci", ["member"])
+    assert made["expires_at"] > made["created_at"]
+    assert data(command, "token", "list") == [made]
+    assert command("token", "create", "pipeline").code == 5
+    assert command("token", "create", "own", "--expires-in", "0").code == 2
+    assert command("token", "delete", "pipeline").code == 0
+    assert listed(command, "token") == []
 
 
 def test_host_is_described_and_changed(command: CommandLine) -> None:
@@ -155,6 +171,7 @@ def test_host_shows_what_is_claimed_of_it(command: CommandLine) -> None:
     assert (shown["claimed_vcpus"], shown["claimed_memory_mib"], shown["instances"]) == (1, 64, 1)
 
 
+@in_both_ways
 def test_host_is_drained_until_nothing_lives_there(command: CommandLine) -> None:
     assert command("create", "web", *BUILD).code == 0
     drained = data(command, "host", "drain", "host1")

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.command_line import BUILD, CommandLine, stocked
+from tests.support.through_service import answering
+from vmwright.settings import Settings
 
 _ELSEWHERE = {"alembic", "fastapi", "libvirt", "networkx", "pygments", "taskflow"}
 """What only runs, draws or upgrades something."""
@@ -76,6 +78,20 @@ def test_commands_on_what_builds_choose_from_load_no_engine(built: CommandLine) 
     )
     for words, modules in found.items():
         assert not modules & (_ELSEWHERE | {"vmwright.flows", "vmwright.runner"}), words
+
+
+def test_commands_through_a_service_load_no_store(built: CommandLine) -> None:
+    with answering(Settings.from_files(str(built.file))) as url:
+        found = loaded(
+            built.directory,
+            ("--endpoint", url, "list"),
+            ("--endpoint", url, "show", "vm1"),
+            ("--endpoint", url, "image", "list"),
+        )
+    for words, modules in found.items():
+        # httpx has a command of its own, which has its output in colours.
+        unwanted = (_ELSEWHERE - {"pygments"}) | {"sqlalchemy", "vmwright.persistence"}
+        assert not modules & unwanted, words
 
 
 def test_embedder_loads_what_builds_with_the_first_request() -> None:

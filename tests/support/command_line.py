@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from vmwright.cli.main import run
 
@@ -33,6 +33,18 @@ class CommandLine:
     """Calls of the command with one configuration file."""
 
     directory: Path
+    left_as: ClassVar[str] = "interrupted"
+    """The state of what a call that is interrupted was about."""
+
+    @property
+    def what_is_left(self) -> str:
+        """What becomes of it, in the words of that call."""
+        return "stays unfinished"
+
+    def way_on(self, operation: str) -> str:
+        """What there is to do for it."""
+        del operation
+        return "go on: vmwright resume"
 
     @property
     def file(self) -> Path:
@@ -58,6 +70,10 @@ class CommandLine:
         out, err = io.StringIO(), io.StringIO()
         code = run(["--config-file", str(self.file), *words], out, err)
         return Called(code, out.getvalue(), err.getvalue())
+
+    def here(self, *words: str) -> Called:
+        """The same call where the store is."""
+        return self(*words)
 
     def start(self, *words: str, **streams: Any) -> "subprocess.Popen[str]":
         """Start the command as a process that can be interrupted."""
@@ -104,6 +120,10 @@ class CommandLine:
     @property
     def _database(self) -> Path:
         return self.directory / "state" / "vmwright.db"
+
+    def stored(self) -> Mapping[str, list[tuple[Any, ...]]]:
+        """Every row but those of living processes, which they write anew all the time."""
+        return {table: rows for table, rows in self.rows().items() if table != "vmwright_owners"}
 
     def rows(self) -> Mapping[str, list[tuple[Any, ...]]]:
         """Every row of every table."""

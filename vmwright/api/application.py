@@ -27,6 +27,7 @@ from vmwright.api import (
     tokens,
     upkeep,
     volumes,
+    watching,
 )
 from vmwright.api.access import PREFIX, Access
 from vmwright.api.guards import BoundedBodies, OnlyKnownNames
@@ -43,6 +44,7 @@ _ROUTES = (
     consoles,
     operations,
     events,
+    watching,
     flows,
     images,
     flavors,

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import time
 from collections.abc import AsyncIterator
 from functools import lru_cache
@@ -55,31 +56,40 @@ def feed_of(request: Request) -> Feed:
 
 
 def _stream(request: Request, told: AsyncIterator[Batch]) -> StreamingResponse:
-    return StreamingResponse(
-        _written(request, told), media_type="text/event-stream", headers=STREAMED
-    )
+    return stream_of(kept_up(request, (_piece(batch) async for batch in told)))
 
 
-async def _written(request: Request, batches: AsyncIterator[Batch]) -> AsyncIterator[str]:
-    """Each batch in one piece, and a comment where nothing happens for long. Ends with its token,
-    or with the feed."""
+def stream_of(pieces: AsyncIterator[str]) -> StreamingResponse:
+    """Server-sent events as an answer."""
+    return StreamingResponse(pieces, media_type="text/event-stream", headers=STREAMED)
+
+
+async def kept_up(
+    request: Request, pieces: AsyncIterator[str], *, ends: float = math.inf, late: str = ""
+) -> AsyncIterator[str]:
+    """Each piece as it comes, and a comment where nothing happens for long. Ends with its token,
+    or with the pieces; or with `late` once the monotonic clock says `ends`."""
     yield ": hello\n\n"
     spoke = looked = time.monotonic()
-    following = asyncio.ensure_future(anext(batches, None))
+    following = asyncio.ensure_future(anext(pieces, None))
     try:
         while True:
-            done, _ = await asyncio.wait([following], timeout=_LOOK)
+            wait = min(_LOOK, max(0.0, ends - time.monotonic()))
+            done, _ = await asyncio.wait([following], timeout=wait)
             now = time.monotonic()
             if now - looked >= _LOOK:
                 looked = now
                 if not await is_known_still(request):
                     return
             if done:
-                batch = following.result()
-                if batch is None:
+                piece = following.result()
+                if piece is None:
                     return
-                yield _piece(batch)
-                following = asyncio.ensure_future(anext(batches, None))
+                yield piece
+                following = asyncio.ensure_future(anext(pieces, None))
+            elif now >= ends:
+                yield late
+                return
             elif now - spoke < _SILENCE:
                 continue
             else:

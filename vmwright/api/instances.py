@@ -12,6 +12,7 @@ from vmwright.api.pages import DEFAULT, Limit, Text, tell_next
 from vmwright.api.wire import Wish, keyed
 from vmwright.controller import Controller
 from vmwright.request import CreateRequest
+from vmwright.request.create import MOST_INSTANCES
 from vmwright.request.model import Model
 from vmwright.resources.instance import Accepted, Instance
 from vmwright.resources.operation import Operation
@@ -32,7 +33,7 @@ Begin = Annotated[
 class Several(Model):
     """Requests that are accepted together, or not at all."""
 
-    requests: Annotated[tuple[Wish, ...], Field(min_length=1, max_length=100)]
+    requests: Annotated[tuple[Wish, ...], Field(min_length=1, max_length=MOST_INSTANCES)]
 
 
 @router.post("/instances", status_code=202, response_model=Accepted)
@@ -66,11 +67,12 @@ def create_reservations(
 
 
 @router.post("/plan", response_model=list[Plan])
-def plan(controller: Speaking, body: Wish) -> list[dict[str, Any]]:
-    """What the same request would do, a plan for each instance; nothing of it is done."""
+def plan(controller: Speaking, body: Several) -> list[dict[str, Any]]:
+    """What these requests would do, a plan for each instance; nothing of it is done."""
     from vmwright.views.as_json import document
 
-    return [{**vars(one), "graph": document(one.graph)} for one in controller.plan(body)]
+    plans = controller.plan(*body.requests)
+    return [{**vars(one), "graph": document(one.graph)} for one in plans]
 
 
 @router.get("/instances", response_model=list[Instance])

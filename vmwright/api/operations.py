@@ -16,6 +16,7 @@ from vmwright.api.waiting import settled
 from vmwright.controller import Controller
 from vmwright.persistence.searching import WINDOW
 from vmwright.request.model import Model
+from vmwright.resources.instance import Instance
 from vmwright.resources.operation import Operation, OperationCounts
 from vmwright.states import OperationState
 
@@ -94,6 +95,12 @@ def show_graph(
 ) -> Response:
     """Its tasks with their states, as data or as a picture."""
     return picture(controller.graph(operation), format)
+
+
+@router.get("/{operation}/instance", response_model=Instance)
+def show_instance_of(controller: Speaking, operation: Id) -> dict[str, Any]:
+    """The instance that it is for, also after that was deleted."""
+    return controller.describe_instance(controller.instance_of(controller.operation(operation)))
 
 
 @router.post("/{operation}/cancel", status_code=202, response_model=Operation)

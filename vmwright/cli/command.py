@@ -24,6 +24,8 @@ class Command(command.Command):
 
     exit_code = 0
     """What the command ends with; `take_action` changes it."""
+    needs_store: ClassVar[bool] = False
+    """Whether it is about the store itself, and nothing that a service does for others."""
 
     @property
     def session(self) -> "Session":

@@ -16,6 +16,7 @@ class Version(ShowOne):
     """Show which schema the database has, which one this vmwright writes, and which is the oldest
     whose vmwright may work on it as it is."""
 
+    needs_store = True
     shown_columns = ("current", "newest", "oldest")
 
     def describe(self, arguments: argparse.Namespace) -> Mapping[str, Any]:
@@ -33,6 +34,8 @@ class Version(ShowOne):
 class Check(Command):
     """End with 0 if this vmwright may work on the database's schema, else with 7."""
 
+    needs_store = True
+
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         from vmwright.persistence import schema_version
 
@@ -44,6 +47,8 @@ class Check(Command):
 class Upgrade(Command):
     """Bring the database to the newest schema. The release before may go on meanwhile if the
     changelog says so; stop every older vmwright first."""
+
+    needs_store = True
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         from vmwright.persistence import schema_version
@@ -61,6 +66,8 @@ class Restored(Command):
 
     What was under way is parked: look with audit, then resume or delete each.
     """
+
+    needs_store = True
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         del parsed_args

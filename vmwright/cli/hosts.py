@@ -2,12 +2,11 @@
 
 import argparse
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from typing import Any
 
 from vmwright.cli.command import DeleteEach, Lister, ShowOne
 from vmwright.cli.parsing import count, gib, ratio, seconds
-from vmwright.cli.values import fields_of
+from vmwright.cli.values import fields_of, values_of
 from vmwright.errors import InvalidRequest
 
 _COLUMNS = (
@@ -90,7 +89,7 @@ class Show(ShowOne):
         inventory = self.session.controller.inventory
         host = inventory.host(arguments.name)
         use = inventory.host_use(host.id)
-        claimed = {f"claimed_{name}": value for name, value in asdict(use.claimed).items()}
+        claimed = {f"claimed_{name}": value for name, value in values_of(use.claimed).items()}
         return {
             **fields_of(host, _COLUMNS),
             **claimed,
@@ -183,7 +182,7 @@ class ListZones(Lister):
 
     def describe(self, arguments: argparse.Namespace) -> Iterable[Mapping[str, Any]]:
         del arguments
-        return [asdict(zone) for zone in self.session.controller.inventory.zones()]
+        return [values_of(zone) for zone in self.session.controller.inventory.zones()]
 
 
 def _add_figures(parser: argparse.ArgumentParser) -> None:

@@ -60,11 +60,14 @@ def sentences(
     yield from _next_steps(operation, state)
 
 
-def ways_on(operations: Sequence["Operation"]) -> str:
-    """What to type next where operations were left before their end. A delete has no way back."""
+def ways_on(operations: Sequence["Operation"], *, elsewhere: bool) -> str:
+    """What to type next where operations were left before their end: they stay, or a service goes
+    on with them `elsewhere`. A delete has no way back."""
+    on = ["go on: vmwright resume"]
+    if elsewhere:
+        on = [f"wait on: vmwright operation wait {operation.id}" for operation in operations]
     builds = [operation.id for operation in operations if operation.kind == "create"]
-    back = [f"take back: vmwright operation cancel {build}" for build in builds]
-    return "; ".join(["go on: vmwright resume", *back])
+    return "; ".join([*on, *(f"take back: vmwright operation cancel {one}" for one in builds)])
 
 
 def _facts(error: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

@@ -44,7 +44,29 @@ def add_global_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGro
         default=argparse.SUPPRESS,
         help="show tracebacks of errors",
     )
+    _add_service(group)
     return group
+
+
+def _add_service(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--endpoint",
+        default=argparse.SUPPRESS,
+        metavar="URL",
+        help="ask the service at this address, instead of working here (VMWRIGHT_ENDPOINT)",
+    )
+    group.add_argument(
+        "--token-file",
+        default=argparse.SUPPRESS,
+        metavar="FILE",
+        help="the token that the service is shown (VMWRIGHT_TOKEN); by default its own is read",
+    )
+    group.add_argument(
+        "--insecure",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="let the token go to another machine in clear",
+    )
 
 
 def add_property(parser: argparse.ArgumentParser, help: str) -> None:

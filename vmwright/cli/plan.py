@@ -2,13 +2,12 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from vmwright.cli.command import Columns
 from vmwright.cli.create import Create
 from vmwright.cli.create_flags import add_request_options
-from vmwright.cli.values import DATA_FORMATS
+from vmwright.cli.values import DATA_FORMATS, values_of
 
 if TYPE_CHECKING:
     from vmwright.planning import Plan as Planned
@@ -81,9 +80,9 @@ def _fields(plan: "Planned") -> dict[str, Any]:
     return {
         "name": plan.name,
         "host": plan.host,
-        "hosts": [asdict(verdict) for verdict in plan.hosts],
-        "addresses": [asdict(address) for address in plan.addresses],
-        "disks": [asdict(disk) for disk in plan.disks],
+        "hosts": [values_of(verdict) for verdict in plan.hosts],
+        "addresses": [values_of(address) for address in plan.addresses],
+        "disks": [values_of(disk) for disk in plan.disks],
         "definition": plan.definition,
         "remarks": list(plan.remarks),
     }

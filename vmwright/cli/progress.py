@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from rich.console import RenderableType
 
 from vmwright.cli.display import can_draw, displayed
-from vmwright.cli.outcomes import exit_code_of, sentences, ways_on
+from vmwright.cli.outcomes import exit_code_of, sentences
 from vmwright.cli.overview import Board, Overview, Seldom
+from vmwright.cli.values import seconds_of
 from vmwright.errors import DeadlinePassed, StoreUnavailable, Unavailable
 from vmwright.persistence.records import Event, Operation
 from vmwright.views.tree import tree
@@ -40,7 +41,7 @@ def follow(session: "Session", operation: Operation, timeout: float | None) -> d
     try:
         return _followed(session, operation, timeout)
     except DeadlinePassed as error:
-        raise _too_late(operation, timeout) from error
+        raise _too_late(session, operation, timeout) from error
 
 
 def follow_all(
@@ -62,7 +63,7 @@ def follow_all(
                 _wait(session, operation, left, note)
                 del session.in_hand[operation.id]
             except DeadlinePassed:
-                late.append(_too_late(operation, timeout))
+                late.append(_too_late(session, operation, timeout))
     for operation in operations:
         if operation.id not in session.in_hand:
             code = max(code, exit_code_of(_told(session, operation)))
@@ -109,11 +110,11 @@ def _told(session: "Session", operation: Operation) -> dict[str, Any]:
     return description
 
 
-def _too_late(operation: Operation, timeout: float | None) -> DeadlinePassed:
+def _too_late(session: "Session", operation: Operation, timeout: float | None) -> DeadlinePassed:
     return DeadlinePassed(
         f"operation {operation.id} has not ended within {timeout:g} seconds: "
         "nothing was taken back",
-        hint=ways_on([operation]),
+        hint=session.ways_on([operation]),
     )
 
 
@@ -151,8 +152,8 @@ class _Tree:
     def frame(self, height: int | None) -> RenderableType:
         """As `Picture.frame`."""
         if height is None or time.monotonic() >= self._next:
-            # A store that is away for a moment leaves the picture as it was: whoever waits for
-            # the operation finds out if it stays away.
+            # A store, or a service, that is away for a moment leaves the picture as it was:
+            # whoever waits for the operation finds out if it stays away.
             with suppress(StoreUnavailable, Unavailable):
                 self._latest = self._controller.graph(self._operation)
             self._next = time.monotonic() + _LOOK_SECONDS
@@ -184,9 +185,10 @@ class _Lines:
         self._began: float | None = None
 
     def note(self, event: Event) -> None:
+        at = seconds_of(event.at)
         if self._began is None:
-            self._began = event.at
-        words = [f"+{max(0.0, event.at - self._began):.2f}s", event.task or event.kind]
+            self._began = at
+        words = [f"+{max(0.0, at - self._began):.2f}s", event.task or event.kind]
         words.append(_progress(event) if event.kind == "progress" else _state(event))
         if event.attempt > 1:
             words.append(f"(attempt {event.attempt})")

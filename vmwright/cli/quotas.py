@@ -2,11 +2,11 @@
 
 import argparse
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from typing import Any
 
 from vmwright.cli.command import Lister
 from vmwright.cli.parsing import number
+from vmwright.cli.values import values_of
 from vmwright.errors import InvalidRequest
 from vmwright.limits import PROJECT_QUOTAS
 
@@ -25,7 +25,7 @@ class Show(Lister):
 
     def describe(self, arguments: argparse.Namespace) -> Iterable[Mapping[str, Any]]:
         quotas = self.session.controller.inventory.quotas
-        return [asdict(quota) for quota in quotas.list(arguments.project)]
+        return [values_of(quota) for quota in quotas.list(arguments.project)]
 
 
 class Set(Lister):
@@ -59,4 +59,4 @@ class Set(Lister):
         quotas = self.session.controller.inventory.quotas
         quotas.set(limits, arguments.project)
         quotas.unset(arguments.unset, arguments.project)
-        return [asdict(quota) for quota in quotas.list(arguments.project)]
+        return [values_of(quota) for quota in quotas.list(arguments.project)]

@@ -36,6 +36,8 @@ class Serve(Command):
     78 where somebody has to do something first, and to start it again is of no use.
     """
 
+    needs_store = True
+
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             "--workers",

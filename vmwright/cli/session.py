@@ -8,10 +8,11 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, cast
 
 from vmwright.cli.log_lines import formatter
 from vmwright.cli.outcomes import ways_on
+from vmwright.cli.remote import Remote
 from vmwright.cli.values import safe
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ class Session:
         """Whether an interruption ends nothing that anybody has to hear of."""
         self.runs = True
         """Whether operations run here; to be said before the controller is opened."""
+        self.remote = Remote.of(options)
+        """The service to work through; None: this call works on the store itself."""
         self._config_file: str | None = getattr(options, "config_file", None)
         self._verbosity: int = getattr(options, "verbose", 0)
         self._opened = ExitStack()
@@ -56,6 +59,8 @@ class Session:
     @cached_property
     def reader(self) -> "Reader":
         """For commands that only look: it loads a fraction of what a controller does."""
+        if self.remote is not None:
+            return self.controller
         settings = self.settings
         from vmwright.reader import Reader
 
@@ -66,6 +71,13 @@ class Session:
 
     @cached_property
     def controller(self) -> "Controller":
+        """Of this process; or what stands for it, with the same methods, at a service."""
+        if self.remote is not None:
+            client = self.remote.open(lambda: self.settings.state_dir)
+            self._opened.enter_context(self._logging())
+            self._opened.enter_context(client)
+            _collect_garbage()
+            return cast("Controller", client)
         settings = self.settings
         from vmwright.controller import Controller
 
@@ -148,17 +160,28 @@ class Session:
         """Put down what runs here, and tell what becomes of it. For another thread to call."""
         self._interrupted.set()
         self.close()
-        kept = self.in_hand
+        kept = [*self.in_hand.values()]
         if self.only_looks:
             return
         if not kept:
-            self._print("vmwright: interrupted")
+            what_was_asked = f": what {self.remote} was asked for may go on" if self.remote else ""
+            self._print(f"vmwright: interrupted{what_was_asked}")
             return
-        word, stay = ("operation", "stays") if len(kept) == 1 else ("operations", "stay")
+        word = "operation" if len(kept) == 1 else "operations"
         self._print(
-            f"vmwright: interrupted: {word} {', '.join(kept)} {stay} unfinished "
-            f"({ways_on([*kept.values()])})"
+            f"vmwright: interrupted: {word} {', '.join(self.in_hand)} "
+            f"{self._what_becomes(len(kept))} ({self.ways_on(kept)})"
         )
+
+    def _what_becomes(self, operations: int) -> str:
+        one = operations == 1
+        if self.remote is None:
+            return "stays unfinished" if one else "stay unfinished"
+        return f"{'goes' if one else 'go'} on at {self.remote}"
+
+    def ways_on(self, operations: "Sequence[Operation]") -> str:
+        """What to type next where this call leaves operations before their end."""
+        return ways_on(operations, elsewhere=self.remote is not None)
 
     def close(self) -> None:
         """Put down what runs here and let go of the store. May be repeated, by any thread."""

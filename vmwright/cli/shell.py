@@ -83,6 +83,11 @@ class Shell(App):
         arguments = self._command.get_parser(f"{self.NAME} {name}").parse_args(rest)
         both = argparse.Namespace(**{**vars(options), **vars(arguments)})
         self.session = Session(both, self.stdout, self.stderr)
+        if self.session.remote is not None and getattr(factory, "needs_store", False):
+            raise InvalidRequest(
+                f"{self.NAME} {name} is about the store itself: no service does that",
+                hint="call it where the store is, without --endpoint and VMWRIGHT_ENDPOINT",
+            )
         return self._command.run(arguments)
 
     def _failed(self, error: VmwrightError) -> int:

@@ -6,7 +6,6 @@ from typing import Any
 
 from vmwright.cli.command import DeleteEach, Lister, ShowOne
 from vmwright.cli.values import fields_of
-from vmwright.waiting import Wait
 
 _COLUMNS = ("id", "name", "volume_id", "size_gib", "bootable", "host_id", "created_at")
 
@@ -21,12 +20,8 @@ class Create(ShowOne):
         parser.add_argument("--volume", required=True, metavar="VOLUME", help="name or id")
 
     def describe(self, arguments: argparse.Namespace) -> Mapping[str, Any]:
-        controller = self.session.controller
-        snapshot = controller.inventory.create_snapshot(
-            arguments.name,
-            arguments.volume,
-            wait=Wait(controller.settings.operations.deadline),
-        )
+        inventory = self.session.controller.inventory
+        snapshot = inventory.create_snapshot(arguments.name, arguments.volume)
         return fields_of(snapshot, _COLUMNS)
 
 

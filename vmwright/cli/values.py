@@ -5,6 +5,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from enum import Enum
 from typing import Any
 
@@ -16,10 +17,25 @@ DATA_FORMATS = frozenset({"json", "yaml"})
 """Output formats for programs: values keep their types, and nothing is left out for room."""
 
 
-def fields_of(record: Any, names: Iterable[str]) -> dict[str, Any]:
-    """These fields of a stored record, as `plain` values."""
-    values = {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
+def values_of(thing: Any) -> dict[str, Any]:
+    """All fields of a value, and of those in it: a resource's are as a service writes them."""
+    dump = getattr(thing, "model_dump", None)
+    values: dict[str, Any] = dataclasses.asdict(thing) if dump is None else dump(mode="json")
+    return values
+
+
+def fields_of(thing: Any, names: Iterable[str]) -> dict[str, Any]:
+    """These fields of a stored record, or of a resource, as `plain` values."""
+    if not dataclasses.is_dataclass(thing):
+        written = values_of(thing)
+        return {name: written[name] for name in names}
+    values = {field.name: getattr(thing, field.name) for field in dataclasses.fields(thing)}
     return {name: _field(name, values[name]) for name in names}
+
+
+def seconds_of(moment: Any) -> float:
+    """Seconds since the epoch: of a store's event, or of one that a service has told."""
+    return float(moment.timestamp() if isinstance(moment, datetime) else moment)
 
 
 def plain(value: Any) -> Any:

@@ -65,7 +65,7 @@ class Inventory:
         self._rows = stores.registries
         caller = caller or Caller()
         limits = Limits(stores, caller.project, settings.quota)
-        self._project = caller.project
+        self._project, self._deadline = caller.project, settings.operations.deadline
         self.rights = rights = Rights(Gate(settings.policy_file), caller)
         self._register = Register(stores, deployment, rights)
         history = History.of(stores.database.schema, settings.state_dir, deployment)
@@ -259,12 +259,13 @@ class Inventory:
         """Forget a volume that is not attached, and have its host remove it. Its snapshots stay."""
         return self._volumes.delete(name_or_id)
 
-    def create_snapshot(self, name: str, volume: str, *, wait: Wait) -> Snapshot:
+    def create_snapshot(self, name: str, volume: str, *, wait: Wait | None = None) -> Snapshot:
         """Keep what a volume holds, as a whole copy beside it on its host.
 
         `Conflict` for a volume that is in use, or that nothing was ever written to; `Unavailable`
         if the host does not answer, or has not made it before the deadline of operations.
         """
+        wait = wait or Wait(self._deadline)
         return self._snapshots.create(wishes.NewSnapshot.parse(name=name, volume=volume), wait)
 
     def snapshots(self) -> Sequence[Snapshot]:
