@@ -33,6 +33,7 @@ NOBODY = Caller(project="default", user="nobody", roles=frozenset())
 LOOKS = {
     *("images", "image", "flavors", "flavor", "networks", "network", "hosts_of_network"),
     *("volumes", "volume", "snapshots", "snapshot", "hosts", "host", "host_use", "zones"),
+    *("hosts_in_use", "tokens.caller_of"),
     *("await_empty_host", "ensure_some_host_answers", "ensure_default_host", "has_host"),
     *("ports.all", "ports.get", "quotas.list"),
     *(f"{noun}.{verb}" for noun in ("key_pairs", "security_groups") for verb in ("list", "get")),
@@ -41,7 +42,8 @@ LOOKS = {
 }
 """Verbs of the inventory that change nothing that a caller chooses, so that no policy is asked.
 
-``ensure_default_host`` registers the one that the configuration names, with anybody's first build.
+``tokens.caller_of`` is asked of whom nobody knows yet. ``ensure_default_host`` registers the one
+that the configuration names, with anybody's first build.
 """
 
 OF_MEMBERS = {

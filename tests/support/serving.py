@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,17 +98,29 @@ def config_of(lab: Lab, text: str = "", *, lease: float = 15.0, answers: bool = 
 
 @contextmanager
 def serving(
-    lab: Lab, text: str = "", name: str = "serve", *, answers: bool = False, **more: str
+    lab: Lab,
+    text: str = "",
+    name: str = "serve",
+    *,
+    words: Sequence[str] = (),
+    answers: bool = False,
+    **more: str,
 ) -> Iterator[Service]:
     """A service that has said that it is ready; killed at the end if it still runs."""
-    with started(lab, text, name, answers=answers, **more) as service:
+    with started(lab, text, name, words=words, answers=answers, **more) as service:
         service.hear("READY=1")
         yield service
 
 
 @contextmanager
 def started(
-    lab: Lab, text: str = "", name: str = "serve", *, answers: bool = False, **more: str
+    lab: Lab,
+    text: str = "",
+    name: str = "serve",
+    *,
+    words: Sequence[str] = (),
+    answers: bool = False,
+    **more: str,
 ) -> Iterator[Service]:
     """As `serving`, without waiting for a word of it."""
     # Addresses of sockets must be short, wherever the tests' directory is.
@@ -122,7 +134,7 @@ def started(
     )
     with listener, log.open("w") as written:
         process = subprocess.Popen(
-            [sys.executable, "-c", program, "--config-file", config, "serve"],
+            [sys.executable, "-c", program, "--config-file", config, "serve", *words],
             stderr=written,
             text=True,
             cwd=_ROOT,

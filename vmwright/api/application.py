@@ -1,6 +1,7 @@
 """The application: every route, behind its tokens, with errors as problems."""
 
 from collections.abc import Mapping
+from functools import partial
 from importlib.metadata import version
 
 from fastapi import APIRouter, Depends, FastAPI
@@ -30,6 +31,7 @@ from vmwright.api import (
     watching,
 )
 from vmwright.api.access import PREFIX, Access
+from vmwright.api.description import ADDRESS, describe, name_of
 from vmwright.api.guards import BoundedBodies, OnlyKnownNames
 from vmwright.api.identity import Front, speaking
 from vmwright.api.names import EscapedSlashes
@@ -80,10 +82,12 @@ def make_application(
     application = FastAPI(
         title=_TITLE,
         version=version("vmwright"),
-        openapi_url="/v1/openapi.json",
+        openapi_url=ADDRESS,
+        generate_unique_id_function=name_of,
         docs_url=None,
         redoc_url=None,
     )
+    application.openapi = partial(describe, application)  # type: ignore[method-assign]
     application.state.feed = feed
     application.state.pulse = pulse or health.Pulse()
     application.state.consoles = consoles.Consoles()

@@ -29,6 +29,8 @@ _LOOK = 1.0
 """Seconds between two looks whether whoever reads may go on."""
 _MOST_UNREAD = 4 * 2**20
 """Bytes that somebody may lie behind; who is slower is let go."""
+_LATEST = 64 * 1024
+"""Bytes that are kept of what was read, for whoever comes to see it, too."""
 _A_DAY = 86400.0
 
 Open = Callable[[Wait], Iterator[bytes]]
@@ -73,6 +75,13 @@ class _Hearer:
         self.queue: asyncio.Queue[bytes | None] = asyncio.Queue()
         self.unread = 0
 
+    def tell(self, piece: bytes) -> bool:
+        """Whether it keeps up."""
+        self.unread += len(piece)
+        keeps_up = self.unread <= _MOST_UNREAD
+        self.queue.put_nowait(piece if keeps_up else None)
+        return keeps_up
+
 
 class _Reading:
     """One console, a thread that reads it, and all who hear what it has read."""
@@ -81,6 +90,7 @@ class _Reading:
         self._loop = asyncio.get_running_loop()
         self._left = threading.Event()
         self._hearers: set[_Hearer] = set()
+        self._latest = b""
         self._ended = ended
         self._opening = asyncio.ensure_future(self._open(open_it))
         # Whoever waited for it may have gone.
@@ -88,6 +98,8 @@ class _Reading:
 
     async def heard(self) -> AsyncGenerator[bytes | None]:
         hearer = _Hearer()
+        if self._latest:
+            hearer.tell(self._latest)
         self._hearers.add(hearer)
         try:
             # Whoever leaves does not close it for the others.
@@ -130,12 +142,8 @@ class _Reading:
             self._loop.call_soon_threadsafe(self._end)
 
     def _tell(self, piece: bytes) -> None:
-        for hearer in [*self._hearers]:
-            hearer.unread += len(piece)
-            slow = hearer.unread > _MOST_UNREAD
-            hearer.queue.put_nowait(None if slow else piece)
-            if slow:
-                self._hearers.discard(hearer)
+        self._latest = (self._latest + piece)[-_LATEST:]
+        self._hearers = {hearer for hearer in self._hearers if hearer.tell(piece)}
 
     def _end(self) -> None:
         for hearer in self._hearers:
@@ -150,7 +158,8 @@ async def read_console(
     instance: NameOrId,
     timeout: Annotated[float, Query(gt=0, le=_A_DAY, description="Seconds.")] = _A_DAY,
 ) -> StreamingResponse:
-    """What the guest writes to its serial console from now on, as it does."""
+    """What the guest writes to its serial console from now on, as it does; and if others read it
+    already, the latest of what they have seen."""
     known = await asyncio.to_thread(controller.instance, instance)
     consoles = request.app.state.consoles
     assert isinstance(consoles, Consoles)

@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 from vmwright import errors
 from vmwright.errors import VmwrightError
@@ -95,13 +96,23 @@ async def _of_a_bad_request(_request: Request, error: Exception) -> JSONResponse
     return problem(errors.InvalidRequest(f"{where}: {said}" if where else said))
 
 
-async def _of_http(_request: Request, error: Exception) -> JSONResponse:
+async def _of_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     status = HTTPStatus(error.status_code)
     kind = errors.NotFound if status is HTTPStatus.NOT_FOUND else errors.InvalidRequest
     answer = problem(kind(f"{status.phrase}: see /v1/openapi.json"), status)
     answer.headers.update(error.headers or {})
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        answer.headers["Allow"] = ", ".join(sorted(_methods_at(request)))
     return answer
+
+
+def _methods_at(request: Request) -> set[str]:
+    """Every method that there is at a path: each of them is a route of its own."""
+    described, path = request.app.openapi()["paths"], request.scope["path"]
+    fits = [one for one in described if one == path or compile_path(one)[0].match(path)]
+    # What has a name of its own is no thing that is named so.
+    return {method.upper() for method in described[min(fits, key=lambda one: one != path)]}
 
 
 async def _of_a_defect(_request: Request, _error: Exception) -> JSONResponse:

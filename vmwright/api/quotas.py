@@ -13,7 +13,7 @@ from vmwright.resources.quota import Quota
 
 router = APIRouter(prefix="/quotas", tags=["quotas"])
 
-Limit = Annotated[int, Field(ge=-1, le=2**31 - 1)]
+Limit = Annotated[int, Field(ge=-1, le=2**31 - 1, strict=True)]
 
 
 class QuotaChange(Model):

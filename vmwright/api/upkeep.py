@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from pydantic import StrictBool
 
 from vmwright.api.identity import Speaking
 from vmwright.api.names import Id
@@ -15,7 +16,7 @@ router = APIRouter(tags=["upkeep"])
 class Repairing(Model):
     """`adopt_unknown` also removes what is ours and the store does not know."""
 
-    adopt_unknown: bool = False
+    adopt_unknown: StrictBool = False
 
 
 @router.get("/debts")
@@ -34,7 +35,9 @@ def pay_debts(controller: Speaking) -> Remaining:
 def drop_debt(
     controller: Speaking,
     debt: Id,
-    why: Annotated[str, Query(description="Kept with its operation.", max_length=255)],
+    why: Annotated[
+        str, Query(description="Kept with its operation.", min_length=1, max_length=255)
+    ],
 ) -> None:
     """Have nobody pay a debt any more. What is still there stays, and an audit shows it."""
     controller.drop_debt(debt, why)

@@ -11,6 +11,8 @@ from vmwright.request.model import explain
 
 def _from_json(value: object) -> CreateRequest:
     """What is bytes is base64 in JSON: the request must know that it came so."""
+    if not isinstance(value, dict):
+        raise ValueError("a request is a JSON object, sent as application/json")
     try:
         return CreateRequest.model_validate_json(json.dumps(value))
     except ValidationError as error:

@@ -20,7 +20,7 @@ class NewLimit(Model):
     """A limit of a project; -1 is unlimited."""
 
     project: Name
-    limit: int = Field(ge=-1, le=2**31 - 1)
+    limit: int = Field(ge=-1, le=2**31 - 1, strict=True)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -63,8 +63,8 @@ class NewRule(Model):
     direction: Literal["ingress", "egress"]
     ethertype: Literal["IPv4", "IPv6"] = "IPv4"
     protocol: Annotated[str | None, BeforeValidator(_protocol)] = None
-    port_range_min: Annotated[int, Field(ge=0, le=65535)] | None = None
-    port_range_max: Annotated[int, Field(ge=0, le=65535)] | None = None
+    port_range_min: Annotated[int, Field(ge=0, le=65535, strict=True)] | None = None
+    port_range_max: Annotated[int, Field(ge=0, le=65535, strict=True)] | None = None
     remote_ip_prefix: Annotated[str | None, BeforeValidator(_prefix)] = None
     remote_group: NameOrId | None = None
 

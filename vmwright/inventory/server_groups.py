@@ -22,7 +22,7 @@ class NewServerGroup(Model):
 
     name: Name
     policy: Literal["affinity", "anti-affinity", "soft-affinity", "soft-anti-affinity"]
-    max_server_per_host: Annotated[int, Field(ge=1)] | None = None
+    max_server_per_host: Annotated[int, Field(ge=1, strict=True)] | None = None
 
     @model_validator(mode="after")
     def _limit_fits(self) -> Self:

@@ -6,18 +6,18 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, StrictBool, model_validator
 
 from vmwright.networks import NetworkKind, is_source
 from vmwright.request.fields import Ip, Mac, Metadata, Name, NameOrId
 from vmwright.request.model import Model
 
-Count = Annotated[int, Field(ge=1, le=4096)]
-MiB = Annotated[int, Field(ge=1, le=2**26)]
-GiB = Annotated[int, Field(ge=1, le=2**31 - 1)]
-MiBOrNone = Annotated[int, Field(ge=0, le=2**26)]
-GiBOrNone = Annotated[int, Field(ge=0, le=2**31 - 1)]
-Ratio = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, le=4096, strict=True)]
+MiB = Annotated[int, Field(ge=1, le=2**26, strict=True)]
+GiB = Annotated[int, Field(ge=1, le=2**31 - 1, strict=True)]
+MiBOrNone = Annotated[int, Field(ge=0, le=2**26, strict=True)]
+GiBOrNone = Annotated[int, Field(ge=0, le=2**31 - 1, strict=True)]
+Ratio = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False, strict=True)]
 
 VCPU_RATIO, MEMORY_RATIO, DISK_RATIO = 16.0, 1.0, 1.0
 """How much of a host is given out, unless somebody says otherwise."""
@@ -125,7 +125,7 @@ class NewFlavor(Model):
 class FlavorChange(Model):
     """What becomes different about a flavor; None leaves it."""
 
-    enabled: bool | None = None
+    enabled: StrictBool | None = None
     extra_specs: Words = Field(default_factory=dict)
 
 
@@ -221,7 +221,7 @@ class NewVolume(Model):
     size_gib: GiB | None = None
     image: NameOrId | None = None
     snapshot: NameOrId | None = None
-    bootable: bool = False
+    bootable: StrictBool = False
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -268,7 +268,7 @@ class HostChange(Model):
     address: Ip | None = None
     traits: Traits = ()
     without_traits: Traits = ()
-    enabled: bool | None = None
+    enabled: StrictBool | None = None
     disabled_reason: Name | None = None
 
     @model_validator(mode="after")
