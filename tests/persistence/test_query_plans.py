@@ -21,6 +21,7 @@ from vmwright.controller import Controller
 from vmwright.errors import VmwrightError
 from vmwright.ids import InstanceId, new_id
 from vmwright.persistence.database import Database
+from vmwright.persistence.searching import Wanted
 from vmwright.reconcilers.pruning import prune
 from vmwright.states import ENDED
 from vmwright.waiting import Wait
@@ -32,7 +33,10 @@ ALLOWED = {
     r"FROM vmwright_events ORDER BY vmwright_events.seq DESC LIMIT": "the latest event: one row",
     r"FROM vmwright_operations( WHERE (true|1 = 1|vmwright_operations.state = %\(\w+\)s::VARCHAR))?"
     r" ORDER BY vmwright_operations.seq DESC LIMIT": "the newest operations: a page",
-    r"FROM vmwright_claims (JOIN|ORDER BY|.* GROUP BY)": "every claim: of what lives",
+    r"FROM vmwright_claims (JOIN|ORDER BY|(.* )?GROUP BY)": "every claim: of what lives",
+    r"FROM vmwright_instances WHERE vmwright_instances.deleted_at IS NULL .* GROUP BY": (
+        "every instance that lives is counted on its host"
+    ),
     r"FROM vmwright_(attachments|ports)( WHERE .*)? ORDER BY vmwright_\w+.seq": (
         "an audit compares all that lives"
     ),
@@ -101,6 +105,19 @@ def builds_and_deletes(controller: Controller) -> None:
     list(controller.watch(first.id))
 
 
+def looked_for(controller: Controller) -> None:
+    """As a service's callers look for things."""
+    controller.operation_counts()
+    controller.find_operations(text="vm", host="host1", kind="create", limit=1)
+    last = controller.find_operations(ENDED, text="nothing", limit=1)
+    controller.find_operations(instance="left", before=last.before)
+    controller.find_instances(text="e", host="host1", limit=1)
+    controller.inventory.hosts_in_use()
+    token, _ = controller.inventory.tokens.create("known")
+    assert controller.inventory.tokens.caller_of(token.digest)
+    controller.inventory.tokens.delete("known")
+
+
 def looks(controller: Controller) -> None:
     for instance in controller.instances():
         controller.describe_instance(controller.instance(instance.id))
@@ -113,6 +130,11 @@ def looks(controller: Controller) -> None:
         lists.newest_operations(connection, project="default")
         lists.operations(connection, project="default", states=ENDED, after=1)
         controller._stores.instances.page(connection, project="default")
+        controller._stores.search.counts(connection, "default")
+        controller._stores.search.operations(
+            connection, Wanted(project="default", states=ENDED, text="vm"), before=None, limit=1
+        )
+    looked_for(controller)
     controller.graph(operation.id)
     controller.debts()
     controller.overview.numbers()
