@@ -24,9 +24,9 @@ class Graphs:
         self._describe = Descriptions(means.stores)
 
     def of_flow(self, name: str) -> "Graph | None":
-        """The newest version of a flow; None if none has this name."""
+        """The newest version of a flow, by its name or kind; None if there is none."""
         for known in reversed(RECIPES):
-            if known.name == name:
+            if name in (known.name, known.kind):
                 return flow_graph(known.make(self._means, NO_HOOKS))
         return None
 

@@ -44,6 +44,11 @@ def test_every_operation_is_described(description: dict[str, Any]) -> None:
         assert "default" in operation["responses"] or "security" not in operation
 
 
+def test_the_page_names_every_route(description: dict[str, Any]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "api.md").read_text()
+    assert [path for path in description["paths"] if path not in page] == []
+
+
 def judged(service: Answering, *words: str) -> None:
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(_JUDGED), "run"]
     header = f"Authorization: Bearer {service.token}"

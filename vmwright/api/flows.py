@@ -14,8 +14,7 @@ router = APIRouter(tags=["operations"])
 
 @router.get("/flows/{flow}/graph", response_model=None)
 def show_flow(controller: Speaking, flow: Id, format: Format = "json") -> Response:
-    """The tasks of a flow, by its name: ``create_instance`` or
-    ``delete_instance``."""
+    """The tasks of a flow, by its kind: ``create`` or ``delete``."""
     return picture(controller.graph(flow), format)
 
 
