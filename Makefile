@@ -1,7 +1,7 @@
 # Everything a newcomer needs. The scripts say what they do: scripts/NAME --help
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart uninstall-quickstart test test-all chaos fuzz bench lint
+.PHONY: help quickstart uninstall-quickstart test test-all chaos fuzz bench lint docs
 MAKEFLAGS += --no-print-directory
 
 help: ## Show this
@@ -28,6 +28,9 @@ chaos: ## Kill controllers at work, and judge what is left (SECONDS=600 SEED=n D
 bench: ## Measure beside the peers, and see that each target is met (ONLY=engine,create ROUNDS=3 RECORD=1)
 	@scripts/bench $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
 	  $(if $(HISTORY),--history $(HISTORY)) $(if $(RECORD),--record)
+
+docs: ## Build the documentation site into .site (SERVE=1: show it, and build it anew as it changes)
+	@scripts/docs $(if $(SERVE),--serve)
 
 lint: ## Check style, types, imports and sizes
 	@scripts/lint

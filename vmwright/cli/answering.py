@@ -44,7 +44,8 @@ def answering(
     from vmwright.inventory.tokens import digest
 
     state_dir = session.settings.state_dir
-    own = {digest(own_token(state_dir)): Caller.of(session.settings.caller)}
+    token = own_token(state_dir)
+    own = {digest(token): Caller.of(session.settings.caller)}
     pulse, feed = Pulse(), session.controller.feed()
     application = make_application(
         session.controller,
@@ -55,6 +56,9 @@ def answering(
     )
     with Server(application, settings.host, settings.port) as server, closing(feed):
         LOG.info("answering at %s; the token is in %s", server.url, state_dir / "token")
+        if session.stderr.isatty():
+            # Whoever sees this terminal may read that file; a log is kept, and is not told.
+            session.tell(f"page: {server.url}/#token={token}")
         yield pulse.note
 
 

@@ -1,0 +1,1 @@
+"""Runs what the documents show: CONTRIBUTING.md says how a page tells what it needs."""
