@@ -144,7 +144,6 @@ def test_answer_that_is_lost_builds_nothing_twice(lab: Lab, port: int) -> None:
         Client(f"http://127.0.0.1:{proxy.port}", token) as client,
         ThreadPoolExecutor(1) as beside,
     ):
-        client.operations()
         proxy.turn(Door.EATS_ANSWERS)
         asked = beside.submit(client.create, request())
         _until_there_is_one(lab)
