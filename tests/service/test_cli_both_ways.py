@@ -102,7 +102,7 @@ def test_what_a_service_says_is_shown_as_what_the_store_says(
     assert there.out or "-q" in words or there.code in (2, 4)
 
 
-def test_every_command_works_through_a_service_or_says_why_not(tmp_path: Path) -> None:
+def test_every_command_works_through_a_service_or_says_why_not() -> None:
     called = set(_called_in_the_suite())
     names = {name for name, _ in Commands()}
     assert set(ONLY_WHERE_THE_STORE_IS) <= names

@@ -27,7 +27,7 @@ def test_interrupted_build_is_named_and_resumed(
         f"vmwright: interrupted: operation {operation['id']} {vmwright.what_is_left} "
     )
     assert vmwright.way_on(operation["id"]) in last
-    assert f"vmwright operation cancel {operation['id']}" in last
+    assert f"{vmwright.command} operation cancel {operation['id']}" in last
     assert "Traceback" not in rest
 
     vmwright.configure()

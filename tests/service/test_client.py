@@ -5,11 +5,13 @@ import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.support.databases import PostgreSQL
 from tests.support.lab import Lab, request
 from tests.support.proxy import Door, proxied
 from tests.support.serving import serving
@@ -136,6 +138,35 @@ def test_closing_a_client_ends_what_waits_and_no_operation(
             assert not other.operation(operation.id).ended
 
 
+@pytest.mark.slow
+@pytest.mark.postgresql
+def test_nothing_is_missed_where_lines_break_again_and_again(
+    postgresql: PostgreSQL, tmp_path: Path
+) -> None:
+    place = Lab(tmp_path, url=postgresql.ready().connection, latency="*:0.2", parallel=8)
+    lab, builds = place.prepared(), 8
+    token = own_token(lab.settings.state_dir)
+    with (
+        answering(lab.settings) as url,
+        proxied(int(url.rpartition(":")[2])) as proxy,
+        Client(f"http://127.0.0.1:{proxy.port}", token) as client,
+        ThreadPoolExecutor(builds) as beside,
+    ):
+        (reservation,) = client.create_all(request(max_count=builds, volumes=[]))
+        known = [operation.id for operation in reservation.operations]
+        watching = [beside.submit(list, client.watch(one)) for one in known]
+        while not all(one.done() for one in watching):
+            proxy.turn(Door.SHUT)
+            proxy.turn(Door.OPEN)
+            wait_for(watching, timeout=0.3)
+        heard = {
+            one: [event.seq for event in w.result()] for one, w in zip(known, watching, strict=True)
+        }
+    with Controller(lab.settings) as controller:
+        for one in known:
+            assert sorted(heard[one]) == [event.seq for event in controller.watch(one)]
+
+
 def test_answer_that_is_lost_builds_nothing_twice(lab: Lab, port: int) -> None:
     token = own_token(lab.settings.state_dir)
     with (
@@ -144,7 +175,6 @@ def test_answer_that_is_lost_builds_nothing_twice(lab: Lab, port: int) -> None:
         Client(f"http://127.0.0.1:{proxy.port}", token) as client,
         ThreadPoolExecutor(1) as beside,
     ):
-        client.operations()
         proxy.turn(Door.EATS_ANSWERS)
         asked = beside.submit(client.create, request())
         _until_there_is_one(lab)

@@ -37,6 +37,11 @@ class CommandLine:
     """The state of what a call that is interrupted was about."""
 
     @property
+    def command(self) -> str:
+        """How messages call it."""
+        return "vmwright"
+
+    @property
     def what_is_left(self) -> str:
         """What becomes of it, in the words of that call."""
         return "stays unfinished"
@@ -44,7 +49,7 @@ class CommandLine:
     def way_on(self, operation: str) -> str:
         """What there is to do for it."""
         del operation
-        return "go on: vmwright resume"
+        return f"go on: {self.command} resume"
 
     @property
     def file(self) -> Path:

@@ -42,11 +42,15 @@ class ThroughService(CommandLine):
     left_as: ClassVar[str] = "running"
 
     @property
+    def command(self) -> str:
+        return f"vmwright --endpoint {self.url}"
+
+    @property
     def what_is_left(self) -> str:
         return f"goes on at {self.url}"
 
     def way_on(self, operation: str) -> str:
-        return f"wait on: vmwright operation wait {operation}"
+        return f"wait on: {self.command} operation wait {operation}"
 
     def configure(self, text: str = "", **simulated: str) -> None:
         """For the service as for whoever calls: it begins anew with it."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from vmwright.states import OperationState
 
 if TYPE_CHECKING:
+    from vmwright.cli.remote import Remote
     from vmwright.persistence.records import Operation
 
 DONE, FAILED, OWING = 0, 1, 3
@@ -60,14 +61,15 @@ def sentences(
     yield from _next_steps(operation, state)
 
 
-def ways_on(operations: Sequence["Operation"], *, elsewhere: bool) -> str:
+def ways_on(operations: Sequence["Operation"], remote: "Remote | None" = None) -> str:
     """What to type next where operations were left before their end: they stay, or a service goes
-    on with them `elsewhere`. A delete has no way back."""
-    on = ["go on: vmwright resume"]
-    if elsewhere:
-        on = [f"wait on: vmwright operation wait {operation.id}" for operation in operations]
+    on with them. A delete has no way back."""
+    command = "vmwright" if remote is None else remote.command
+    on = [f"go on: {command} resume"]
+    if remote is not None:
+        on = [f"wait on: {command} operation wait {operation.id}" for operation in operations]
     builds = [operation.id for operation in operations if operation.kind == "create"]
-    return "; ".join([*on, *(f"take back: vmwright operation cancel {one}" for one in builds)])
+    return "; ".join([*on, *(f"take back: {command} operation cancel {one}" for one in builds)])
 
 
 def _facts(error: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

@@ -24,11 +24,14 @@ class Remote:
     token: str | None = field(default=None, repr=False)
     """As the environment gives it."""
     insecure: bool = False
+    command: str = "vmwright"
+    """How a further call names the same service."""
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> Self | None:
         """By options, or else by the environment; None where neither names a service."""
-        endpoint = getattr(options, "endpoint", None) or os.environ.get("VMWRIGHT_ENDPOINT")
+        named = getattr(options, "endpoint", None)
+        endpoint = named or os.environ.get("VMWRIGHT_ENDPOINT")
         if not endpoint:
             return None
         return cls(
@@ -36,6 +39,7 @@ class Remote:
             token_file=getattr(options, "token_file", None),
             token=os.environ.get("VMWRIGHT_TOKEN"),
             insecure=getattr(options, "insecure", False),
+            command=f"vmwright --endpoint {named}" if named else "vmwright",
         )
 
     def __str__(self) -> str:

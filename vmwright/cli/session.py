@@ -181,7 +181,7 @@ class Session:
 
     def ways_on(self, operations: "Sequence[Operation]") -> str:
         """What to type next where this call leaves operations before their end."""
-        return ways_on(operations, elsewhere=self.remote is not None)
+        return ways_on(operations, self.remote)
 
     def close(self) -> None:
         """Put down what runs here and let go of the store. May be repeated, by any thread."""

@@ -16,6 +16,9 @@ from vmwright.errors import Conflict, StoreUnavailable, Unavailable, VmwrightErr
 
 _CONNECT = 5.0
 """Seconds to reach a service."""
+_KEPT = 2.0
+"""Seconds for which a connection is kept for another request: a service hangs up after five, and
+what is sent at that moment may be lost."""
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _NOT_THERE = "is it running? start one: vmwright serve; or name another endpoint"
 _UNKNOWN = "whether it was done is not known: look before you ask again"
@@ -34,7 +37,7 @@ class Connection:
         self.closed = threading.Event()
         self._timeout = timeout
         self._patience = patience
-        self.has_answered = False
+        self.was_there = False
         """Whether it has been there at all since this was made."""
         self._listening: set[socket.socket] = set()
         self._http = httpx.Client(
@@ -45,7 +48,7 @@ class Connection:
             # Nothing of the environment sends the token elsewhere: no proxy, no .netrc.
             trust_env=False,
             follow_redirects=False,
-            limits=httpx.Limits(max_keepalive_connections=4),
+            limits=httpx.Limits(max_keepalive_connections=4, keepalive_expiry=_KEPT),
         )
 
     def __repr__(self) -> str:
@@ -61,9 +64,6 @@ class Connection:
 
     def get(self, path: str, **query: Any) -> httpx.Response:
         return self.ask("GET", path, query=query)
-
-    def post(self, path: str, body: Any = None, **query: Any) -> httpx.Response:
-        return self.ask("POST", path, body=body, query=query)
 
     def patch(self, path: str, body: Any) -> httpx.Response:
         return self.ask("PATCH", path, body=body)
@@ -148,7 +148,7 @@ class Connection:
         """A service that was there may be restarting. One that never was is named wrongly."""
         cause = error.__cause__
         if isinstance(cause, _NEVER_SENT):
-            return self.has_answered
+            return self.was_there
         passing = isinstance(cause, httpx.TransportError) or isinstance(error, StoreUnavailable)
         return safe and passing
 
@@ -163,8 +163,9 @@ class Connection:
             if not answer.is_success:
                 answer.read()
         except httpx.TransportError as error:
+            self.was_there |= not isinstance(error, _NEVER_SENT)
             raise self._away(request, error) from error
-        self.has_answered = True
+        self.was_there = True
         if answer.is_success:
             return answer
         raise error_of(answer, self.endpoint)

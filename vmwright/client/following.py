@@ -85,7 +85,7 @@ class Following:
             now = time.monotonic()
             self._away_since = self._away_since or now
             # One that was never there is named wrongly: waiting does not mend that.
-            if not self._connection.has_answered or now - self._away_since > self._patience:
+            if not self._connection.was_there or now - self._away_since > self._patience:
                 raise broken
         self._connection.pause(pause)
 
