@@ -1,6 +1,8 @@
 """Pictures and links in the documents are those of the code."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,10 +21,18 @@ PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 
 @pytest.mark.parametrize("kind", sorted({recipe.kind for recipe in RECIPES}))
 def test_picture_of_a_flow_is_current(kind: str) -> None:
-    """Drawn anew by: vmwright graph NAME --format svg --output docs/images/NAME.svg"""
+    """Drawn anew by: scripts/draw-pictures"""
     recipe = newest(kind)
     picture = (ROOT / "docs" / "images" / f"{recipe.name}.svg").read_text()
     assert picture.strip() == RENDERERS["svg"](flow_graph(recipe.make(NO_MEANS, NO_HOOKS))).strip()
+
+
+def test_pictures_of_terminals_are_current() -> None:
+    script = ROOT / "scripts" / "draw-pictures"
+    done = subprocess.run(
+        [sys.executable, script, "--check"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{done.stderr}run: scripts/draw-pictures"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

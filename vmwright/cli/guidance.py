@@ -3,12 +3,11 @@
 import argparse
 import inspect
 from collections.abc import Iterator
-from typing import Any, cast
-
-from cliff import complete
+from typing import cast
 
 from vmwright.cli.command import Command
 from vmwright.cli.commands import Commands
+from vmwright.cli.completion_scripts import SCRIPTS
 
 
 class Help(Command):
@@ -30,11 +29,14 @@ class Help(Command):
         write("".join(_one_liners(known)))
 
 
-class Complete(complete.CompleteCommand, Command):
-    """Print the completion script for bash."""
+class Complete(Command):
+    """Print what has a shell complete commands, options, names and ids."""
 
-    def take_action(self, parsed_args: argparse.Namespace) -> Any:
-        return super().take_action(parsed_args)
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("shell", nargs="?", choices=tuple(SCRIPTS), default="bash")
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        self.session.stdout.write(SCRIPTS[parsed_args.shell])
 
 
 def _one_liners(known: Commands) -> Iterator[str]:

@@ -22,6 +22,10 @@ def main() -> int:
     SIGTERM is treated as Ctrl-C: what was begun is put down safely. A second one of either
     leaves at once; what is in the store then looks as after a power cut.
     """
+    if sys.argv[1:2] == ["__complete"]:
+        from vmwright.cli.completion import main as complete
+
+        return complete(sys.argv[2:])
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # What is loaded stays: to look for garbage in it takes a tenth of a start. The session
     # enables it again.

@@ -112,7 +112,7 @@ def port(given: str) -> dict[str, str]:
     return {"port": name} | _pairs(options, ("tag",))
 
 
-_VOLUME_KEYS = {
+VOLUME_KEYS = {
     "size": "size",
     "image": "image",
     "snapshot": "snapshot",
@@ -125,7 +125,7 @@ _VOLUME_KEYS = {
     "format": "guest_format",
 }
 
-_DEVICE_KEYS = {
+DEVICE_KEYS = {
     "uuid": "uuid",
     "source_type": "source_type",
     "destination_type": "destination_type",
@@ -143,12 +143,12 @@ _DEVICE_KEYS = {
 
 def volume(text: str) -> dict[str, Any]:
     """``size=1[,image=I][,name=X][,delete=true|false]`` or ``volume=V``, for a `VolumeRequest`."""
-    return _converted(text, _VOLUME_KEYS)
+    return _converted(text, VOLUME_KEYS)
 
 
 def block_device(text: str) -> dict[str, Any]:
     """``uuid=U,source_type=image,...`` as the fields of a `BlockDevice`."""
-    return _converted(text, _DEVICE_KEYS)
+    return _converted(text, DEVICE_KEYS)
 
 
 def ephemeral(text: str) -> dict[str, Any]:

@@ -43,13 +43,20 @@ class Bar:
         row.add_column(no_wrap=True)
         fraction = min(1.0, max(0.0, float(self.progress["fraction"])))
         percentage = Text(f"{int(fraction * 100)}%")
-        row.add_row(ProgressBar(total=1.0, completed=fraction), percentage, Text(beside))
+        row.add_row(bar(fraction), percentage, Text(beside))
         yield row
         note = printable(self.progress["note"])
         if words and not beside:
             yield Text(words, style="dim")
         if note:
             yield one_line(glyphs.fitted(note), "dim", glyphs)
+
+
+def bar(fraction: float, width: int | None = None) -> ProgressBar:
+    """Nothing but the bar: the number has to stand beside it."""
+    return ProgressBar(
+        total=1.0, completed=fraction, width=width, complete_style="cyan", finished_style="green"
+    )
 
 
 def _finished(progress: Mapping[str, Any]) -> str:

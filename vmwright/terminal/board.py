@@ -7,12 +7,11 @@ from datetime import datetime
 from typing import Any, Self
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from vmwright.states import ENDED, HELD, OperationState
-from vmwright.terminal.bars import one_line
+from vmwright.terminal.bars import bar, one_line
 from vmwright.terminal.styles import OPERATION_STYLES, spinner
 from vmwright.terminal.words import (
     Glyphs,
@@ -24,7 +23,7 @@ from vmwright.terminal.words import (
     size_words,
 )
 
-_WIDE, _MEDIUM = 76, 56
+_WIDE, _MEDIUM = 92, 56
 """Columns from which on there is room for bars and for hosts."""
 
 _NOTHING = "nothing runs: what begins is shown here"
@@ -140,8 +139,10 @@ class _Board:
         if not self.rows:
             yield one_line(_NOTHING, "dim", glyphs)
             return
-        yield one_line(glyphs.fitted(headline(self.rows)), "bold", glyphs)
-        room = None if self.height is None else max(1, self.height - 1)
+        head = Text(glyphs.fitted(headline(self.rows)), style="bold")
+        taken = len(console.render_lines(head, options))
+        yield head
+        room = None if self.height is None else max(1, self.height - taken)
         rows = [row for row in self.rows if row.state not in self.hidden]
         shown = rows if room is None or len(rows) <= room else rows[: room - 1]
         if shown:
@@ -158,9 +159,8 @@ class _Board:
         names = min(longest, _LONGEST_NAME, max(6, width // 3))
         table.add_column(width=names, no_wrap=True, overflow="ellipsis")
         table.add_column(ratio=1, no_wrap=True)
-        for wanted in (_WIDE, _MEDIUM):
-            if width >= wanted:
-                table.add_column(no_wrap=True, max_width=24, overflow="ellipsis")
+        if width >= _MEDIUM:
+            table.add_column(no_wrap=True, max_width=24, overflow="ellipsis")
         table.add_column(justify="right", no_wrap=True)
         for row in rows:
             table.add_row(*self._cells(row, width, glyphs))
@@ -172,9 +172,8 @@ class _Board:
         mark = operation_mark(row.state, glyphs)
         yield spinner(style, glyphs) if moves else Text(mark, style=style)
         yield Text(glyphs.fitted(printable(row.name)))
-        yield one_line(glyphs.fitted(doing(row)), style, glyphs)
-        if width >= _WIDE:
-            yield _bar(row) or ""
+        words = one_line(glyphs.fitted(doing(row)), style, glyphs)
+        yield _beside_bar(words, row) if width >= _WIDE else words
         if width >= _MEDIUM:
             tried = f" attempt {row.attempt}" if row.attempt > 1 else ""
             yield Text(glyphs.fitted(printable(row.host) + tried), style="dim")
@@ -200,9 +199,7 @@ def doing(row: Row) -> str:
     owed = f", {row.owes} owed" if row.owes else ""
     if row.state in ENDED or not row.tasks:
         why = f": {clipped(printable(row.why), 200)}" if row.why else ""
-        known = row.state in ENDED and row.state is not OperationState.DONE
-        back = ", all given back" if known and not row.owes else ""
-        return f"{row.kind} {_WORDS[row.state]}{owed}{back}{why}"
+        return f"{row.kind} {_WORDS[row.state]}{owed}{why}"
     tasks = ", ".join(_task(task) for task in row.tasks)
     return f"{row.kind}: {tasks}{owed}"
 
@@ -226,6 +223,12 @@ def _fraction(task: Mapping[str, Any]) -> float | None:
     return progress["fraction"] if progress and progress["fraction"] < 1.0 else None
 
 
-def _bar(row: Row) -> ProgressBar | None:
+def _beside_bar(words: Text, row: Row) -> RenderableType:
     told = [fraction for task in row.tasks if (fraction := _fraction(task)) is not None]
-    return ProgressBar(total=1.0, completed=min(told), width=16) if told else None
+    if not told:
+        return words
+    both = Table.grid(padding=(0, 1, 0, 0), expand=True)
+    both.add_column(ratio=1, no_wrap=True)
+    both.add_column(width=16)
+    both.add_row(words, bar(min(told)))
+    return both

@@ -158,7 +158,7 @@ def _head(graph: Graph, glyphs: Glyphs) -> Iterator[RenderableType]:
     elapsed = duration_words(graph.graph.get("elapsed"))
     head.append(f" {elapsed}".rstrip(), style="not bold dim default")
     yield head
-    yield one_line(glyphs.fitted(f"operation {printable(facts.id)}"), "dim", glyphs)
+    yield Text(glyphs.fitted(f"operation {printable(facts.id)}"), style="dim", overflow="fold")
     yield from _attempts(graph, glyphs)
     yield from _given_back(graph, glyphs)
     yield from (Text(glyphs.fitted(line), style="red") for line in debts(graph))
