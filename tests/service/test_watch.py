@@ -10,8 +10,7 @@ import pytest
 
 from tests.support.command_line import BUILD, CommandLine, stocked
 from tests.support.terminals import at_terminal
-from vmwright.cli.overview import Overview
-from vmwright.cli.watch import Lines
+from vmwright.cli.overview import Lines, Overview
 from vmwright.reader import Reader
 from vmwright.settings import Settings
 from vmwright.states import OperationState

@@ -242,13 +242,6 @@ def test_reference_names_every_command_and_its_options() -> None:
         assert option in page, option
 
 
-def test_completion_knows_the_commands_and_their_options() -> None:
-    code, out, err = called("complete")
-    assert (code, err) == (0, "")
-    assert "--subnet-range" in out
-    assert "cmds_operation='abandon cancel list resume retry show skip wait'" in out
-
-
 def test_help_imports_nothing_heavy() -> None:
     program = (
         "import io, sys\n"

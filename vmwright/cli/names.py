@@ -49,6 +49,7 @@ _BY_COMMAND = {
     "security group rule": "security group rule",
     "server group": "server group",
     "show": "instance",
+    "token": "token",
     "volume": "volume",
     "volume snapshot": "snapshot",
 }

@@ -1,7 +1,7 @@
 """Operations as they stand, looked at again and again: those that were named, or all."""
 
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from rich.console import RenderableType
 
 from vmwright.errors import StoreUnavailable, Unavailable
 from vmwright.states import CLAIMABLE, ENDED, HELD, OVER, STANDING_STILL, OperationState
-from vmwright.terminal.board import Row, board
+from vmwright.terminal.board import Row, board, doing
 
 if TYPE_CHECKING:
     from vmwright.persistence.records import Operation
@@ -131,3 +131,20 @@ class Board:
             return board(rows, now=now, height=height)
         # What stays says what somebody has to look at: what was done is counted.
         return board(rows, now=now, hidden={OperationState.DONE})
+
+
+class Lines:
+    """A line whenever an operation does something else than before, with the time of day."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, str] = {}
+
+    def of(self, rows: Sequence[Row]) -> Iterator[str]:
+        """Those that are new in this look."""
+        for row in rows:
+            host = f" on {row.host}" if row.host else ""
+            tried = f" (attempt {row.attempt})" if row.attempt > 1 else ""
+            line = f"{row.kind} {row.name}: {doing(row)}{host}{tried}"
+            if self._told.get(row.id) != line:
+                self._told[row.id] = line
+                yield f"{time.strftime('%H:%M:%S')} {line}"

@@ -7,14 +7,13 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from vmwright.cli.command import Command
-from vmwright.cli.display import can_draw, displayed
-from vmwright.cli.overview import Board, Overview, pause_after
 from vmwright.errors import NotFound, StoreUnavailable, Unavailable
-from vmwright.terminal.board import Row, doing
 
 if TYPE_CHECKING:
+    from vmwright.cli.overview import Overview
     from vmwright.persistence.records import Operation
     from vmwright.reader import Reader
+    from vmwright.terminal.board import Row
 
 
 class Watch(Command):
@@ -29,6 +28,8 @@ class Watch(Command):
         )
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
+        from vmwright.cli.overview import Overview
+
         # Ctrl-C is how one leaves: there is nothing to be told of it.
         self.session.only_looks = True
         subjects = parsed_args.subjects
@@ -45,7 +46,10 @@ class Watch(Command):
         controller = self.session.controller
         show(self.session, _found(controller, subject))
 
-    def _watch(self, overview: Overview) -> None:
+    def _watch(self, overview: "Overview") -> None:
+        from vmwright.cli.display import can_draw, displayed
+        from vmwright.cli.overview import Board, Lines
+
         looks = self._looks(overview)
         if not can_draw(self.session):
             lines = Lines()
@@ -58,8 +62,10 @@ class Watch(Command):
             for rows in looks:
                 latest[0] = rows
 
-    def _looks(self, overview: Overview) -> Iterator[Sequence[Row]]:
+    def _looks(self, overview: "Overview") -> "Iterator[Sequence[Row]]":
         """Until what was named is over. A store that is away is asked again for a while."""
+        from vmwright.cli.overview import pause_after
+
         patience = self.session.settings.operations.lease
         answered = time.monotonic()
         while not overview.is_over:
@@ -74,23 +80,6 @@ class Watch(Command):
                 yield rows
             if not overview.is_over:
                 threading.Event().wait(pause_after(time.monotonic() - begun))
-
-
-class Lines:
-    """A line whenever an operation does something else than before, with the time of day."""
-
-    def __init__(self) -> None:
-        self._told: dict[str, str] = {}
-
-    def of(self, rows: Sequence[Row]) -> Iterator[str]:
-        """Those that are new in this look."""
-        for row in rows:
-            host = f" on {row.host}" if row.host else ""
-            tried = f" (attempt {row.attempt})" if row.attempt > 1 else ""
-            line = f"{row.kind} {row.name}: {doing(row)}{host}{tried}"
-            if self._told.get(row.id) != line:
-                self._told[row.id] = line
-                yield f"{time.strftime('%H:%M:%S')} {line}"
 
 
 def _found(reader: "Reader", subject: str) -> "Operation":

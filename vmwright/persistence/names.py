@@ -74,6 +74,7 @@ _KINDS: Mapping[str, _Kind] = {
     ),
     "server group": _Kind(table="server_groups", whose="project_id"),
     "snapshot": _Kind(table="snapshots", whose="project_id"),
+    "token": _Kind(table="tokens", about=("project_id", "user_id")),
     "volume": _Kind(table="volumes", whose="project_id"),
     "zone": _Kind(table="hosts", name="zone"),
 }
