@@ -24,11 +24,11 @@ def command(tmp_path: Path) -> CommandLine:
 def test_an_instance_that_is_built_is_told_event_by_event(command: CommandLine) -> None:
     assert command("create", "vm1", *BUILD).code == 0
     watched = command("watch", "vm1")
-    assert (watched.code, watched.out) == (0, "")
-    lines = watched.err.splitlines()
+    assert (watched.code, watched.err) == (0, "")
+    lines = watched.out.splitlines()
     assert any(line.endswith("spawn done") for line in lines)
     (operation,) = command("operation", "list", "--all", "-f", "json").data
-    assert command("watch", operation["id"]).err.splitlines() == lines
+    assert command("watch", operation["id"]).out.splitlines() == lines
 
 
 def test_several_are_told_in_a_line_each_until_all_are_over(command: CommandLine) -> None:
@@ -36,7 +36,7 @@ def test_several_are_told_in_a_line_each_until_all_are_over(command: CommandLine
     assert command("create", "vm", *BUILD, "--max", "2").code == 1
     watched = command("watch", "vm-1", "vm-2")
     assert watched.code == 0
-    lines = [line.partition(" ")[2] for line in watched.err.splitlines()]
+    lines = [line.partition(" ")[2] for line in watched.out.splitlines()]
     assert sorted(line.split(":")[0] for line in lines) == ["create vm-1", "create vm-2"]
     assert sum("create done on host1" in line for line in lines) == 1
     assert sum("create failed: spawn: ensure_running" in line for line in lines) == 1

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from rich.console import Console, RenderableType
 from rich.live import Live
@@ -21,19 +21,20 @@ class Picture(Protocol):
         ...
 
 
-def can_draw(session: "Session") -> bool:
-    """Whether the person can see a picture that changes: else there are lines to be told."""
-    console = Console(file=session.stderr)
-    return not session.quiet and session.stderr.isatty() and not console.is_dumb_terminal
+def can_draw(stream: TextIO) -> bool:
+    """Whether a person can see a picture there that changes: else there are lines to be told."""
+    return stream.isatty() and not Console(file=stream).is_dumb_terminal
 
 
 @contextmanager
-def displayed(session: "Session", picture: Picture, *, alone: bool = False) -> Iterator[None]:
-    """Draw it on standard error while this lasts, and leave its last frame there.
+def displayed(
+    session: "Session", picture: Picture, stream: TextIO, *, alone: bool = False
+) -> Iterator[None]:
+    """Draw it there while this lasts, and leave its last frame.
 
     `alone` takes the whole screen meanwhile, as a pager does.
     """
-    console = Console(file=session.stderr)
+    console = Console(file=stream)
     drawn = _Drawn(console, picture)
     live = Live(
         get_renderable=drawn.frame,

@@ -25,9 +25,9 @@ def moving(session: "Session") -> Iterator[Report]:
     """Show what the returned one is told: as a bar, or as a line now and then."""
     if session.quiet:
         yield lambda _progress: None
-    elif can_draw(session):
+    elif can_draw(session.stderr):
         picture = _Moving()
-        with displayed(session, picture):
+        with displayed(session, picture, session.stderr):
             yield picture.hear
     else:
         yield _Lines(session).hear

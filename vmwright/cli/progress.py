@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import RenderableType
 
@@ -77,8 +77,8 @@ def follow_all(
 
 
 def show(session: "Session", operation: Operation) -> None:
-    """Show it until nothing more happens to it by itself."""
-    with _shown(session, [operation]) as note:
+    """Show it as data, until nothing more happens to it by itself."""
+    with _drawn(session, [operation], session.stdout, session.show) as note:
         _wait(session, operation, None, note)
 
 
@@ -123,19 +123,32 @@ Note = Callable[[Event], None]
 
 @contextmanager
 def _shown(session: "Session", operations: Sequence[Operation]) -> Iterator[Note | None]:
-    """A live picture on a terminal, else a line for each event, if somebody hands them on."""
+    """Show them on standard error, if anybody wants to see them."""
     if session.quiet or not operations:
         yield None
-    elif can_draw(session):
+        return
+    with _drawn(session, operations, session.stderr, session.tell) as note:
+        yield note
+
+
+@contextmanager
+def _drawn(
+    session: "Session",
+    operations: Sequence[Operation],
+    stream: TextIO,
+    tell: Callable[[str], None],
+) -> Iterator[Note | None]:
+    """A live picture on a terminal, else a line for each event that is handed on."""
+    if can_draw(stream):
         picture = (
             _Tree(session.controller, operations[0].id)
             if len(operations) == 1
             else Board(Seldom(Overview(session.controller, [one.id for one in operations]).look))
         )
-        with displayed(session, picture):
+        with displayed(session, picture, stream):
             yield None
     elif len(operations) == 1:
-        yield _Lines(session.tell).note
+        yield _Lines(tell).note
     else:
         yield _Columns(session, operations).note
 

@@ -140,6 +140,10 @@ class Session:
         if not self._interrupted.is_set():
             self._print(text)
 
+    def show(self, text: str) -> None:
+        """A line for whoever reads the data, at once."""
+        print(safe(text), file=self.stdout, flush=True)
+
     def _print(self, text: str) -> None:
         # Whoever closed standard error does not want to know; the work is not ended by that.
         with suppress(BrokenPipeError):

@@ -51,14 +51,15 @@ class Watch(Command):
         from vmwright.cli.overview import Board, Lines
 
         looks = self._looks(overview)
-        if not can_draw(self.session):
+        stream = self.session.stdout
+        if not can_draw(stream):
             lines = Lines()
             for rows in looks:
                 for line in lines.of(rows):
-                    self.session.tell(line)
+                    self.session.show(line)
             return
         latest: list[Sequence[Row]] = [()]
-        with displayed(self.session, Board(lambda: latest[0]), alone=True):
+        with displayed(self.session, Board(lambda: latest[0]), stream, alone=True):
             for rows in looks:
                 latest[0] = rows
 
