@@ -16,7 +16,9 @@ from vmwright.cli.commands import Commands
 from vmwright.cli.completion import FILES, main
 from vmwright.cli.completion_scripts import SCRIPTS
 from vmwright.cli.names import kind_of
+from vmwright.cli.names_elsewhere import things_at
 from vmwright.cli.shell import Shell
+from vmwright.controller import Controller
 from vmwright.persistence.names import KINDS, names_of
 from vmwright.settings import Settings
 
@@ -101,6 +103,14 @@ def test_things_of_each_kind_can_be_asked_for(store: CommandLine, kind: str) -> 
     if kind in ("instance", "operation", "volume"):
         assert everybody
         assert not nobody
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS - {"debt", "security group rule", "zone"}))
+def test_a_service_knows_the_same_names(store: CommandLine, kind: str) -> None:
+    settings = Settings.from_files(str(store.file))
+    with Controller(settings) as controller:
+        told = {(id, name) for id, name, _ in things_at(controller, kind)}
+    assert told == {(one.id, one.name) for one in names_of(settings.database, kind, None)}
 
 
 def test_every_argument_that_is_a_name_or_an_id_has_a_kind() -> None:

@@ -1,9 +1,11 @@
 """Which names an option or an argument takes, and what they are in this store or at a service."""
 
 import argparse
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from vmwright.cli.parsing import DEVICE_KEYS, VOLUME_KEYS
+from vmwright.cli.remote import Remote
 
 Offered = tuple[str, str]
 """A word, and what it stands for."""
@@ -132,6 +134,16 @@ def _named(kind: str, current: str, said: Mapping[str, str]) -> Iterator[Offered
 
 
 def _things(kind: str, said: Mapping[str, str]) -> Iterable[tuple[str, str | None, str]]:
+    options = argparse.Namespace(**said)
+    if Remote.of(options) is not None:
+        from vmwright.cli.names_elsewhere import things_at
+        from vmwright.cli.session import Session
+
+        session = Session(options, sys.stdout, sys.stderr)
+        try:
+            return [*things_at(session.controller, kind)]
+        finally:
+            session.close()
     from vmwright.persistence.names import names_of
     from vmwright.settings import Settings
 

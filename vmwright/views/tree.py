@@ -55,8 +55,10 @@ class _Detail(IntEnum):
     ALL = 0
     FOLDED = 1
     """Neighbours that are all done, all to come or all undone are one line."""
-    BARE = 2
-    """And only the first line of the head and of each task."""
+    TERSE = 2
+    """And only the first line of the head."""
+    BARE = 3
+    """And of each task."""
 
 
 def tree(graph: Graph, height: int | None = None) -> RenderableType:
@@ -90,7 +92,7 @@ class _Tree:
     def _lines(self, console: Console, options: ConsoleOptions, detail: _Detail) -> Iterator[_Line]:
         glyphs = Glyphs.for_encoding(options.encoding)
         head = [*_head(self.graph, glyphs)]
-        for text in head[:1] if detail is _Detail.BARE else head:
+        for text in head[:1] if detail >= _Detail.TERSE else head:
             yield from console.render_lines(text, options, pad=False)
         body = options.update_width(max(1, options.max_width - 1))
         for shown in _shown(self.graph, detail):
