@@ -7,10 +7,11 @@ import threading
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from tests.support.command_line import BUILD, CommandLine, stocked
 from tests.support.terminals import at_terminal
-from vmwright.cli.overview import Lines, Overview
+from vmwright.cli.overview import Board, Lines, Overview, Seldom
 from vmwright.reader import Reader
 from vmwright.settings import Settings
 from vmwright.states import OperationState
@@ -84,6 +85,19 @@ def test_what_runs_is_seen_with_its_tasks(command: CommandLine) -> None:
     finally:
         building.kill()
         building.wait()
+
+
+def test_what_stays_on_the_screen_is_how_it_ended(command: CommandLine) -> None:
+    operation = command("create", "vm1", *BUILD, "--no-wait", "-f", "json").data["id"]
+    with Reader(Settings.from_files(str(command.file))) as reader:
+        picture, paper = Board(Seldom(Overview(reader, [operation]).look)), Console(width=80)
+        with paper.capture() as first:
+            paper.print(picture.frame(10))
+        assert command("resume").code == 0
+        with paper.capture() as last:
+            paper.print(picture.frame(None))
+    assert "1 operation: 1 queued" in first.get()
+    assert "1 operation: 1 done" in last.get()
 
 
 def test_a_terminal_is_drawn_on_and_given_back(command: CommandLine) -> None:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from rich.console import RenderableType
 
@@ -101,11 +101,11 @@ class Seldom:
         self._rows: Sequence[Row] = ()
         self._next = 0.0
 
-    def __call__(self) -> Sequence[Row]:
+    def __call__(self, *, last: bool = False) -> Sequence[Row]:
         """A store that is away for a moment leaves what was seen: whoever waits for the
         operations finds out if it stays away."""
         begun = time.monotonic()
-        if begun >= self._next:
+        if last or begun >= self._next:
             with suppress(StoreUnavailable, Unavailable):
                 self._rows = self._look()
             now = time.monotonic()
@@ -118,15 +118,23 @@ def pause_after(seconds: float) -> float:
     return max(_PAUSE, _SHARE * seconds)
 
 
+class Look(Protocol):
+    """How operations stand."""
+
+    def __call__(self, *, last: bool) -> Sequence[Row]:
+        """`last` if it stays on the screen."""
+        ...
+
+
 class Board:
     """A picture of several operations."""
 
-    def __init__(self, look: Callable[[], Sequence[Row]]) -> None:
+    def __init__(self, look: "Look") -> None:
         self._look = look
 
     def frame(self, height: int | None) -> RenderableType:
         """As `Picture.frame`."""
-        rows, now = self._look(), datetime.now(UTC)
+        rows, now = self._look(last=height is None), datetime.now(UTC)
         if height is not None:
             return board(rows, now=now, height=height)
         # What stays says what somebody has to look at: what was done is counted.

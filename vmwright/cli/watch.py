@@ -58,10 +58,15 @@ class Watch(Command):
                 for line in lines.of(rows):
                     self.session.show(line)
             return
-        latest: list[Sequence[Row]] = [()]
-        with displayed(self.session, Board(lambda: latest[0]), stream, alone=True):
-            for rows in looks:
-                latest[0] = rows
+        latest: Sequence[Row] = ()
+
+        def look(*, last: bool) -> "Sequence[Row]":
+            del last
+            return latest
+
+        with displayed(self.session, Board(look), stream, alone=True):
+            for latest in looks:  # noqa: B007 - the display looks at it
+                pass
 
     def _looks(self, overview: "Overview") -> "Iterator[Sequence[Row]]":
         """Until what was named is over. A store that is away is asked again for a while."""
