@@ -43,7 +43,6 @@ LOOKS = [
     ("operation", "show", OPERATION),
     ("operation", "show", OPERATION, "-f", "json"),
     ("operation", "wait", OPERATION, "-q", "-f", "yaml"),
-    ("watch", OPERATION, "-q"),
     ("watch", "unknown"),
     *(("graph", OPERATION, "--format", one) for one in ("text", "dot", "mermaid", "svg", "json")),
     ("graph", "create"),
@@ -100,6 +99,19 @@ def test_what_a_service_says_is_shown_as_what_the_store_says(
     there, here = looked_at(*meant), looked_at.here(*meant)
     assert there == here
     assert there.out or "-q" in words or there.code in (2, 4)
+
+
+def test_what_is_watched_through_a_service_is_what_happens(looked_at: ThroughService) -> None:
+    """But for the times: a service tells them in whole milliseconds."""
+    told = []
+    for command in (looked_at, looked_at.here):
+        one, several = command("watch", "web"), command("watch", "web", "second")
+        assert (one.code, several.code) == (0, 0)
+        lines = [*one.out.splitlines(), *several.out.splitlines()]
+        told.append([line.partition(" ")[2] for line in lines])
+    assert told[0] == told[1]
+    assert "mark_active done" in told[0]
+    assert "create second: create done on host1" in told[0]
 
 
 def test_every_command_works_through_a_service_or_says_why_not() -> None:

@@ -14,6 +14,8 @@ from vmwright.cli.overview import Board, Overview, Seldom
 from vmwright.cli.values import seconds_of
 from vmwright.errors import DeadlinePassed, StoreUnavailable, Unavailable
 from vmwright.persistence.records import Event, Operation
+from vmwright.progress import Progress
+from vmwright.terminal.words import moved_words
 from vmwright.views.tree import tree
 
 if TYPE_CHECKING:
@@ -216,5 +218,5 @@ def _state(event: Event) -> str:
 
 
 def _progress(event: Event) -> str:
-    detail = event.detail or {}
-    return f"{float(detail.get('fraction') or 0.0):.0%} {detail.get('note') or ''}".rstrip()
+    told = Progress.from_store(event.detail or {})
+    return " ".join(f"{told.fraction:.0%} {moved_words(told.to_users())} {told.note}".split())
