@@ -12,6 +12,7 @@ from vmwright import feed as feeds
 from vmwright.feed import Feed
 from vmwright.persistence.records import Event
 
+
 @pytest.fixture
 def operation(stores):
     with stores.database.write() as connection:
