@@ -28,6 +28,8 @@ class Sizes:
     starts: int
     builds: int
     """Of each number of workers."""
+    pages: tuple[int, int]
+    """Operations at once, and open pages."""
     guests: int
     """Real ones, by each of those that build them."""
 
@@ -47,6 +49,7 @@ FULL = Sizes(
     waiting=10_000,
     starts=7,
     builds=400,
+    pages=(200, 20),
     guests=7,
 )
 
@@ -65,6 +68,7 @@ TINY = Sizes(
     waiting=100,
     starts=1,
     builds=4,
+    pages=(6, 2),
     guests=1,
 )
 """To see that it runs; its figures mean nothing."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from subprocess import CalledProcessError
 
 from benchmarks.contest import Contestant, Stores, alternate, goes_on, of_ours, of_peer
+from benchmarks.deployment import of_sqlalchemy
 from benchmarks.peers_venv import interpreter
 from benchmarks.postgresql import Missing, PostgreSQL
 from benchmarks.processes import ROOT, Failed, directory, module, run
@@ -134,6 +135,17 @@ def workers(bench: Bench) -> None:
         bench.results.add(f"workers/{line['workers']}", line)
 
 
+def pages(bench: Bench) -> None:
+    """A service with open pages, and without."""
+    sizes = bench.sizes
+    for stores in bench.stores():
+        with stores.fresh() as url, directory() as place:
+            words = module("pages", of_sqlalchemy(url), place, *sizes.pages, sizes.rounds)
+            for line in run(*words).lines:
+                who = "open" if line["listeners"] else "none"
+                bench.results.add(f"pages/{stores.kind}/{who}", line)
+
+
 def startup(bench: Bench) -> None:
     """The command, from nothing to its answer."""
     for line in run(*module("startup", bench.sizes.starts)).lines:
@@ -155,7 +167,7 @@ Part = Callable[[Bench], None]
 
 PARTS: Mapping[str, Part] = {
     part.__name__: part
-    for part in (disk, engine, create, history, recovery, workers, startup, libvirt)
+    for part in (disk, engine, create, history, recovery, workers, pages, startup, libvirt)
 }
 
 

@@ -40,6 +40,24 @@ def value(name: str, what: str, scale: float = 1.0) -> Measured:
     return measured
 
 
+def most(name: str, what: str) -> Measured:
+    """Of all rounds."""
+    return lambda results: max((one[what] for one in results.rounds.get(name, ())), default=None)
+
+
+def more_cpu(name: str, other: str) -> Measured:
+    """CPU seconds for each second, beyond those that the same takes otherwise."""
+
+    def measured(results: Results) -> float | None:
+        used, less = (results.value(which, "cpu_seconds") for which in (name, other))
+        seconds = results.value(name, "seconds")
+        if used is None or less is None or not seconds:
+            return None
+        return max(0.0, used - less) / seconds
+
+    return measured
+
+
 def worst(*ratios: Measured) -> Measured:
     """The largest of several; None unless all were measured."""
 
@@ -133,6 +151,17 @@ def _libvirt() -> Iterator[Target]:
     yield Target("libvirt_uploads_of_ten", words, "<=", 1, value("libvirt/ten", "uploads"))
 
 
+def _pages() -> Iterator[Target]:
+    for database in ("sqlite", "postgresql"):
+        there, none = f"pages/{database}/open", f"pages/{database}/none"
+        words = f"ms from the store ({database}) to 20 pages, of 200 builds at once, p99"
+        yield Target(f"pages_{database}_p99_ms", words, "<=", 1000, value(there, "p99_ms"))
+        words = f"events that pages have missed, which have dropped their lines ({database})"
+        yield Target(f"pages_{database}_lost", words, "<=", 0, most(there, "lost"))
+        words = f"of a processor that a service has used for them ({database})"
+        yield Target(f"pages_{database}_cpu", words, "<=", 0.15, more_cpu(there, none))
+
+
 def _startup() -> Iterator[Target]:
     for command, bound in (("--help", 0.3), ("list", 0.5)):
         name, words = f"startup_{command.strip('-')}_seconds", f"seconds of `vmwright {command}`"
@@ -145,6 +174,7 @@ TARGETS: Mapping[str, Sequence[Target]] = {
     "history": tuple(_history()),
     "recovery": tuple(_recovery()),
     "libvirt": tuple(_libvirt()),
+    "pages": tuple(_pages()),
     "startup": tuple(_startup()),
 }
 """By the part of the suite that measures them."""

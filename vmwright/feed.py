@@ -4,6 +4,7 @@ import asyncio
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
@@ -17,6 +18,8 @@ LOG = logging.getLogger(__name__)
 _PAUSE = 0.1
 """Seconds between two looks at the store."""
 _PAGE = 1000
+REMEMBERED = 4096
+"""Events that are kept for those who come back after a moment: the store is not asked for them."""
 _MOST_UNHEARD = 20_000
 """Events that a listener may lie behind. Whoever is slower is let go: it can go on from where it
 was, and gets from the store what it has missed."""
@@ -35,7 +38,7 @@ Heard = Callable[[Sequence[Told]], object]
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """Events in the order in which they were found."""
+    """Events in the order of their numbers, of which some may come in a later batch."""
 
     events: Sequence[Told]
     position: int
@@ -69,6 +72,9 @@ class Feed:
         self._lock = threading.Lock()
         self._listeners: list[_Listener] = []
         self._hearers: list[Heard] = []
+        self._remembered: deque[Told] = deque()
+        self._forgotten = 0
+        """Up to which number not everything that was found is remembered."""
         self._closing = threading.Event()
         self._late: dict[int, float] = {}
         """Numbers that were not there when later ones were, and until when they may come."""
@@ -76,6 +82,7 @@ class Feed:
         self._may_be_late = stores.database.writer.dialect.name != "sqlite"
         self._last = 0
         self._begin()
+        self._forgotten = self._last
         self._thread = threading.Thread(target=self._follow, name="vmwright-feed", daemon=True)
         self._thread.start()
 
@@ -130,8 +137,13 @@ class Feed:
                 return
             self._listeners.append(listener)
             position = self._position()
+            remembered = self._remembers(after)
         told: set[int] = set()
         try:
+            if remembered is not None:
+                after = None
+                if found := [one for one in remembered if wants(one)]:
+                    yield Batch(events=found, position=position)
             while after is not None and (missed := await asyncio.to_thread(page, after)):
                 after = missed[-1].event.seq
                 if found := [one for one in missed if wants(one)]:
@@ -186,7 +198,21 @@ class Feed:
                     del self._late[number]
         return found
 
+    def _remembers(self, after: int | None) -> Sequence[Told] | None:
+        """Everything that was found and has a higher number; None if some of it is forgotten."""
+        if after is None or after < self._forgotten:
+            return None
+        found = [one for one in self._remembered if one.event.seq > after]
+        return sorted(found, key=lambda one: one.event.seq)
+
+    def _remember(self, page: Sequence[Told]) -> None:
+        self._remembered.extend(page)
+        while len(self._remembered) > REMEMBERED:
+            number = self._remembered.popleft().event.seq
+            self._forgotten = max(self._forgotten, number)
+
     def _note(self, page: Sequence[Told]) -> None:
+        self._remember(page)
         for number in (one.event.seq for one in page):
             self._late.pop(number, None)
             if number > self._last:

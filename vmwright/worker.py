@@ -25,7 +25,9 @@ from vmwright.tasks.task import Means
 LOG = logging.getLogger(__name__)
 
 _TICK = 1.0
-"""Seconds between two words of a service on how it stands, or of runs on how far they are."""
+"""Seconds between two words of a service on how it stands."""
+_SOON = 0.4
+"""Seconds until whoever watches hears of the end of a task that nothing follows just then."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,7 +180,7 @@ class Worker:
     def _rounds_of_runs(self) -> Sequence[Round]:
         """What the renewal of the lease must not wait for."""
         return (
-            Round(name="events", what=self._dispatcher.publish, pause=_TICK),
+            Round(name="events", what=self._dispatcher.publish, pause=_SOON),
             Round(name="history", what=self._remember, pause=_TICK),
         )
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import create, disk, engine, grown, history, resume, startup, waiting
+from benchmarks import create, disk, engine, grown, history, pages, resume, startup, waiting
 from benchmarks.deployment import settings_of
 from benchmarks.processes import ROOT
 from tests.support.lab import preload
@@ -115,6 +115,17 @@ def test_memory_of_what_waits(url: str, tmp_path: Path) -> None:
     assert line["resident_mib"] > 0
 
 
+def test_pages_that_drop_their_lines_miss_nothing(url: str, tmp_path: Path) -> None:
+    """Of some builds at once; how soon they hear, and what they cost, `make bench` says."""
+    lines = child(lambda: pages.main(url, tmp_path, 8, 3, 1, latency=0.05), tmp_path / "said")
+    there, none = lines
+    assert (there["listeners"], none["listeners"]) == (3, 0)
+    assert there["events"] >= 8 * 20
+    assert there["drops"] >= 3 * 3
+    assert there["lost"] == 0
+    assert there["cpu_seconds"] > 0
+
+
 def test_starts_of_the_command(tmp_path: Path) -> None:
     lines = child(lambda: startup.main(1, tmp_path, 1), tmp_path / "said")
     assert [line["command"] for line in lines] == ["--help", "list"]
@@ -130,7 +141,7 @@ def test_the_floor_of_the_disk(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_all_parts_together_end_with_a_verdict_on_each_target(tmp_path: Path) -> None:
     """As `make bench` does, but for the peers, which would be installed, and real guests."""
-    parts = ["disk", "engine", "create", "history", "recovery", "workers", "startup"]
+    parts = ["disk", "engine", "create", "history", "recovery", "workers", "pages", "startup"]
     options = ["--tiny", "--without-peers", "--only", ",".join(parts)]
     file = tmp_path / "results.json"
     command = [sys.executable, "-m", "benchmarks", *options, "--output", str(file)]

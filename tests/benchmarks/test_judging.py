@@ -44,6 +44,12 @@ WANTED = {
     "waiting_kib": ("<=", 50),
     "libvirt_over_bare_script": ("<=", 1.05),
     "libvirt_uploads_of_ten": ("<=", 1),
+    "pages_sqlite_p99_ms": ("<=", 1000),
+    "pages_sqlite_lost": ("<=", 0),
+    "pages_sqlite_cpu": ("<=", 0.15),
+    "pages_postgresql_p99_ms": ("<=", 1000),
+    "pages_postgresql_lost": ("<=", 0),
+    "pages_postgresql_cpu": ("<=", 0.15),
     "startup_help_seconds": ("<=", 0.3),
     "startup_list_seconds": ("<=", 0.5),
 }

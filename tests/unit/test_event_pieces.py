@@ -18,15 +18,22 @@ def told(seq: int) -> Told:
     return Told(event=event, project="p", kind="create", flow="create_instance", submitted_at=0.0)
 
 
-def test_only_the_last_message_of_a_batch_says_how_far_everything_was_told() -> None:
-    """A line that is cut behind the first of them must not go on behind the last."""
-    batch = Batch(events=[told(4), told(6), told(5)], position=6)
+def test_a_message_says_no_more_than_was_told_up_to_it() -> None:
+    """Whose line is cut behind one must not go on behind the last one of its batch."""
+    batch = Batch(events=[told(number) for number in (4, 5, 7, 9)], position=12)
     messages = _piece(batch).split("\n\n")
     assert messages.pop() == ""
     fields = [dict(line.split(": ", 1) for line in message.splitlines()) for message in messages]
-    assert [one.get("id") for one in fields] == [None, None, "6"]
-    assert [one["event"] for one in fields] == ["task"] * 3
-    assert ['"seq":4' in one["data"] for one in fields] == [True, False, False]
+    assert [one["id"] for one in fields] == ["4", "5", "7", "12"]
+    assert [one["event"] for one in fields] == ["task"] * 4
+    assert ['"seq":4' in one["data"] for one in fields] == [True, False, False, False]
+
+
+def test_what_may_still_come_is_gone_back_to() -> None:
+    """Number 6 is not there yet."""
+    batch = Batch(events=[told(number) for number in (4, 5, 7, 9)], position=5)
+    ids = [line for line in _piece(batch).splitlines() if line.startswith("id: ")]
+    assert ids == ["id: 4", "id: 5", "id: 5", "id: 5"]
 
 
 def test_an_event_is_written_once_however_many_listen() -> None:

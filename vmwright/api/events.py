@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 
 from vmwright.api.identity import Speaking, is_known_still
 from vmwright.descriptions import moment
-from vmwright.feed import Batch, Feed
+from vmwright.feed import REMEMBERED, Batch, Feed
 from vmwright.persistence.event_log import Told
 
 router = APIRouter(tags=["events"])
@@ -100,12 +100,14 @@ async def kept_up(
 
 
 def _piece(batch: Batch) -> str:
-    """Only the last message has the position: whoever's line was cut before it has not heard all
-    of what comes up to there."""
-    return "\n\n".join(map(_message, batch.events)) + f"\nid: {batch.position}\n\n"
+    """Whose line is cut in it goes on behind the last message that came through."""
+    *others, last = batch.events
+    ids = [*(min(one.event.seq, batch.position) for one in others), batch.position]
+    pairs = zip((*others, last), ids, strict=True)
+    return "".join(f"{_message(told)}\nid: {number}\n\n" for told, number in pairs)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=2 * REMEMBERED)
 def _message(told: Told) -> str:
     """Written once, however many listen."""
     text = json.dumps(document(told), separators=(",", ":"))

@@ -11,6 +11,9 @@ from vmwright.persistence.records import Event
 from vmwright.persistence.unit_of_work import UnitOfWork
 from vmwright.progress import Progress, Speedometer
 
+_SELDOM = 1.0
+"""Seconds between two words on how far tasks are."""
+
 
 @dataclass
 class Active:
@@ -22,13 +25,19 @@ class Active:
     cancelled: threading.Event = field(default_factory=threading.Event)
     progress: dict[str, Progress] = field(default_factory=dict)
     _speeds: dict[str, Speedometer] = field(default_factory=dict)
+    told: float = -math.inf
+    """When it was last told how far they are, on the monotonic clock."""
     outside: dict[str, float] = field(default_factory=dict)
     """Tasks that their hosts were given and have not ended, and since when, on the monotonic
     clock."""
 
     def news(self) -> list[Event]:
-        """How far its tasks are, if they have said so since this was last asked."""
+        """How far its tasks are, if they have said so since this was last told; that is kept for
+        ever, and not told too often."""
         assert self.work is not None, "tasks run"
+        if not self.progress or time.monotonic() < self.told + _SELDOM:
+            return []
+        self.told = time.monotonic()
         progress, self.progress = self.progress, {}
         return [
             self.work.event("progress", "progress", task=task, detail=told.to_store())
