@@ -104,6 +104,11 @@ class Feed:
         with self._lock:
             return len(self._listeners)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing more will be told."""
+        return self._closing.is_set()
+
     def everything(self, project: str | None, *, after: int | None = None) -> AsyncIterator[Batch]:
         """What happens to operations of a project, or of all, from now on, or has happened after
         that number. Ends if this listener has fallen too far behind, or the feed is closed."""

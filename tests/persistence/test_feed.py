@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 import sqlalchemy as sa
 
+from tests.support.databases import PostgreSQL
 from tests.support.rows import stored_operation
 from vmwright.feed import Batch, Feed
 from vmwright.persistence.records import Event, Operation
@@ -197,6 +198,24 @@ def test_closing_lets_all_listeners_go(stores: Stores, operation: Operation) -> 
         feed.close()
         assert [batch async for batch in batches] == []
         assert [batch async for batch in feed.everything(None)] == []
+
+    with feeding(stores) as feed:
+        asyncio.run(listen(feed))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+def test_a_store_that_was_away_is_heard_again(
+    stores: Stores, operation: Operation, postgresql: PostgreSQL
+) -> None:
+    async def listen(feed: Feed) -> None:
+        batches = feed.everything(None, after=0)
+        committed(stores, operation, "before")
+        notes, _ = await heard(batches, "before")
+        postgresql.stop()
+        postgresql.start_again()
+        committed(stores, operation, "after")
+        assert (await heard(batches, "after", notes))[0] == ["before", "after"]
 
     with feeding(stores) as feed:
         asyncio.run(listen(feed))

@@ -12,7 +12,7 @@ from tests.support.answering import Answering, answering
 from tests.support.lab import Lab
 
 _JUDGED = Path(__file__).with_name("schemathesis.toml")
-_ENDLESS = "(events|console)$"
+_ENDLESS = "(events|watch|console)$"
 """What streams until whoever listens leaves."""
 
 

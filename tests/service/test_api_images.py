@@ -4,6 +4,7 @@ import http.client
 import os
 import resource
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -70,14 +71,34 @@ def test_what_cannot_be_taken_is_refused_before_it_is_sent(
     assert client.post("/v1/images?name=", content=RAW).status_code == 400
     assert client.post("/v1/images?name=x", content=b"").status_code == 400
     # As many bytes as are announced here are never sent.
+    with closing(announced(service, 2**31)) as line:
+        answer = line.getresponse()
+        assert (answer.status, b"max_image_gib" in answer.read()) == (400, True)
+
+
+def announced(service: Answering, length: int) -> http.client.HTTPConnection:
+    """A connection on which an image of so many bytes is to be sent."""
     line = http.client.HTTPConnection(service.url.removeprefix("http://"))
-    line.putrequest("POST", "/v1/images?name=x")
+    line.putrequest("POST", "/v1/images?name=x&disk_format=raw")
     line.putheader("Authorization", f"Bearer {service.token}")
-    line.putheader("Content-Length", str(2**31))
+    line.putheader("Content-Length", str(length))
     line.endheaders()
-    answer = line.getresponse()
-    assert (answer.status, b"max_image_gib" in answer.read()) == (400, True)
-    line.close()
+    return line
+
+
+def test_a_service_that_is_stopped_waits_for_nobody(tmp_path: Path) -> None:
+    """Neither for the rest of an image, nor for who listens or waits."""
+    with (
+        answering(Lab(tmp_path)) as running,
+        running.asked_by(running.token) as client,
+        client.stream("GET", "/v1/events") as stream,
+        closing(announced(running, len(RAW))) as line,
+    ):
+        line.send(RAW[: 2**20])
+        assert running.service.stop() == 0
+        assert line.getresponse().status == 503
+        assert [text for text in stream.iter_lines() if text] == [": hello"]
+        assert "Traceback" not in running.service.log.read_text()
 
 
 def test_of_who_leaves_half_way_nothing_stays(service: Answering, client: httpx.Client) -> None:

@@ -37,6 +37,13 @@ def test_what_others_submit_is_built_at_once(lab: Lab) -> None:
     assert " INFO " in first
 
 
+def test_a_service_with_nothing_left_to_do_is_refused(lab: Lab) -> None:
+    """It answers nobody here, by its configuration."""
+    with started(lab, words=("--no-run", "--no-upkeep")) as service:
+        assert service.process.wait() == 2
+        assert "everything that it does is switched off" in service.log.read_text()
+
+
 def test_what_was_there_before_is_taken_up(lab: Lab) -> None:
     """Submitted, put down by a controller, and left by a dead one."""
     assert lab.child(submit).status == 0

@@ -104,7 +104,8 @@ def _operators_rules() -> list[policy.RuleDefault]:
             OPERATE,
             "rule:admin_required",
             "Look after the deployment: register, change and delete images, flavors, networks "
-            "and hosts, set quotas and see those of other projects, serve, audit, pay debts.",
+            "and hosts, set quotas and see those of other projects, serve, audit, pay debts, make "
+            "tokens.",
             [{"path": "/v1/{noun}", "method": "POST"}],
         ),
         policy.DocumentedRuleDefault(

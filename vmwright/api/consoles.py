@@ -12,7 +12,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
-from vmwright.api.events import STREAMED
+from vmwright.api.events import STREAMED, feed_of
 from vmwright.api.identity import Speaking, is_known_still
 from vmwright.api.names import NameOrId
 from vmwright.errors import Cancelled, Unavailable, VmwrightError
@@ -175,7 +175,7 @@ async def _sent(
     async with aclosing(pieces):
         async for piece in pieces:
             now = time.monotonic()
-            if now >= ends:
+            if now >= ends or feed_of(request).is_closed:
                 return
             if now - looked >= _LOOK:
                 looked = now

@@ -55,7 +55,7 @@ _EXAMPLES: dict[str, Any] = {
             {"name": "db", "image": "debian-12", "flavor": "large"},
         ]
     },
-    "plan": {"name": "web1", "image": "debian-12", "flavor": "small"},
+    "plan": {"requests": [{"name": "web1", "image": "debian-12", "flavor": "small"}]},
     "create_flavor": {"name": "small", "vcpus": 1, "ram_mib": 1024, "disk_gib": 10},
     "create_network": {"name": "private", "cidr": "10.1.0.0/24", "dns": ["10.1.0.1"]},
     "create_port": {"name": "door", "network": "private", "ip": "10.1.0.10"},

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,12 +12,15 @@ from typing import BinaryIO
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
+from vmwright.api.events import feed_of
 from vmwright.errors import InvalidRequest, Unavailable
 from vmwright.private_files import own_directory
 
 _CHUNK = 1024 * 1024
 _SILENCE = 60.0
 """Seconds within which something of a body must come."""
+_LOOK = 0.5
+"""Seconds between two looks whether it is waited for any more."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -67,14 +71,25 @@ async def _store(request: Request, file: BinaryIO, limit: int) -> None:
 
 
 async def _chunks(request: Request) -> AsyncIterator[bytes]:
-    body = request.stream()
+    body, came = request.stream(), time.monotonic()
+    coming = asyncio.ensure_future(anext(body, None))
     try:
-        while (chunk := await asyncio.wait_for(anext(body, None), _SILENCE)) is not None:
-            yield chunk
+        while True:
+            done, _ = await asyncio.wait([coming], timeout=_LOOK)
+            if feed_of(request).is_closed:
+                raise Unavailable("this service is being stopped", hint="send the image again")
+            if done:
+                chunk, came = coming.result(), time.monotonic()
+                if chunk is None:
+                    return
+                yield chunk
+                coming = asyncio.ensure_future(anext(body, None))
+            elif time.monotonic() - came > _SILENCE:
+                raise InvalidRequest(f"nothing of the image has come for {_SILENCE:g} seconds")
     except ClientDisconnect:
         raise InvalidRequest("whoever sent the image has gone before its end") from None
-    except TimeoutError:
-        raise InvalidRequest(f"nothing of the image has come for {_SILENCE:g} seconds") from None
+    finally:
+        coming.cancel()
 
 
 def _write(file: BinaryIO, piece: bytes | bytearray) -> None:
