@@ -138,6 +138,17 @@ def test_closing_a_client_ends_what_waits_and_no_operation(
             assert not other.operation(operation.id).ended
 
 
+def test_name_is_one_part_of_a_path_whatever_is_in_it(lab: Lab, client: Client, port: int) -> None:
+    names = [".", "..", "a/b", "a%2Fb", "x/../y", "%2e%2e", "a\\b", "ä ö?#&=+"]
+    with answering(lab.settings, port):
+        for name in names:
+            made = client.inventory.create_flavor(name, 1, 64, 1)
+            assert client.inventory.flavor(name) == made
+        for name in names:
+            client.inventory.delete_flavor(name)
+        assert [flavor.name for flavor in client.inventory.flavors()] == ["small"]
+
+
 @pytest.mark.slow
 @pytest.mark.postgresql
 def test_nothing_is_missed_where_lines_break_again_and_again(

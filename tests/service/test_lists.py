@@ -1,22 +1,15 @@
 """Lists come in pages, each in a fixed number of statements, however long they are."""
 
 import json
-from pathlib import Path
 from typing import Any
 
-import pytest
 import sqlalchemy as sa
 
 from tests.support import lab as labs
-from tests.support.command_line import BUILD, CommandLine, stocked
+from tests.support.command_line import BUILD, CommandLine
 from tests.support.lab import Lab
 from vmwright.controller import Controller
 from vmwright.states import OperationState
-
-
-@pytest.fixture
-def vmwright(tmp_path: Path) -> CommandLine:
-    return stocked(tmp_path)
 
 
 def submit(controller: Controller, names: list[str]) -> None:

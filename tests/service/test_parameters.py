@@ -10,6 +10,7 @@ import pytest
 from tests.support.command_line import Called, CommandLine
 from tests.support.parameter_cases import CASES, Case
 from tests.support.parameter_world import stocked_with_everything
+from tests.support.through_service import ENDPOINT, WAYS, in_way
 from vmwright.cli.spec_file import written
 from vmwright.controller import Controller
 from vmwright.errors import VmwrightError
@@ -84,12 +85,25 @@ class Shop:
         return self.command.rows(), files
 
 
-@pytest.fixture(scope="module")
-def open_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+@pytest.fixture(scope="module", params=WAYS)
+def open_shop(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Shop]:
     """One that accepts."""
-    shop = Shop(stocked_with_everything(tmp_path_factory.mktemp("open")))
-    yield shop
-    shop.close()
+    stocked = stocked_with_everything(tmp_path_factory.mktemp("open"))
+    with in_way(request.param, stocked) as command:
+        shop = Shop(command)
+        yield shop
+        shop.close()
+
+
+@pytest.fixture(scope="module")
+def far_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """One that is reached through a service."""
+    with in_way(ENDPOINT, stocked_with_everything(tmp_path_factory.mktemp("far"))) as command:
+        words = ("--subnet-range", "10.19.0.0/24", "--bridge", "br0")
+        assert command("network", "create", "bridged", *words).code == 0
+        yield Shop(command)
 
 
 @dataclass(frozen=True)
@@ -133,6 +147,19 @@ def test_what_a_rule_forbids_is_refused_and_changes_nothing(
     assert text in called.err
     assert called.err.count("\n") == 1
     assert untouched.shop.everything() == untouched.before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", REFUSED, ids=str)
+def test_what_a_rule_forbids_a_service_refuses_in_the_same_words(
+    far_shop: Shop, case: Case
+) -> None:
+    assert case.error is not None
+    called = far_shop.call(case)
+    error, text = case.command_error or (case.error, case.text)
+    assert (called.code, called.out) == (error.exit_code, ""), called.err
+    assert text in called.err
+    assert called.err.count("\n") == 1
 
 
 def rows() -> Iterator[list[str]]:

@@ -29,11 +29,6 @@ def built(lab: Lab) -> Lab:
     return lab
 
 
-@pytest.fixture
-def vmwright(tmp_path: Path) -> CommandLine:
-    return stocked(tmp_path)
-
-
 def test_what_has_become_needed_since_it_was_found_is_left(built: Lab) -> None:
     """It is judged again in the transaction that decides it."""
     before, rows = built.world(), built.rows("SELECT * FROM vmwright_claims")
@@ -178,7 +173,8 @@ def test_command_adopts_what_is_unknown_only_where_that_was_asked_for(
     assert [vmwright.world(kind) for kind in ("domains", "volumes", "reservations")] == [[], [], []]
 
 
-def test_command_accepts_a_restored_store(vmwright: CommandLine) -> None:
+def test_command_accepts_a_restored_store(tmp_path: Path) -> None:
+    vmwright = stocked(tmp_path)
     assert vmwright("create", "web", *BUILD, "-q").code == 0
     done = vmwright("db", "restored")
     assert done.code == 0

@@ -1,5 +1,6 @@
 """Requests in files: what `spec` prints is what its options mean, and errors name the place."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from tests.support.command_line import CommandLine
 from tests.support.parameter_cases import CASES, Case
 from tests.support.parameter_world import FILES, stocked_with_everything
+from tests.support.through_service import WAYS, in_way
 from vmwright.cli.spec_file import read_requests, written
 from vmwright.errors import InvalidRequest
 from vmwright.request import CreateRequest
@@ -15,9 +17,13 @@ PLAINEST = {"name": "web", "image": "disk", "flavor": "small"}
 SAID = [case for case in CASES if case.error is None and case.words]
 
 
-@pytest.fixture(scope="module")
-def command(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
-    return stocked_with_everything(tmp_path_factory.mktemp("files"))
+@pytest.fixture(scope="module", params=WAYS)
+def command(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[CommandLine]:
+    stocked = stocked_with_everything(tmp_path_factory.mktemp("files"))
+    with in_way(request.param, stocked) as command:
+        yield command
 
 
 @pytest.fixture(scope="module")
@@ -95,13 +101,13 @@ BROKEN = {
 def test_errors_name_file_line_and_field(command: CommandLine, text: str) -> None:
     file = command.directory / "web.yaml"
     file.write_text(text)
-    before = command.rows()
+    before = command.stored()
     for option in ("-f", "--spec"):
         called = command("create", option, str(file))
         assert (called.code, called.out) == (2, ""), called.err
         assert called.err.startswith(f"vmwright: {file}{BROKEN[text]}"), called.err
         assert called.err.count("\n") == 1
-    assert command.rows() == before
+    assert command.stored() == before
 
 
 def test_a_file_that_is_no_text_or_too_long_is_refused(tmp_path: Path) -> None:
@@ -140,9 +146,9 @@ def test_several_of_a_file_are_accepted_or_none(command: CommandLine) -> None:
         "instances:\n- {name: a, image: disk, flavor: small}\n"
         "- {name: b, image: unknown, flavor: small}\n"
     )
-    before = command.rows()
+    before = command.stored()
     assert command("create", "-f", str(file)).code == 4
-    assert command.rows() == before
+    assert command.stored() == before
 
 
 def test_passwords_of_several_are_shown_to_people_too(command: CommandLine) -> None:
@@ -172,8 +178,8 @@ def test_contradictions_are_refused_before_anything_is_built(
 ) -> None:
     file = command.directory / "several.yaml"
     file.write_text("instances:\n" + "- {name: a, image: disk, flavor: small}\n" * 2)
-    before = command.rows()
+    before = command.stored()
     called = command("create", *(word.replace("FILE", str(file)) for word in words))
     assert (called.code, called.out) == (2, "")
     assert text in called.err
-    assert command.rows() == before
+    assert command.stored() == before

@@ -53,9 +53,11 @@ class ThroughService(CommandLine):
         return f"wait on: {self.command} operation wait {operation}"
 
     def configure(self, text: str = "", **simulated: str) -> None:
-        """For the service as for whoever calls: it begins anew with it."""
-        self.stop()
+        """For the service as for whoever calls: it begins anew with what is different."""
+        before = self.file.read_text()
         super().configure(text, **simulated)
+        if self.file.read_text() != before:
+            self.stop()
 
     def __call__(self, *words: str) -> Called:
         return super().__call__("--endpoint", self.url, *words)
@@ -86,11 +88,17 @@ class ThroughService(CommandLine):
 @contextmanager
 def called(way: str, directory: Path) -> Iterator[CommandLine]:
     """The command on a store that is `stocked`, in one of the two ways."""
-    embedded = stocked(directory)
+    with in_way(way, stocked(directory)) as command:
+        yield command
+
+
+@contextmanager
+def in_way(way: str, embedded: CommandLine) -> Iterator[CommandLine]:
+    """Calls on the same store, in one of the two ways."""
     if way == EMBEDDED:
         yield embedded
         return
-    command = ThroughService(directory)
+    command = ThroughService(embedded.directory)
     try:
         yield command
     finally:
@@ -105,8 +113,9 @@ def _started(file: Path) -> _Running:
 
 @contextmanager
 def answering(settings: Settings, port: int = 0) -> Iterator[str]:
-    """The address of a service in this process, which runs what it is asked to."""
-    with Controller(settings) as controller:
+    """The address of a service in this process, which runs what it is asked to. It is an
+    operator's, and its own token the caller's of the settings."""
+    with Controller(settings, caller=Caller()) as controller:
         feed = controller.feed()
         tokens = {digest(own_token(settings.state_dir)): Caller.of(settings.caller)}
         application = make_application(controller, feed, tokens)

@@ -219,6 +219,15 @@ def test_stranger_is_not_taken_for_a_service(status: int) -> None:
     assert str(status) in told.value.message
 
 
+@pytest.mark.parametrize("content", [{"debts": "many"}, [{"id": "a-secret-5d1f"}], "text"])
+def test_answer_of_another_release_is_an_error_of_ours_and_not_repeated(content: Any) -> None:
+    with stranger((200, "application/json", {}, content)) as url, Client(url, TOKEN) as client:
+        for ask in (client.debts, client.operations, lambda: client.instance("vm1")):
+            with pytest.raises(Unavailable, match="does not understand") as told:
+                ask()
+            assert "a-secret-5d1f" not in told.value.message
+
+
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_graph_is_drawn_from_its_json_as_from_the_store(sample: str) -> None:
     graph = SAMPLES[sample]()

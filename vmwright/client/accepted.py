@@ -1,6 +1,6 @@
 """Requests as they are sent, and what is said of them once they are accepted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -45,8 +45,7 @@ def single(request: "CreateRequest") -> "CreateRequest":
     return request
 
 
-def reservation_of(document: Mapping[str, Any]) -> Reservation:
-    accepted = Accepted.model_validate(document)
+def reservation_of(accepted: Accepted) -> Reservation:
     return Reservation(
         id=accepted.reservation_id,
         operations=[built.operation for built in accepted.instances],

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import quote
 
 from vmwright.client.accepted import Reservation, known_again, reservation_of, single, written
 from vmwright.client.connection import Connection
 from vmwright.client.following import Following
 from vmwright.client.found import Found, found_in, instances_in, operations_in
-from vmwright.resources.instance import Instance
+from vmwright.client.reading import named, read
+from vmwright.resources.instance import Accepted, Instance
 from vmwright.resources.operation import Event, Operation, OperationCounts
 from vmwright.resources.upkeep import OwedThing, Remaining
 from vmwright.states import OperationState, VmState
@@ -117,12 +117,12 @@ class Client:
 
         body = {"requests": [written(request) for request in requests]}
         answer = self._connection.ask("POST", "plan", body=body, again=True)
-        return [Plan.model_validate(one) for one in answer.json()]
+        return read(list[Plan], answer)
 
     def delete(self, instance: str) -> Operation:
         """Accept the end of an instance, by name or id, and begin it there."""
         answer = self._connection.ask("DELETE", f"instances/{named(instance)}", timeout=_LONG)
-        return Operation.model_validate_json(answer.content)
+        return read(Operation, answer)
 
     def cancel(self, operation: str, reason: str = "asked by the user") -> Operation:
         """Have a build taken back, wherever it runs."""
@@ -178,7 +178,7 @@ class Client:
 
     def operation(self, operation: str) -> Operation:
         answer = self._connection.get(f"operations/{named(operation)}")
-        return Operation.model_validate_json(answer.content)
+        return read(Operation, answer)
 
     def operations(
         self,
@@ -235,16 +235,16 @@ class Client:
         """How many operations are in each state; of those that have ended, among the newest ten
         thousand only."""
         answer = self._connection.get("operations/counts")
-        return OperationCounts.model_validate_json(answer.content).states
+        return read(OperationCounts, answer).states
 
     def instance(self, name_or_id: str) -> Instance:
         answer = self._connection.get(f"instances/{named(name_or_id)}")
-        return Instance.model_validate_json(answer.content)
+        return read(Instance, answer)
 
     def instance_of(self, operation: Operation) -> Instance:
         """The instance of an operation, also after it was deleted."""
         answer = self._connection.get(f"operations/{named(operation.id)}/instance")
-        return Instance.model_validate_json(answer.content)
+        return read(Instance, answer)
 
     def instances(
         self, reservation: str | None = None, *, after: str | None = None, limit: int | None = None
@@ -342,8 +342,8 @@ class Client:
 
     def debts(self) -> Sequence[dict[str, Any]]:
         """Everything that is owed, the oldest first, as operators see it."""
-        owed = self._connection.get("debts").json()
-        return [OwedThing.model_validate(one).model_dump(mode="json") for one in owed]
+        owed = read(list[OwedThing], self._connection.get("debts"))
+        return [one.model_dump(mode="json") for one in owed]
 
     def drop_debt(self, debt: str, why: str) -> None:
         """Have nobody pay this any more, as what is owed is not there, or never goes."""
@@ -352,7 +352,7 @@ class Client:
     def pay_debts(self) -> int:
         """Have made absent what is owed and due; returns how many debts remain."""
         answer = self._connection.ask("POST", "debts/pay", again=True, timeout=_LONG)
-        return Remaining.model_validate_json(answer.content).debts
+        return read(Remaining, answer).debts
 
     def _accepted(
         self, requests: "Sequence[CreateRequest]", *, begin: bool
@@ -362,17 +362,12 @@ class Client:
         body = {"requests": [known_again(request) for request in requests]}
         query = {"begin": begin}
         answer = self._connection.ask("POST", "reservations", body=body, query=query, again=True)
-        return [reservation_of(one) for one in answer.json()]
+        return [reservation_of(one) for one in read(list[Accepted], answer)]
 
     def _verb(self, operation: str, verb: str, body: object = None) -> Operation:
         path = f"operations/{named(operation)}/{verb}"
         answer = self._connection.ask("POST", path, body=body, timeout=_LONG)
-        return Operation.model_validate_json(answer.content)
-
-
-def named(name_or_id: str) -> str:
-    """A name or id as one part of a path."""
-    return quote(name_or_id, safe="")
+        return read(Operation, answer)
 
 
 def _only(reservations: Sequence[Reservation]) -> Operation:

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
-from urllib.parse import quote
 
 from vmwright.client.connection import Connection
+from vmwright.client.reading import named, read
 from vmwright.resources.resource import Resource
 
 R = TypeVar("R", bound=Resource)
@@ -20,11 +20,12 @@ class Collection(Generic[R]):
 
     def all(self) -> Sequence[R]:
         """Every one that the caller sees, oldest first."""
-        found = self._connection.get(self._path).json()
-        return [self._kind.model_validate(one) for one in found]
+        kind: Any = list[self._kind]  # type: ignore[name-defined]
+        found: list[R] = read(kind, self._connection.get(self._path))
+        return found
 
     def get(self, name_or_id: str) -> R:
-        return self._kind.model_validate_json(self._connection.get(self.of(name_or_id)).content)
+        return read(self._kind, self._connection.get(self.of(name_or_id)))
 
     def create(self, timeout: float | None = None, **fields: Any) -> R:
         """Those fields that are None are left to the service."""
@@ -34,15 +35,15 @@ class Collection(Generic[R]):
         """What comes of a verb."""
         body = {name: value for name, value in fields.items() if value is not None}
         answer = self._connection.ask("POST", path, body=body, timeout=timeout)
-        return self._kind.model_validate_json(answer.content)
+        return read(self._kind, answer)
 
     def change(self, name_or_id: str, **changes: Any) -> R:
         answer = self._connection.patch(self.of(name_or_id), changes)
-        return self._kind.model_validate_json(answer.content)
+        return read(self._kind, answer)
 
     def delete(self, name_or_id: str, timeout: float | None = None) -> None:
         self._connection.ask("DELETE", self.of(name_or_id), timeout=timeout)
 
     def of(self, name_or_id: str, *more: str) -> str:
         """The path of one of them, or of something below it."""
-        return "/".join([self._path, quote(name_or_id, safe=""), *more])
+        return "/".join([self._path, named(name_or_id), *more])

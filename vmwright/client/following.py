@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from vmwright.client.connection import Connection
 from vmwright.client.messages import Message, messages
+from vmwright.client.reading import read
 from vmwright.errors import DeadlinePassed, StoreUnavailable, Unavailable, VmwrightError
 from vmwright.resources.operation import Event
 
@@ -67,7 +68,7 @@ class Following:
             yield from messages(answer)
 
     def _new(self, message: Message) -> Iterator[Event]:
-        event = Event.model_validate_json(message.data)
+        event = read(Event, message.data)
         if message.id is not None:
             self._position = message.id
         if event.seq > self._after and event.seq not in self._heard:

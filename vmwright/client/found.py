@@ -4,13 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import httpx
-from pydantic import TypeAdapter
 
+from vmwright.client.reading import read
 from vmwright.resources.instance import Instance
 from vmwright.resources.operation import Operation
-
-_INSTANCES = TypeAdapter(list[Instance])
-_OPERATIONS = TypeAdapter(list[Operation])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +21,7 @@ class Found:
 
 
 def operations_in(answer: httpx.Response) -> list[Operation]:
-    return _OPERATIONS.validate_json(answer.content)
+    return read(list[Operation], answer)
 
 
 def found_in(answer: httpx.Response) -> Found:
@@ -33,7 +30,7 @@ def found_in(answer: httpx.Response) -> Found:
 
 def instances_in(answer: httpx.Response) -> tuple[list[Instance], str | None]:
     """The instances of a page, and the id after which the next one begins, if there is one."""
-    return _INSTANCES.validate_json(answer.content), _next(answer, "after")
+    return read(list[Instance], answer), _next(answer, "after")
 
 
 def _next(answer: httpx.Response, marker: str) -> str | None:

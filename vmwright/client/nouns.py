@@ -3,20 +3,15 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
-
-from pydantic import TypeAdapter
 
 from vmwright.client.collection import Collection
 from vmwright.client.connection import Connection
+from vmwright.client.reading import named, read
 from vmwright.resources.group import SecurityGroup, SecurityGroupRule, ServerGroup
 from vmwright.resources.key_pair import KeyPair
 from vmwright.resources.network import Port
 from vmwright.resources.quota import Quota
 from vmwright.resources.token import NewToken, Token
-
-_RULES = TypeAdapter(list[SecurityGroupRule])
-_QUOTAS = TypeAdapter(list[Quota])
 
 
 class Ports:
@@ -86,7 +81,7 @@ class SecurityGroups:
     def rules(self, name_or_id: str) -> Sequence[SecurityGroupRule]:
         """The rules of a group, oldest first."""
         answer = self._connection.get(self._groups.of(name_or_id, "rules"))
-        return _RULES.validate_json(answer.content)
+        return read(list[SecurityGroupRule], answer)
 
     def delete(self, name_or_id: str) -> None:
         """Forget a group that no living instance is in and no other group's rule names."""
@@ -183,7 +178,7 @@ class Quotas:
     def list(self, project: str | None = None) -> Sequence[Quota]:
         """Every limit of a project, by default of the caller's own, with what it has of it."""
         answer = self._connection.get(_path(project))
-        return _QUOTAS.validate_json(answer.content)
+        return read(list[Quota], answer)
 
     def set(self, limits: Mapping[str, int], project: str) -> None:
         """Have these limits stand for those of the configuration; -1 is unlimited."""
@@ -195,4 +190,4 @@ class Quotas:
 
 
 def _path(project: str | None) -> str:
-    return "quotas" if project is None else f"quotas/{quote(project, safe='')}"
+    return "quotas" if project is None else f"quotas/{named(project)}"

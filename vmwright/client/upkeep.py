@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from vmwright.client.connection import Connection
+from vmwright.client.reading import read
 from vmwright.resources.upkeep import Finding
 
 _QUIET = frozenset({"expiring", "foreign"})
@@ -23,7 +24,7 @@ class Upkeep:
         itself. Changes nothing."""
         query = {"everything": everything}
         answer = self._connection.ask("GET", "audit", query=query, timeout=_PATIENCE)
-        return [_finding(one) for one in answer.json()]
+        return [one.model_dump(mode="json") for one in read(list[Finding], answer)]
 
     def needs_eyes(self, found: Sequence[dict[str, Any]]) -> bool:
         """Whether something is to be done about any of what `audit` returned."""
@@ -40,8 +41,4 @@ class Upkeep:
         answer = self._connection.ask(
             "POST", "audit/repair", body=body, again=True, timeout=_PATIENCE
         )
-        return [_finding(one) for one in answer.json()]
-
-
-def _finding(document: object) -> dict[str, Any]:
-    return Finding.model_validate(document).model_dump(mode="json")
+        return [one.model_dump(mode="json") for one in read(list[Finding], answer)]

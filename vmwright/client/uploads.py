@@ -11,6 +11,7 @@ import httpx
 from vmwright.client.connection import Connection
 from vmwright.client.messages import messages
 from vmwright.client.problems import error_in
+from vmwright.client.reading import read
 from vmwright.errors import InvalidRequest, Unavailable
 from vmwright.progress import Progress
 from vmwright.resources.image import Image
@@ -37,7 +38,7 @@ def _taken(answer: httpx.Response, wait: Wait) -> Image:
             case "progress":
                 wait.tell(Progress.from_store(json.loads(message.data)))
             case "image":
-                return Image.model_validate_json(message.data)
+                return read(Image, message.data)
             case "problem":
                 raise error_in(json.loads(message.data))
     raise Unavailable("the service has hung up before the image was taken in")
