@@ -1,6 +1,7 @@
 """The live display fits any terminal."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.cells import cell_len
@@ -83,3 +84,19 @@ def test_live_display_takes_a_new_graph_at_each_refresh():
     with Live(console=paper, auto_refresh=False) as live:
         for sample in ("running_create", "done_create"):
             live.update(tree(SAMPLES[sample]()), refresh=True)
+
+
+def test_a_tree_names_the_host_and_those_that_failed():
+    fault = {"task": "spawn", "message": "no room"}
+    tries = [
+        {"number": 1, "host": "host1", "outcome": "failed", "fault": fault},
+        {"number": 2, "host": "host2", "outcome": "failed", "fault": fault},
+    ]
+    graph = SAMPLES["failing_create"]()
+    graph.graph["operation"] = replace(graph.graph["operation"], attempts=tries)
+    paper = console()
+    with paper.capture() as capture:
+        paper.print(tree(graph))
+    lines = [line.rstrip() for line in capture.get().splitlines()]
+    assert "✗ attempt 1 on host1 failed: spawn: no room" in lines
+    assert "attempt 2 on host2" in lines, "why is told where it failed"

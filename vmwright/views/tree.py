@@ -171,13 +171,14 @@ def _attempts(graph: Graph, glyphs: Glyphs) -> Iterator[RenderableType]:
     facts = operation_of(graph)
     assert facts is not None, "a flow has no attempts"
     is_told_below = any(node.error for node in nodes_of(graph))
+    several = len(facts.attempts) > 1
     for one in facts.attempts:
         host = f" on {printable(one['host'])}" if one.get("host") else ""
-        if one.get("outcome") in (None, "done"):
-            word = f"attempt {one['number']}{host}" if len(facts.attempts) > 1 else host.strip()
-            yield from [Text(glyphs.fitted(word), style="dim")] if word else []
-        elif one is not facts.attempts[-1] or not is_told_below:
+        is_told = is_told_below and one is facts.attempts[-1]
+        if one.get("outcome") not in (None, "done") and not is_told:
             yield _failed_attempt(one, f"attempt {one['number']}{host}", glyphs)
+        elif where := f"attempt {one['number']}{host}" if several else host.strip():
+            yield Text(glyphs.fitted(where), style="dim")
 
 
 def _failed_attempt(one: Mapping[str, Any], which: str, glyphs: Glyphs) -> RenderableType:
