@@ -107,8 +107,11 @@ class Ownership:
             return False
         return since >= renewal.at or operation in renewal.ours
 
-    def lease_left(self) -> float:
-        """Seconds for which our word is still good, if the store is not heard of again."""
+    def lease_left(self) -> float | None:
+        """Seconds for which our word is still good, if the store is not heard of again; None if
+        it was never given."""
+        if self._thread is None:
+            return None
         return max(0.0, self._renewal.at + self._lease - lease_clock())
 
     def is_kept(self) -> bool:

@@ -38,8 +38,9 @@ class Standing:
     """Operations that it runs."""
     silent_for: float
     """Seconds since it last looked for work; infinite if one of its threads has died."""
-    lease_left: float
-    """Seconds for which others leave it what it runs, if the store is not heard of again."""
+    lease_left: float | None
+    """Seconds for which others leave it what it runs, if the store is not heard of again; None if
+    it runs nothing."""
     lost: int
     """Runs that ended because their operations were not its own any more, since it began."""
 

@@ -49,12 +49,13 @@ class Gauges(Collector):
     def _of_process(self) -> Iterator[Metric]:
         standing = self._overview.process()
         yield _gauge("vmwright_runs", "Operations that this process runs now.", standing.running)
-        yield _gauge(
-            "vmwright_owner_lease_seconds",
-            "Seconds for which others leave this process what it runs, if the store is not heard "
-            "of again.",
-            standing.lease_left,
-        )
+        if standing.lease_left is not None:
+            yield _gauge(
+                "vmwright_owner_lease_seconds",
+                "Seconds for which others leave this process what it runs, if the store is not "
+                "heard of again.",
+                standing.lease_left,
+            )
         yield CounterMetricFamily(
             "vmwright_claims_lost",
             "Runs that ended in this process because their operations were not its own any more.",
