@@ -155,7 +155,7 @@ def test_a_console_is_shown_to_all_who_want_to_see_it(client: httpx.Client) -> N
 def test_who_waits_holds_no_thread_and_hears_of_what_others_run(lab: Lab) -> None:
     """Nothing runs here: another process builds what was accepted."""
     with (
-        answering(lab, "", "--no-run", "--no-upkeep") as running,
+        answering(lab, words=("--no-run", "--no-upkeep")) as running,
         running.asked_by(running.token, limits=httpx.Limits(max_connections=None)) as client,
         ThreadPoolExecutor(_WAITING) as pool,
     ):

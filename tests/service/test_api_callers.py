@@ -4,9 +4,11 @@ import json
 import re
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.support import lab as labs
 from tests.support.answering import Answering, answering, operation_of, wish
 from tests.support.any_key import ssh_public_key
 from tests.support.command_line import CommandLine
@@ -146,6 +148,21 @@ def test_a_deleted_token_is_known_no_more_also_where_something_streams(
         assert ours.delete("/v1/tokens/leaving").status_code == 204
         assert leaving.get("/v1/me").status_code == 401
         assert not [line for line in lines if line]
+
+
+def test_who_waits_is_told_nothing_once_the_token_is_gone(lab: Lab) -> None:
+    with answering(lab, words=("--no-run", "--no-upkeep")) as running:
+        token = running.token_of("waiting")
+        with (
+            running.asked_by(running.token) as ours,
+            running.asked_by(token) as waiting,
+            ThreadPoolExecutor(1) as pool,
+        ):
+            operation = operation_of(ours.post("/v1/instances", json=wish()))
+            answer = pool.submit(waiting.get, f"/v1/operations/{operation}?wait=60")
+            assert ours.delete("/v1/tokens/waiting").status_code == 204
+            assert lab.child(labs.resume).status == 0
+            assert answer.result().status_code == 401
 
 
 def test_a_token_that_is_over_is_known_no_more(service: Answering) -> None:

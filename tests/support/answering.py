@@ -1,7 +1,7 @@
 """A running service that answers on HTTP, and those who ask it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -34,9 +34,9 @@ class Answering:
 
 
 @contextmanager
-def answering(lab: Lab, text: str = "", *words: str, name: str = "serve") -> Iterator[Answering]:
+def answering(lab: Lab, text: str = "", *, words: Sequence[str] = ()) -> Iterator[Answering]:
     """A service on a free port of loopback, with these words of the command."""
-    with serving(lab, text, name, words=words, answers=True) as service:
+    with serving(lab, text, words=words, answers=True) as service:
         token = (lab.home / "token").read_text().strip()
         yield Answering(lab, service, service.url, token)
 

@@ -37,11 +37,7 @@ class Front:
         if caller is None:
             caller = self.controller.inventory.tokens.caller_of(shown)
         if caller is None:
-            raise Unauthenticated(
-                "this token is not known here",
-                hint="the service's own is in the file `token` of its state_dir; "
-                "others: vmwright token list",
-            )
+            raise _unknown()
         return self._of(caller)
 
     async def knows(self, shown: str) -> bool:
@@ -69,6 +65,14 @@ class Front:
         return known
 
 
+def _unknown() -> Unauthenticated:
+    return Unauthenticated(
+        "this token is not known here",
+        hint="the service's own is in the file `token` of its state_dir; "
+        "others: vmwright token list",
+    )
+
+
 def front_of(request: Request) -> Front:
     """The application's."""
     front = request.app.state.front
@@ -94,6 +98,12 @@ def speaking(
 async def is_known_still(request: Request) -> bool:
     """Whether the token with which something long was begun is known still."""
     return await front_of(request).knows(request.state.digest)
+
+
+async def refuse_forgotten(request: Request) -> None:
+    """`Unauthenticated` if the token is known no more, after something long."""
+    if not await is_known_still(request):
+        raise _unknown()
 
 
 Speaking = Annotated[Controller, Depends(speaking)]

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from vmwright.api.events import feed_of
-from vmwright.api.identity import Speaking
+from vmwright.api.identity import Speaking, refuse_forgotten
 from vmwright.api.names import Id
 from vmwright.api.pages import DEFAULT, Limit, Text, tell_next
 from vmwright.api.pictures import Format, picture
@@ -84,6 +84,7 @@ async def show_operation(
     known = await asyncio.to_thread(controller.operation, operation)
     if wait:
         await settled(feed_of(request), controller, known.id, wait)
+        await refuse_forgotten(request)
     return await asyncio.to_thread(_described, controller, operation)
 
 

@@ -55,7 +55,10 @@ class Found:
 class Search:
     """Reads the newest that fit first."""
 
-    def __init__(self, schema: Schema, lists: Lists, operations: OperationStore) -> None:
+    def __init__(
+        self, schema: Schema, lists: Lists, operations: OperationStore, window: int = WINDOW
+    ) -> None:
+        self._size = window
         self._schema = schema
         self._lists = lists
         self._operations = operations
@@ -64,7 +67,7 @@ class Search:
         self, connection: sa.Connection, wanted: Wanted, *, before: int | None, limit: int
     ) -> Found:
         """The latest `limit` that are wanted, of those before this `seq`."""
-        size = WINDOW if wanted.is_rare else limit + 1
+        size = self._size if wanted.is_rare else limit + 1
         window = self._window(wanted, before, size)
         column = window.c
         query = sa.select(column.id).where(*self._conditions(window, wanted))
