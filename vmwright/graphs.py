@@ -31,7 +31,8 @@ class Graphs:
         return None
 
     def of_operation(self, operation: Operation) -> Graph:
-        """`UnknownFlow` for an operation of a flow that is not known here."""
+        """Also with its ``events``, and the time ``now`` as of which it is drawn. `UnknownFlow` for
+        an operation of a flow that is not known here."""
         database = self._stores.database
         with database.read() as connection:
             instance = self._stores.instances.get(connection, operation.instance_id)
@@ -39,12 +40,16 @@ class Graphs:
             described = self._describe.operation(connection, operation)
         hooks = Spec.from_store(instance.request).hooks
         flow = stored_flow(operation.flow_name, operation.flow_version, self._means, hooks)
-        return operation_graph(
+        now, events = datetime.now(UTC), self._events(operation)
+        drawn = operation_graph(
             flow_graph(flow),
-            records_of(map(_dated, self._events(operation))),
+            records_of(map(_dated, events)),
             _facts_of(operation, debts, described),
-            now=datetime.now(UTC),
+            now=now,
         )
+        # For those who draw it further themselves, as more is told.
+        drawn.graph.update(events=events, now=now)
+        return drawn
 
     def _events(self, operation: Operation) -> list[Event]:
         found: list[Event] = []

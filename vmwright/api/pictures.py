@@ -5,13 +5,14 @@ from typing import Literal
 
 from fastapi import Response
 
-from vmwright.views import as_json, dot, mermaid, svg, text
+from vmwright.views import as_json, as_page, dot, mermaid, svg, text
 from vmwright.views.graph import Graph
 
-Format = Literal["json", "dot", "mermaid", "svg", "text"]
+Format = Literal["json", "page", "dot", "mermaid", "svg", "text"]
 
 _RENDERERS: dict[str, tuple[Callable[[Graph], str], str]] = {
     "json": (as_json.render, "application/json"),
+    "page": (as_page.render, "application/json"),
     "dot": (dot.render, "text/vnd.graphviz"),
     "mermaid": (mermaid.render, "text/vnd.mermaid"),
     "svg": (svg.render, "image/svg+xml"),

@@ -42,6 +42,7 @@ def answering(
     from vmwright.api.own_token import own_token
     from vmwright.api.server import Server
     from vmwright.inventory.tokens import digest
+    from vmwright.web.serving import router as page
 
     state_dir = session.settings.state_dir
     token = own_token(state_dir)
@@ -54,6 +55,7 @@ def answering(
         names=names_of(settings.host, settings.allowed_hosts),
         pulse=pulse,
     )
+    application.include_router(page)
     with Server(application, settings.host, settings.port) as server, closing(feed):
         LOG.info("answering at %s; the token is in %s", server.url, state_dir / "token")
         if session.stderr.isatty():

@@ -45,9 +45,9 @@ def way(points: Sequence[Point], *, curved: bool) -> str:
 
 def _direction(points: Sequence[Point], *, curved: bool) -> Point:
     """The unit vector in which a way ends."""
-    if curved:
-        return (0.0, 1.0)
     (x, y), (before_x, before_y) = points[-1], points[-2]
+    if curved:
+        return (0.0, math.copysign(1.0, y - before_y))
     length = math.dist(points[-1], points[-2]) or 1.0
     return ((x - before_x) / length, (y - before_y) / length)
 

@@ -1,0 +1,1 @@
+"""The page, as browsers show it and as they reckon."""
