@@ -56,8 +56,8 @@ def test_references_are_made_from_the_code(site: Path) -> None:
     commands = (site / "reference" / "commands.html").read_text()
     assert "vmwright operation abandon --why TEXT" in commands
     assert "--boot-from-volume" in commands
-    api = (site / "reference" / "api.html").read_text()
-    assert "POST /v1/instances" in api
-    assert 'id="problem"' in api or "application/problem+json" in api
+    routes = (site / "reference" / "routes.html").read_text()
+    assert "POST /v1/instances" in routes
+    assert 'id="createrequest"' in routes
     assert (site / "images" / "create_instance.svg").read_text().startswith("<svg")
     assert (site / "source" / "examples" / "embed.py.html").exists()
