@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from api_page import api_page
 from command_page import command_page
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.pages import Page
 from pictures import pictures
+from route_page import route_page
 from sources import Sources, with_links
 
-GENERATED = {"reference/commands.md": command_page, "reference/api.md": api_page}
+GENERATED = {"reference/commands.md": command_page, "reference/routes.md": route_page}
 
 
 def on_config(config: MkDocsConfig) -> None:

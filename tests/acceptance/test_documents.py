@@ -26,6 +26,7 @@ SLOW = {
         "how-to/stuck-operations",
         "how-to/upgrade",
         "how-to/watch",
+        "reference/api",
         "reference/cli",
     )
 }

@@ -1,6 +1,8 @@
 """The quickstart, run for real: what it shows, and that nothing of it stays."""
 
+import json
 import os
+import pty
 import re
 import shutil
 import signal
@@ -8,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -21,14 +24,16 @@ QUICKSTART = Path(__file__).parents[2] / "scripts" / "quickstart"
 TOUR = QUICKSTART.with_name("tour")
 
 
-def start(directory: Path, *before: str, **environment: str) -> "subprocess.Popen[str]":
+def start(
+    directory: Path, *before: str, stdin: int = subprocess.DEVNULL, **environment: str
+) -> "subprocess.Popen[str]":
     """The quickstart in the environment that runs the tests: nothing is installed."""
     # Whoever runs the tests in the background has them ignore what Ctrl-C sends.
     before = ("env", "--default-signal=INT", *before)
     own = {"QUICKSTART_DIR": str(directory), "VENV": sys.prefix, "YES": "1"} | environment
     return subprocess.Popen(
         [*before, str(QUICKSTART)],
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -70,7 +75,7 @@ def test_real_guest_is_built_shown_and_taken_back(place: Path) -> None:
     assert re.search(r"^GUEST-CONFIG /dev/vd\w uuid=\S+ hostname=vm1 ", output, re.M), output
     assert re.search(r"^GUEST-IP ip=\d+\.\d+\.\d+\.\d+ mac=", output, re.M), output
     assert re.search(r"^leftovers: 0$", output, re.M), output
-    assert "flowchart" in output
+    assert re.search(r"mark_active\W+done", output), output
     assert sorted(path.name for path in place.iterdir()) == ["graph.svg", "log"]
     assert "<svg" in (place / "graph.svg").read_text()
 
@@ -193,6 +198,24 @@ class TestWithoutPrivileges:
         (why,) = [line for line in output.splitlines() if "CAP_SYS_ADMIN" in line]
         assert why.startswith("Running simulated, because")
         assert re.search(r"^hypervisor: simulated$", output, re.M), output
+        assert re.search(r"^leftovers: 0$", output, re.M), output
+
+    @pytest.mark.slow
+    def test_page_shows_the_build_until_somebody_presses_enter(self, place: Path) -> None:
+        keyboard, theirs = pty.openpty()
+        quickstart = start(place, *self.WITHOUT, YES="", stdin=theirs)
+        os.write(keyboard, b"y\n")
+        output = until_written(quickstart, "The page: ")
+        found = re.search(r"^The page: (http://127\.0\.0\.1:\d+)/#token=(\S+)$", output, re.M)
+        assert found, output
+        seen = Request(f"{found[1]}/v1/operations", headers={"Authorization": f"Bearer {found[2]}"})
+        assert json.loads(urlopen(seen).read()) == []
+        os.write(keyboard, b"\n")
+        until_written(quickstart, "mark_active done")
+        assert [one["kind"] for one in json.loads(urlopen(seen).read())] == ["create"]
+        os.write(keyboard, b"\n")
+        output = quickstart.communicate()[0]
+        assert quickstart.returncode == 0, output
         assert re.search(r"^leftovers: 0$", output, re.M), output
 
     def test_libvirt_that_is_required_and_missing_is_a_failure(self, place: Path) -> None:

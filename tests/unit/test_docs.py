@@ -14,7 +14,7 @@ from vmwright.views import RENDERERS
 from vmwright.views.graph import flow_graph
 
 ROOT = Path(__file__).parents[2]
-GENERATED = {ROOT / "docs" / "reference" / name for name in ("api.md", "commands.md")}
+GENERATED = {ROOT / "docs" / "reference" / name for name in ("commands.md", "routes.md")}
 """Pages that the build of the site makes from the code: scripts/site/hooks.py."""
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 

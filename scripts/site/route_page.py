@@ -9,18 +9,15 @@ from openapi_of_service import description
 Schema = Mapping[str, Any]
 
 _INTRODUCTION = """\
-# HTTP API
+# Every route
 
-`vmwright serve` answers on HTTP. This page is made from its OpenAPI description, which the service
-itself gives at `/v1/openapi.json`. Every path under `/v1` wants the header
-`Authorization: Bearer TOKEN`; the service's own token is in `state_dir/token`. Errors are documents
-of the type `application/problem+json`, with `code`, `detail`, `task`, `host`, `cause`, `hint` and
-`retryable`.
+This page is made from the description that a service itself gives at `/v1/openapi.json`. How it
+behaves (tokens, pages, events, errors) is on [the page of the HTTP API](api.md).
 """
 _METHODS = ("get", "post", "put", "patch", "delete")
 
 
-def api_page() -> str:
+def route_page() -> str:
     """The whole page."""
     described = description()
     schemas = described["components"]["schemas"]
