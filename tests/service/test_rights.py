@@ -59,6 +59,7 @@ VALUES: dict[str, Any] = {
     "name_or_id": "host1",
     "source": Path(__file__),
     "wait": Wait(10),
+    "token_digest": "0" * 64,
     "vcpus": 1,
     "ram_mib": 1,
     "disk_gib": 1,
