@@ -4,12 +4,16 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, contextmanager
+from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
+from starlette.applications import Starlette
+from starlette.requests import Request
 
 from tests.support.databases import PostgreSQL
 from tests.support.rows import stored_operation
+from vmwright.api.events import events
 from vmwright.feed import Batch, Feed
 from vmwright.persistence.records import Event, Operation
 from vmwright.persistence.stores import Stores
@@ -219,3 +223,19 @@ def test_a_store_that_was_away_is_heard_again(
 
     with feeding(stores) as feed:
         asyncio.run(listen(feed))
+
+
+def test_who_is_greeted_is_listening(stores: Stores) -> None:
+    """What happens once somebody has looked how things stand is not lost."""
+
+    async def greeted(feed: Feed) -> int:
+        application = Starlette()
+        application.state.feed = feed
+        request = Request({"type": "http", "app": application})
+        controller = SimpleNamespace(sees=None)
+        answer = await events(request, controller)  # type: ignore[arg-type]
+        assert await anext(aiter(answer.body_iterator)) == ": hello\n\n"
+        return feed.listening()
+
+    with feeding(stores) as feed:
+        assert asyncio.run(greeted(feed)) == 1

@@ -69,10 +69,13 @@ async def kept_up(
 ) -> AsyncIterator[str]:
     """Each piece as it comes, and a comment where nothing happens for long. Ends with its token,
     or with the pieces; or with `late` once the monotonic clock says `ends`."""
-    yield ": hello\n\n"
     spoke = looked = time.monotonic()
     following = asyncio.ensure_future(anext(pieces, None))
     try:
+        # Whoever hears the greeting, and looks how things stand then, hears what follows: it
+        # is listened for by now.
+        await asyncio.sleep(0)
+        yield ": hello\n\n"
         while True:
             wait = min(_LOOK, max(0.0, ends - time.monotonic()))
             done, _ = await asyncio.wait([following], timeout=wait)
